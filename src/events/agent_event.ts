@@ -1,0 +1,94 @@
+/**
+ * Events: what is worth telling people and machines, with its context. Sinks turn them into their
+ * export form.
+ *
+ * @module
+ */
+import type { Process } from "./process.ts";
+
+/** Doubt about an event that is delivered all the same. */
+export type EventMark =
+  /** It came after a later event of another CPU had been delivered. */
+  | "late"
+  /** The record's tid was not its tgid; corrected. */
+  | "tid_mismatch"
+  /** The parent was not in the cache. */
+  | "parent_unknown";
+
+/** A process with the number of references that keep it cached, at the time of the event. */
+export interface ProcessReference {
+  readonly process: Process;
+  readonly references: number;
+}
+
+/** What every event about a process carries. */
+export interface ProcessEventBase {
+  /** ns since the epoch. */
+  readonly timeNs: bigint;
+  readonly cpu: number;
+  readonly subject: ProcessReference;
+  /** Missing only for `<kernel>` and processes whose parent is not known. */
+  readonly parent?: ProcessReference;
+  /** Grandparent first; only on request. */
+  readonly ancestors?: readonly ProcessReference[];
+  readonly marks: readonly EventMark[];
+}
+
+/** A new image runs, or was found running at start (flag procFS). */
+export interface ProcessExecEvent extends ProcessEventBase {
+  readonly type: "process_exec";
+}
+
+/** A thread group was made; on request only. */
+export interface ProcessForkEvent extends ProcessEventBase {
+  readonly type: "process_fork";
+}
+
+/** A thread group ended. */
+export interface ProcessExitEvent extends ProcessEventBase {
+  readonly type: "process_exit";
+  /** Exit status 0..255; 0 when ended by a signal. */
+  readonly status: number;
+  /** Name such as SIGKILL; "" when it exited by itself. */
+  readonly signal: string;
+  readonly coreDumped: boolean;
+}
+
+/** Where records or events were lost. */
+export type GapCause =
+  /** The kernel's ring of that CPU was full. */
+  | "perf_ring_full"
+  /** The same, while the worker could not empty it because the main thread was behind. */
+  | "shared_ring_full"
+  /** That CPU had no reader: it just came online or its worker was restarting. */
+  | "no_ring"
+  /** The kernel could not write for another reason. */
+  | "kernel_error"
+  /** A BPF program was skipped because it was already running on that CPU. */
+  | "program_skipped"
+  /** Events dropped before a sink that could not keep up. */
+  | "sink_queue_full"
+  /** Records that could not be read. */
+  | "malformed_record";
+
+/** A hole in the stream. Late events are marked, not gaps: nothing is missing. */
+export interface GapEvent {
+  readonly type: "gap";
+  readonly timeNs: bigint;
+  readonly cause: GapCause;
+  /** CPU, when the loss belongs to one. */
+  readonly cpu?: number;
+  /** Record or event kind, when known, such as "process_exec". */
+  readonly kind?: string;
+  /** Sink, for sink_queue_full. */
+  readonly sink?: string;
+  readonly count: number;
+  /** Span of the losses, ns since the epoch. */
+  readonly firstTimeNs: bigint;
+  readonly lastTimeNs: bigint;
+}
+
+/** Events about a process. */
+export type ProcessEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
+/** Everything a sink is given. */
+export type AgentEvent = ProcessEvent | GapEvent;

@@ -1,0 +1,103 @@
+/**
+ * Facts: what a record says has happened. Decoders make them, only they change state.
+ *
+ * @module
+ */
+import type { CgroupPlace, Credentials, Executable, Namespaces } from "./process.ts";
+import type { Text } from "./text.ts";
+
+/** What every fact from the kernel carries. */
+export interface FactBase {
+  /** CLOCK_MONOTONIC ns of the hook. */
+  readonly timeNs: bigint;
+  readonly cpu: number;
+  readonly tgid: number;
+  /** Thread in the record; for fork, exec and exit it must equal `tgid`. */
+  readonly tid: number;
+  readonly namespaceTgid: number;
+  /** Boot-time ns at which the thread group's leader started: with `tgid` a name for ever. */
+  readonly leaderStartNs: bigint;
+  readonly cgroup: CgroupPlace;
+}
+
+/** A thread group was made and has not run yet. */
+export interface ProcessForked extends FactBase {
+  readonly type: "process_forked";
+  readonly parentTgid: number;
+  readonly parentTid: number;
+  readonly parentStartNs: bigint;
+  readonly parentIsKernel: boolean;
+  readonly pidNsLevel: number;
+  readonly credentials: Credentials;
+  readonly namespaces: Namespaces;
+}
+
+/** What went wrong while an exec was read; each has a word in Tetragon's flags or ours. */
+export interface ExecProblems {
+  readonly argumentsCut: boolean;
+  readonly argumentsFailed: boolean;
+  readonly environmentCut: boolean;
+  readonly environmentFailed: boolean;
+  readonly filenameCut: boolean;
+  readonly filenameFailed: boolean;
+  readonly cwdCut: boolean;
+  readonly cwdFailed: boolean;
+  readonly exeCut: boolean;
+}
+
+/** A thread group runs a new image. */
+export interface ProcessExecuted extends FactBase {
+  readonly type: "process_executed";
+  readonly parentTgid: number;
+  readonly parentStartNs: bigint;
+  readonly parentIsKernel: boolean;
+  /** Thread that called exec; differs from tgid when it was not the leader. */
+  readonly oldTid: number;
+  readonly pidNsLevel: number;
+  readonly credentials: Credentials;
+  readonly namespaces: Namespaces;
+  /** As given to execve, not joined with cwd. */
+  readonly filename: Text;
+  readonly interpreter?: Text;
+  readonly exe?: Executable;
+  readonly cwd: Text;
+  readonly argv: readonly Text[];
+  readonly environment?: readonly Text[];
+  readonly secureExec: boolean;
+  readonly problems: ExecProblems;
+}
+
+/** The last thread of a group has ended. */
+export interface ProcessExited extends FactBase {
+  readonly type: "process_exited";
+  /** As wait(2) gives it. */
+  readonly exitCode: number;
+  readonly lastTid: number;
+}
+
+/** A process that ran before the agent, read from /proc. */
+export interface ProcessFound {
+  readonly type: "process_found";
+  readonly tgid: number;
+  readonly namespaceTgid: number;
+  readonly pidNsLevel: number;
+  /** Field 22 of /proc/PID/stat: clock ticks (USER_HZ, 100 a second) since boot. */
+  readonly startTicks: bigint;
+  /** CLOCK_MONOTONIC ns before and after this process was read. */
+  readonly readFromNs: bigint;
+  readonly readToNs: bigint;
+  readonly parentTgid: number;
+  readonly parentIsKernel: boolean;
+  readonly credentials: Credentials;
+  readonly namespaces: Namespaces;
+  readonly exe?: Executable;
+  readonly argv: readonly Text[];
+  readonly cwd: Text;
+  readonly environment?: readonly Text[];
+  readonly cgroup: CgroupPlace;
+}
+
+/** Everything that changes state. */
+export type Fact = ProcessForked | ProcessExecuted | ProcessExited | ProcessFound;
+/** Facts that a record of the kernel can make. */
+export type KernelFact = ProcessForked | ProcessExecuted | ProcessExited;

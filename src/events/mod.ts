@@ -1,0 +1,9 @@
+/**
+ * What our own rooms agree on: facts that change state and events worth exporting.
+ *
+ * @module
+ */
+export type * from "./agent_event.ts";
+export type * from "./fact.ts";
+export type * from "./process.ts";
+export type * from "./text.ts";

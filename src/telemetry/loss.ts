@@ -1,0 +1,65 @@
+/**
+ * The ledger of losses: every room that can lose data enters it here, and the pipeline turns what
+ * has come in since the last look into gap events.
+ *
+ * @module
+ */
+
+/** One loss, or several of the same cause that were counted together. */
+export interface Loss {
+  /** One of the causes of `GapEvent`. */
+  readonly cause: string;
+  readonly cpu?: number;
+  /** Name of the record or event kind, when known. */
+  readonly kind?: string;
+  readonly sink?: string;
+  readonly count: number;
+  /** CLOCK_MONOTONIC ns of the first and the last of them. */
+  readonly firstNs: bigint;
+  readonly lastNs: bigint;
+}
+
+/** Entries the ledger keeps apart; beyond it losses of one cause are added up whatever their cpu and kind. */
+const ENTRIES_MAX = 256;
+
+/** Collects losses until they are taken. Never loses a count: entries with the same key add up. */
+export class LossLedger {
+  #entries = new Map<string, Loss>();
+  #total = 0;
+
+  /** Losses entered since the agent started. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Enters a loss; `count` 0 is ignored. */
+  add(loss: Loss): void {
+    if (loss.count <= 0) return;
+    this.#total += loss.count;
+    let key = `${loss.cause} ${loss.cpu ?? ""} ${loss.kind ?? ""} ${loss.sink ?? ""}`;
+    let entry = loss;
+    if (!this.#entries.has(key) && this.#entries.size >= ENTRIES_MAX) {
+      key = loss.cause;
+      entry = { cause: loss.cause, count: loss.count, firstNs: loss.firstNs, lastNs: loss.lastNs };
+    }
+    const known = this.#entries.get(key);
+    this.#entries.set(key, known === undefined ? entry : merge(known, entry));
+  }
+
+  /** Takes what was entered since the last call. */
+  take(): Loss[] {
+    if (this.#entries.size === 0) return [];
+    const losses = [...this.#entries.values()];
+    this.#entries = new Map();
+    return losses;
+  }
+}
+
+function merge(a: Loss, b: Loss): Loss {
+  return {
+    ...a,
+    count: a.count + b.count,
+    firstNs: a.firstNs < b.firstNs ? a.firstNs : b.firstNs,
+    lastNs: a.lastNs > b.lastNs ? a.lastNs : b.lastNs,
+  };
+}

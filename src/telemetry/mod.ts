@@ -1,0 +1,8 @@
+/**
+ * The agent about itself: counters, losses, clock, log, health.
+ *
+ * @module
+ */
+export * from "./clock.ts";
+export * from "./counters.ts";
+export * from "./loss.ts";
