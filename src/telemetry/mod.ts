@@ -6,3 +6,5 @@
 export * from "./clock.ts";
 export * from "./counters.ts";
 export * from "./loss.ts";
+export * from "./health.ts";
+export * from "./log.ts";

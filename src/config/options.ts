@@ -1,0 +1,284 @@
+/**
+ * Every option of shrike, once: the config file, the environment, the flags, the help and the shell
+ * completion are all made from this table.
+ *
+ * @module
+ */
+import { boolean, choice, duration, integer, size, text, type ValueType } from "./value.ts";
+
+/** Subcommands that take options of the table. */
+export type OptionCommand = "run" | "ps" | "version";
+
+/** Headings in the help, in the order they are shown. */
+export const OPTION_GROUPS = [
+  "Output",
+  "Selection",
+  "Process events",
+  "Capture",
+  "Agent",
+] as const;
+
+/** One option. */
+export interface ConfigOption<T> {
+  /** Name after `--`; `SHRIKE_` and this in capitals is the environment variable. */
+  readonly flag: string;
+  /** One-letter flag. */
+  readonly short?: string;
+  /** `section.key` in the config file; options of one call only have none. */
+  readonly key?: string;
+  readonly group: typeof OPTION_GROUPS[number];
+  readonly commands: readonly OptionCommand[];
+  readonly type: ValueType<unknown>;
+  /** May be given several times; the value is a list. */
+  readonly isList: boolean;
+  readonly initial: T;
+  /** The default in words, when it is not a value. */
+  readonly initialText?: string;
+  /** Its environment variable belongs to another option of the same flag. */
+  readonly isFlagOnly?: boolean;
+  readonly help: string;
+}
+
+type About = Omit<ConfigOption<unknown>, "type" | "isList" | "initial">;
+
+function option<T>(type: ValueType<T>, initial: T, about: About): ConfigOption<T> {
+  return { ...about, type: type as ValueType<unknown>, isList: false, initial };
+}
+
+/** An option without a value of its own until somebody gives one. */
+function optional<T>(type: ValueType<T>, about: About): ConfigOption<T | undefined> {
+  return { ...about, type: type as ValueType<unknown>, isList: false, initial: undefined };
+}
+
+function list<T>(type: ValueType<T>, about: About): ConfigOption<readonly T[]> {
+  return { ...about, type: type as ValueType<unknown>, isList: true, initial: [] };
+}
+
+/** PID_MAX_LIMIT of 64-bit kernels. */
+const PID_MAX = 4_194_304;
+const DAY_MS = 86_400_000;
+
+/** All options by the name they have in `Config`. */
+export const OPTIONS = {
+  format: optional(choice(["json", "compact", "table"]), {
+    flag: "output",
+    short: "o",
+    key: "output.format",
+    group: "Output",
+    commands: ["run"],
+    initialText: "compact on a terminal, json otherwise",
+    help: "How events are written",
+  }),
+  listFormat: option(choice(["tree", "table", "json"]), "tree", {
+    flag: "output",
+    short: "o",
+    group: "Output",
+    commands: ["ps"],
+    isFlagOnly: true,
+    help: "How processes are written",
+  }),
+  versionFormat: option(choice(["text", "json"]), "text", {
+    flag: "output",
+    short: "o",
+    group: "Output",
+    commands: ["version"],
+    isFlagOnly: true,
+    help: "How the version is written",
+  }),
+  color: option(choice(["auto", "always", "never"]), "auto", {
+    flag: "color",
+    key: "output.color",
+    group: "Output",
+    commands: ["run", "ps"],
+    help: "Colour: auto is on for terminals unless NO_COLOR is set",
+  }),
+  showSummary: optional(boolean(), {
+    flag: "summary",
+    key: "output.summary",
+    group: "Output",
+    commands: ["run"],
+    initialText: "on when stderr is a terminal",
+    help: "Print events, losses, CPU time and memory on stderr at the end",
+  }),
+  queueSize: option(size({ min: 64 * 1024, max: 1024 ** 3 }), 8 * 1024 ** 2, {
+    flag: "queue-size",
+    key: "output.queue_size",
+    group: "Output",
+    commands: ["run"],
+    help: "Bytes that wait for a slow reader of stdout before events are dropped and counted",
+  }),
+  filters: list(
+    text({ placeholder: "<filter>", allowed: "a filter such as binary=/usr/bin/*" }),
+    {
+      flag: "filter",
+      short: "f",
+      key: "output.filters",
+      group: "Selection",
+      commands: ["run"],
+      help: "Only matching events; several must all match",
+    },
+  ),
+  pid: optional(integer({ min: 1, max: PID_MAX }), {
+    flag: "pid",
+    short: "p",
+    group: "Selection",
+    commands: ["run", "ps"],
+    help: "Only this process and its descendants",
+  }),
+  durationMs: optional(duration({ min: 1, max: 365 * DAY_MS }), {
+    flag: "duration",
+    group: "Selection",
+    commands: ["run"],
+    help: "End after this time",
+  }),
+  maxEvents: optional(integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), {
+    flag: "max-events",
+    group: "Selection",
+    commands: ["run"],
+    help: "End after this many events were written; gaps do not count",
+  }),
+  showExisting: option(boolean(), true, {
+    flag: "existing",
+    key: "process.existing",
+    group: "Selection",
+    commands: ["run"],
+    help: "Write events of processes that ran before the agent (flag procFS)",
+  }),
+  withCredentials: option(boolean(), false, {
+    flag: "enable-process-cred",
+    key: "process.credentials",
+    group: "Process events",
+    commands: ["run", "ps"],
+    help: "Write credentials, capabilities and binary properties",
+  }),
+  withNamespaces: option(boolean(), false, {
+    flag: "enable-process-ns",
+    key: "process.namespaces",
+    group: "Process events",
+    commands: ["run", "ps"],
+    help: "Write namespaces",
+  }),
+  withEnvironment: option(boolean(), false, {
+    flag: "enable-process-environment-variables",
+    key: "process.environment_variables",
+    group: "Process events",
+    commands: ["run"],
+    help: "Collect and write environment variables; they may hold secrets",
+  }),
+  usernames: option(choice(["unix", "disabled"]), "disabled", {
+    flag: "username-metadata",
+    key: "process.usernames",
+    group: "Process events",
+    commands: ["run", "ps"],
+    help: "Write the user name from /etc/passwd beside the uid",
+  }),
+  withAncestors: option(boolean(), false, {
+    flag: "enable-ancestors",
+    key: "process.ancestors",
+    group: "Process events",
+    commands: ["run"],
+    help: "Write all ancestors, not only the parent",
+  }),
+  withForks: option(boolean(), false, {
+    flag: "enable-fork-events",
+    key: "process.fork_events",
+    group: "Process events",
+    commands: ["run"],
+    help: "Write process_fork events",
+  }),
+  cacheEntries: option(integer({ min: 1024, max: 4_194_304 }), 65_536, {
+    flag: "process-cache-entries",
+    key: "process.cache_entries",
+    group: "Process events",
+    commands: ["run"],
+    help: "Processes remembered at most",
+  }),
+  cacheSize: option(size({ min: 1024 ** 2, max: 16 * 1024 ** 3 }), 64 * 1024 ** 2, {
+    flag: "process-cache-size",
+    key: "process.cache_size",
+    group: "Process events",
+    commands: ["run"],
+    help: "Bytes the remembered processes may take",
+  }),
+  workers: optional(integer({ min: 1, max: 256 }), {
+    flag: "workers",
+    key: "capture.workers",
+    group: "Capture",
+    commands: ["run"],
+    initialText: "one per CPU up to 16 CPUs, several CPUs share one above",
+    help: "Threads that read the kernel's rings",
+  }),
+  ringPages: option(integer({ min: 32, max: 65_536, powerOfTwo: true }), 128, {
+    flag: "ring-pages",
+    key: "capture.ring_pages",
+    group: "Capture",
+    commands: ["run"],
+    help: "Pages of each CPU's kernel ring",
+  }),
+  sharedRingSize: option(
+    size({ min: 256 * 1024, max: 1024 ** 3, powerOfTwo: true }),
+    4 * 1024 ** 2,
+    {
+      flag: "shared-ring-size",
+      key: "capture.shared_ring_size",
+      group: "Capture",
+      commands: ["run"],
+      help: "Bytes of the ring between each capture worker's CPU and the main thread",
+    },
+  ),
+  holdBackMs: option(duration({ min: 0, max: 1000 }), 20, {
+    flag: "hold-back",
+    key: "capture.hold_back",
+    group: "Capture",
+    commands: ["run"],
+    help: "Longest time a record waits for older ones of other CPUs",
+  }),
+  nodeName: optional(
+    text({
+      placeholder: "<name>",
+      pattern: /^[^\s:\p{C}]{1,253}$/u,
+      allowed: "1 to 253 visible characters without white space and colon",
+    }),
+    {
+      flag: "node-name",
+      key: "agent.node_name",
+      group: "Agent",
+      commands: ["run", "ps"],
+      initialText: "HUBBLE_NODE_NAME, NODE_NAME, or the host name",
+      help: "Name in node_name and exec_id",
+    },
+  ),
+  logLevel: option(choice(["error", "warn", "info", "debug"]), "warn", {
+    flag: "log-level",
+    key: "agent.log_level",
+    group: "Agent",
+    commands: ["run", "ps"],
+    help: "Least level of the agent's own messages on stderr; debug shows stack traces",
+  }),
+  logFormat: option(choice(["text", "json"]), "text", {
+    flag: "log-format",
+    key: "agent.log_format",
+    group: "Agent",
+    commands: ["run", "ps"],
+    help: "How the agent's own messages are written",
+  }),
+} as const;
+
+/** Name of an option in `Config`. */
+export type OptionName = keyof typeof OPTIONS;
+
+type ValueOf<O> = O extends ConfigOption<infer T> ? T : never;
+
+/** The checked settings of one call; frozen. */
+export type Config = { readonly [Name in OptionName]: ValueOf<typeof OPTIONS[Name]> };
+
+/** Options of one subcommand, in the order of the table. */
+export function optionsOf(command: OptionCommand): [OptionName, ConfigOption<unknown>][] {
+  return (Object.entries(OPTIONS) as [OptionName, ConfigOption<unknown>][])
+    .filter(([, option]) => option.commands.includes(command));
+}
+
+/** The environment variable of an option: `SHRIKE_` and the flag in capitals. */
+export function environmentName(flag: string): string {
+  return `SHRIKE_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
