@@ -6,7 +6,7 @@
  *
  * OUTPUT gets the bytes, STAMPS one line "END NANOSECONDS" per read(), where END is the size of
  * OUTPUT after it; its first line "0 NANOSECONDS" is the time just before the program was started.
- * SIGTERM and SIGINT are handed on to the program. Its exit status is ours.
+ * Prints {"pid": N} of the program. SIGTERM and SIGINT are handed on to it; its exit status is ours.
  * In C, and at a real-time priority where allowed: the reader must not add to what it measures.
  */
 #define _GNU_SOURCE
@@ -108,6 +108,8 @@ int main(int argc, char **argv) {
     if (child_pid < 0)
         return 1;
     close(pipe_ends[1]);
+    printf("{\"pid\":%d}\n", (int)child_pid);
+    fflush(stdout);
     /* After the fork, so that the program does not inherit it. Failing leaves a busier reader. */
     struct sched_param priority = {.sched_priority = 1};
     sched_setscheduler(0, SCHED_FIFO, &priority);

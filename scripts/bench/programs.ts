@@ -1,0 +1,102 @@
+/**
+ * Builds the C programs of the benches below `.out/bench/`.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { runStep } from "../build/build_step.ts";
+import { runTool } from "../build/run_tool.ts";
+import { hostPlatform, type Workspace } from "../build/workspace.ts";
+
+const SOURCES = "scripts/bench/programs";
+const OUT = ".out/bench";
+const C_FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror"];
+
+/** Flags after the source file: static where the program forks much or goes into a guest. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  arrival: [],
+  consumer: ["-lbpf"],
+  storm: ["-static"],
+  storm_child: ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"],
+  system_calls: [],
+};
+
+/** Absolute paths of what was built. */
+export interface BenchPrograms {
+  /** Stamps another program's output as it comes. */
+  readonly arrival: string;
+  /** The C reader of the generator's records. */
+  readonly consumer: string;
+  /** The BPF object that emits records. */
+  readonly generator: string;
+  /** Forks and execs. */
+  readonly storm: string;
+  /** What a storm runs. */
+  readonly stormChild: string;
+  /** Same program at another path, run after a storm to see that everything before has come. */
+  readonly fenceChild: string;
+  /** Fires the generator. */
+  readonly systemCalls: string;
+}
+
+/**
+ * Compiles what has changed.
+ *
+ * @throws {ToolError} a compiler is missing or fails.
+ */
+export async function buildPrograms(workspace: Workspace): Promise<BenchPrograms> {
+  const out = join(workspace.root, OUT);
+  await Deno.mkdir(out, { recursive: true });
+  for (const [name, flags] of Object.entries(PROGRAMS)) {
+    await runStep(workspace, {
+      name: `bench_${name}`,
+      inputs: [`${SOURCES}/${name}.c`],
+      key: [...C_FLAGS, ...flags],
+      outputs: [`${OUT}/${name}`],
+      run: async () => {
+        const source = join(workspace.root, SOURCES, `${name}.c`);
+        await runTool("gcc", [...C_FLAGS, "-o", join(out, name), source, ...flags]);
+      },
+    });
+  }
+  await buildGenerator(workspace);
+  await Deno.copyFile(join(out, "storm_child"), join(out, "fence_child"));
+  return {
+    arrival: join(out, "arrival"),
+    consumer: join(out, "consumer"),
+    generator: join(out, "generator.bpf.o"),
+    storm: join(out, "storm"),
+    stormChild: join(out, "storm_child"),
+    fenceChild: join(out, "fence_child"),
+    systemCalls: join(out, "system_calls"),
+  };
+}
+
+async function buildGenerator(workspace: Workspace): Promise<void> {
+  const output = `${OUT}/generator.bpf.o`;
+  await runStep(workspace, {
+    name: "bench_generator",
+    inputs: [`${SOURCES}/generator.bpf.c`, "bpf/include/record.h", "bpf/include/wire_types.h"],
+    key: [],
+    outputs: [output],
+    run: async () => {
+      const path = join(workspace.root, output);
+      await runTool("clang", [
+        "-O2",
+        "-g",
+        "-Wall",
+        "-Werror",
+        "-target",
+        "bpf",
+        "-mcpu=v3",
+        `-I${join(workspace.root, "bpf/include")}`,
+        // Debian keeps <asm/types.h> in a folder of the architecture, which -target bpf forgets.
+        `-I/usr/include/${hostPlatform().rust}-linux-gnu`,
+        "-c",
+        join(workspace.root, SOURCES, "generator.bpf.c"),
+        "-o",
+        path,
+      ]);
+    },
+  });
+}
