@@ -1,0 +1,120 @@
+/**
+ * One line per event for people.
+ *
+ * @module
+ */
+import type { AgentEvent, ProcessEvent, Text } from "../events/mod.ts";
+import { eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import type { LineEncoder } from "./line_encoder.ts";
+import { fitToColumns } from "./terminal_columns.ts";
+import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
+import { TimeOfDayFormat } from "./timestamp.ts";
+import { hostUserName, type UserNaming } from "./user_names.ts";
+
+export interface CompactEncoderOptions extends UserNaming {
+  /** With ANSI colours; `wantsColour()` knows when. */
+  readonly colour: boolean;
+  /** Times in UTC, not in the local time zone. */
+  readonly utc?: boolean;
+}
+
+/** ANSI SGR sequences: the only control characters in the output, and never from a process. */
+const RESET = "\x1b[0m";
+const DIM = "\x1b[2m";
+const GREEN = "\x1b[32m";
+const YELLOW = "\x1b[33m";
+const RED = "\x1b[31m";
+const CYAN = "\x1b[36m";
+const ALARM = "\x1b[1;97;41m";
+
+/** Characters of the arguments that are shown; a record may bring 32 KiB of them. */
+const ARGUMENTS_LENGTH_MAX = 2048;
+const PID_COLUMNS = 7;
+const USER_COLUMNS = 8;
+
+/** `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID]`. */
+export class CompactEncoder implements LineEncoder {
+  readonly header = "";
+  readonly #options: CompactEncoderOptions;
+  readonly #times: TimeOfDayFormat;
+
+  constructor(options: CompactEncoderOptions) {
+    this.#options = options;
+    this.#times = new TimeOfDayFormat(options.utc ?? false);
+  }
+
+  encode(event: AgentEvent): string {
+    const time = this.#paint(DIM, this.#times.format(event.timeNs));
+    const word = eventWord(event);
+    if (event.type === "gap") {
+      return `${time} ${this.#paint(ALARM, `${word} ${gapWords(event)}`)}\n`;
+    }
+    const process = event.subject.process;
+    const pid = String(process.tgid).padStart(PID_COLUMNS);
+    const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
+    const user = fitToColumns(terminalString(name), USER_COLUMNS);
+    const binary = terminalText(process.binary) + exeWords(process);
+    const start = `${time} ${this.#paint(wordColour(event), word)} ${pid} ${user} ${binary}`;
+    return `${start}${this.#rest(event)}${this.#marks(event)}\n`;
+  }
+
+  #rest(event: ProcessEvent): string {
+    if (event.type === "process_exit") {
+      const failed = event.status !== 0 || event.signal !== "";
+      return " " + this.#paint(failed ? RED : DIM, exitWords(event));
+    }
+    const words = cutArguments(terminalArguments(event.subject.process.argv));
+    const shown = words === "" ? "" : ` ${words}`;
+    return shown + this.#parent(event);
+  }
+
+  #parent(event: ProcessEvent): string {
+    const parent = event.parent?.process;
+    if (parent === undefined) return "";
+    return " " + this.#paint(DIM, `<- ${baseName(parent.binary)}[${parent.tgid}]`);
+  }
+
+  #marks(event: ProcessEvent): string {
+    if (event.marks.length === 0) return "";
+    return " " + this.#paint(YELLOW, `(${event.marks.join(", ")})`);
+  }
+
+  #paint(colour: string, text: string): string {
+    return this.#options.colour ? colour + text + RESET : text;
+  }
+}
+
+/** What colour depends on. */
+export interface ColourSituation {
+  /** Value of the environment variable NO_COLOR. */
+  readonly noColor: string | undefined;
+  readonly isTerminal: boolean;
+}
+
+/** Colours only on a terminal, and not when NO_COLOR has any value but "" (no-color.org). */
+export function wantsColour(situation: ColourSituation): boolean {
+  return situation.isTerminal && (situation.noColor ?? "") === "";
+}
+
+function wordColour(event: ProcessEvent): string {
+  switch (event.type) {
+    case "process_exec":
+      return GREEN;
+    case "process_fork":
+      return CYAN;
+    case "process_exit":
+      return YELLOW;
+  }
+}
+
+/** Cutting may halve an escape of ours, which is plain ASCII, or a pair, which is put right. */
+function cutArguments(text: string): string {
+  if (text.length <= ARGUMENTS_LENGTH_MAX) return text;
+  const kept = text.slice(0, ARGUMENTS_LENGTH_MAX).replace(/[\ud800-\udbff]$/, "");
+  return `${kept}… (${text.length - kept.length} more characters)`;
+}
+
+function baseName(path: Text): string {
+  const shown = terminalText(path);
+  return shown.slice(shown.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,63 @@
+/**
+ * Words for people that the compact and the table form share.
+ *
+ * @module
+ */
+import type { AgentEvent, GapCause, GapEvent, Process, ProcessExitEvent } from "../events/mod.ts";
+import { terminalString } from "./terminal_text.ts";
+import { formatSpan } from "./timestamp.ts";
+
+/** Four letters, so that lines stand under each other. */
+export function eventWord(event: AgentEvent): string {
+  switch (event.type) {
+    case "process_exec":
+      return isFoundAtStart(event.subject.process) ? "runs" : "exec";
+    case "process_fork":
+      return "fork";
+    case "process_exit":
+      return "exit";
+    case "gap":
+      return "GAP!";
+  }
+}
+
+/** `status 1`, `SIGSEGV, core dumped`; with the time the image ran. */
+export function exitWords(event: ProcessExitEvent): string {
+  let end = `status ${event.status}`;
+  if (event.signal !== "") end = terminalString(event.signal);
+  if (event.coreDumped) end += ", core dumped";
+  return `${end} after ${formatSpan(event.timeNs - event.subject.process.startTimeNs)}`;
+}
+
+const CAUSE_WORDS: Readonly<Record<GapCause, string>> = {
+  perf_ring_full: "the ring of the kernel was full",
+  shared_ring_full: "the agent was behind and the ring of the kernel ran full",
+  no_ring: "that CPU had no reader",
+  kernel_error: "the kernel could not write them",
+  program_skipped: "the kernel skipped a BPF program that was already running",
+  sink_queue_full: "the reader of the output was too slow",
+  malformed_record: "they could not be read",
+};
+
+/** `12 process_exec records lost on CPU 3: the ring of the kernel was full (within 1.5 ms)`. */
+export function gapWords(event: GapEvent): string {
+  const unit = event.sink === undefined ? "record" : "event";
+  const kind = event.kind === undefined ? "" : `${terminalString(event.kind)} `;
+  const count = event.count.toLocaleString("en-US");
+  let words = `${count} ${kind}${unit}${event.count === 1 ? "" : "s"} lost`;
+  if (event.sink !== undefined) words += ` before ${terminalString(event.sink)}`;
+  if (event.cpu !== undefined) words += ` on CPU ${event.cpu}`;
+  words += `: ${CAUSE_WORDS[event.cause]}`;
+  const span = event.lastTimeNs - event.firstTimeNs;
+  return span > 0n ? `${words} (within ${formatSpan(span)})` : words;
+}
+
+/** What deserves a look about the file: `[deleted]`, `[memfd]`; "" when nothing. */
+export function exeWords(process: Process): string {
+  if (process.exe?.memfd) return " [memfd]";
+  return process.exe?.deleted ? " [deleted]" : "";
+}
+
+function isFoundAtStart(process: Process): boolean {
+  return /(^| )procFS( |$)/.test(process.flags);
+}

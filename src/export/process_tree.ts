@@ -1,0 +1,100 @@
+/**
+ * Who descends from a pid, followed through the events themselves.
+ *
+ * @module
+ */
+import type { ProcessEvent } from "../events/mod.ts";
+import type { Counter } from "../telemetry/mod.ts";
+
+/** Living members. Beyond it new ones are shown, but their children are not followed. */
+const MEMBERS_MAX = 65_536;
+/** Images that ended, by exit or by the next exec: children made before may only exec later. */
+const ENDED_MAX = 16_384;
+
+/**
+ * The root pids and all their descendants, also after their parents ended. Complete when it is shown
+ * every fork; without forks, a child that execs only after its parent and ENDED_MAX more images
+ * ended is missed.
+ */
+export class ProcessTree {
+  readonly #roots: Set<number>;
+  readonly #overflow: Counter;
+  /** tgid to the exec_id of its image. */
+  readonly #members = new Map<number, string>();
+  readonly #images = new Set<string>();
+  /** Oldest first. */
+  readonly #endedImages = new Set<string>();
+
+  /** `overflow` counts members that could not be followed. */
+  constructor(roots: Iterable<number>, overflow: Counter) {
+    this.#roots = new Set(roots);
+    this.#overflow = overflow;
+  }
+
+  /** Living members that are followed. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Takes note of the event, once, and says whether its process belongs to the tree. */
+  observe(event: ProcessEvent): boolean {
+    const { tgid, execId } = event.subject.process;
+    const belongs = this.#belongs(event);
+    if (event.type === "process_exit") {
+      this.#endImage(tgid);
+      // Also when the image was never followed: its children may still come.
+      if (belongs) this.#rememberEnded(execId);
+      // The pid may come back as somebody else.
+      this.#roots.delete(tgid);
+    } else if (belongs) {
+      this.#follow(tgid, execId);
+    } else {
+      this.#endImage(tgid);
+    }
+    return belongs;
+  }
+
+  #belongs(event: ProcessEvent): boolean {
+    const { tgid, parentExecId } = event.subject.process;
+    if (this.#roots.has(tgid)) return true;
+    // A fork is a new process: what was known of its pid is about one whose exit was lost.
+    if (event.type !== "process_fork" && this.#members.has(tgid)) return true;
+    if (this.#isMember(parentExecId)) return true;
+    if (event.parent !== undefined && this.#roots.has(event.parent.process.tgid)) return true;
+    return event.ancestors?.some(({ process }) =>
+      this.#roots.has(process.tgid) || this.#isMember(process.execId)
+    ) ?? false;
+  }
+
+  #isMember(execId: string): boolean {
+    return this.#images.has(execId) || this.#endedImages.has(execId);
+  }
+
+  #follow(tgid: number, execId: string): void {
+    if (this.#members.get(tgid) === execId) return;
+    this.#endImage(tgid);
+    if (this.#members.size >= MEMBERS_MAX) {
+      this.#overflow.value++;
+      return;
+    }
+    this.#members.set(tgid, execId);
+    this.#images.add(execId);
+  }
+
+  #endImage(tgid: number): void {
+    const execId = this.#members.get(tgid);
+    if (execId === undefined) return;
+    this.#members.delete(tgid);
+    this.#images.delete(execId);
+    this.#rememberEnded(execId);
+  }
+
+  #rememberEnded(execId: string): void {
+    if (this.#endedImages.has(execId)) return;
+    if (this.#endedImages.size >= ENDED_MAX) {
+      const oldest = this.#endedImages.values().next();
+      if (!oldest.done) this.#endedImages.delete(oldest.value);
+    }
+    this.#endedImages.add(execId);
+  }
+}
