@@ -4,7 +4,5 @@
  *
  * @module
  */
-export * from "./generated/record.ts";
-export * from "./generated/process.ts";
-export { LAYOUT_HASH } from "./generated/layout_hash.ts";
+export * from "./generated/mod.ts";
 export { RecordView } from "./record_view.ts";

@@ -13,6 +13,7 @@ export type ProcessRecordKind = typeof ProcessRecordKind[keyof typeof ProcessRec
 /** `enum process_limit` of `bpf/process/process.h`. */
 export const ProcessLimit = {
   PROCESS_PATH_SIZE_MAX: 4096,
+  PROCESS_INTERPRETER_SIZE_MAX: 2048,
   PROCESS_ARGUMENTS_SIZE_MAX: 32768,
   PROCESS_ENVIRONMENT_SIZE_MAX: 16384,
 } as const;
