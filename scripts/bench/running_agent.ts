@@ -68,11 +68,20 @@ export class RunningAgent {
     return this.#pid;
   }
 
-  /** Starts the agent; returns before it is ready. Ended by `stop()` or `kill()`. */
+  /**
+   * Starts the agent; returns before it is ready. Ended by `stop()` or `kill()`.
+   *
+   * @throws {BenchError} the executable is not there.
+   */
   static async start(
     context: BenchContext,
     options: RunningAgentOptions = {},
   ): Promise<RunningAgent> {
+    try {
+      await Deno.stat(context.agent);
+    } catch {
+      throw new BenchError(`Cannot run "${context.agent}": no such file`, "run `deno task build`");
+    }
     const folder = await Deno.makeTempDir({ dir: context.scratch });
     const paths = {
       output: join(folder, "events.json"),
