@@ -17,6 +17,8 @@ EXPORT_ENUM(process_record_kind);
 enum process_limit {
     /* PATH_MAX without its NUL; dentry paths may be longer and are then cut at the root side. */
     PROCESS_PATH_SIZE_MAX = 4096,
+    /* binfmt_misc takes rules up to 1920 bytes, a #! line counts up to 256. */
+    PROCESS_INTERPRETER_SIZE_MAX = 2048,
     PROCESS_ARGUMENTS_SIZE_MAX = 32768,
     PROCESS_ENVIRONMENT_SIZE_MAX = 16384,
 };
@@ -25,7 +27,7 @@ EXPORT_ENUM(process_limit);
 /* What exec and fork records say in `process_flags`. */
 enum process_flag {
     PROCESS_ARGUMENTS_CUT = 1,      /* more than PROCESS_ARGUMENTS_SIZE_MAX bytes */
-    PROCESS_ARGUMENTS_FAILED = 2,   /* user memory could not be read */
+    PROCESS_ARGUMENTS_FAILED = 2,   /* a page of user memory was not there; what is before it is */
     PROCESS_ENVIRONMENT_CUT = 4,
     PROCESS_ENVIRONMENT_FAILED = 8,
     PROCESS_FILENAME_CUT = 16,

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Facts about a task, one function each. Tasks come as BTF pointers from tp_btf arguments, so plain
+ * loads are allowed: the verifier checks the type and the kernel turns a bad address into zero.
+ */
+#ifndef SHRIKE_TASK_BPF_H
+#define SHRIKE_TASK_BPF_H
+
+#include "kernel_types.h"
+#include "record.h"
+#include "cgroup.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* A task's number and place in its own pid namespace. */
+struct pid_place {
+    u32 number;
+    u32 level;     /* depth of the namespace, 0 is the initial one */
+    u32 namespace; /* inode number of the namespace */
+};
+
+/* `leader` names the thread group; its thread_pid lives until the group is reaped. */
+static __always_inline void read_pid_place(struct pid_place *place,
+                                           const struct task_struct *leader) {
+    const struct pid *pid = leader->thread_pid;
+    u32 level = pid->level;
+    /*
+     * numbers[] has level + 1 entries. An index that is not a constant cannot be used on a BTF
+     * pointer, hence the reads by address.
+     */
+    const struct upid *number =
+        (const void *)((u64)(const void *)&pid->numbers + level * bpf_core_type_size(struct upid));
+    place->level = level;
+    place->number = BPF_CORE_READ(number, nr);
+    place->namespace = BPF_CORE_READ(number, ns, ns.inum);
+}
+
+/* Boot-time start of the thread group a task belongs to. */
+static __always_inline u64 leader_start_ns(const struct task_struct *task) {
+    return task->group_leader->start_boottime;
+}
+
+/*
+ * Fills everything of a header but the size. `leader` is the task the record is about, `place` is
+ * its own; `hooked` is the task whose cgroup counts: the same, but for an exit, where the leader
+ * may have been dead for long.
+ */
+static __always_inline void fill_header(struct record_header *header, u16 kind,
+                                        const struct task_struct *leader,
+                                        const struct pid_place *place,
+                                        const struct task_struct *hooked) {
+    header->size = 0;
+    header->kind = kind;
+    header->flags = 0;
+    header->time_ns = bpf_ktime_get_ns();
+    header->leader_start_ns = leader_start_ns(leader);
+    header->cpu = bpf_get_smp_processor_id();
+    header->tgid = leader->tgid;
+    header->tid = leader->pid;
+    header->namespace_tgid = place->number;
+    fill_cgroup(header, hooked);
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the process records say about a task: credentials, namespaces, parent. */
+#ifndef SHRIKE_PROCESS_TASK_BPF_H
+#define SHRIKE_PROCESS_TASK_BPF_H
+
+#include "process.h"
+#include "compat.bpf.h"
+#include "task.bpf.h"
+
+/* Objective credentials; returns PROCESS_NO_AUDIT when there is no login uid to be had. */
+static __always_inline u32 fill_credentials(struct process_credentials *to,
+                                            const struct task_struct *task) {
+    const struct cred *cred = task->real_cred;
+    to->uid = cred->uid.val;
+    to->gid = cred->gid.val;
+    to->euid = cred->euid.val;
+    to->egid = cred->egid.val;
+    to->suid = cred->suid.val;
+    to->sgid = cred->sgid.val;
+    to->fsuid = cred->fsuid.val;
+    to->fsgid = cred->fsgid.val;
+    to->secure_bits = cred->securebits;
+    to->user_ns_level = cred->user_ns->level;
+    to->user_ns_uid = cred->user_ns->owner.val;
+    to->user_ns_gid = cred->user_ns->group.val;
+    to->cap_permitted = read_capabilities(&cred->cap_permitted);
+    to->cap_effective = read_capabilities(&cred->cap_effective);
+    to->cap_inheritable = read_capabilities(&cred->cap_inheritable);
+    to->cap_ambient = read_capabilities(&cred->cap_ambient);
+    return read_audit_ids(task, &to->login_uid, &to->session_id) ? 0 : PROCESS_NO_AUDIT;
+}
+
+/* `place` is the task's own: its pid namespace is that of its pid, not of its nsproxy. */
+static __always_inline void fill_namespaces(struct process_namespaces *to,
+                                            const struct task_struct *task,
+                                            const struct pid_place *place) {
+    const struct nsproxy *proxy = task->nsproxy;
+    to->uts = proxy->uts_ns->ns.inum;
+    to->ipc = proxy->ipc_ns->ns.inum;
+    to->mnt = proxy->mnt_ns->ns.inum;
+    to->pid = place->namespace;
+    to->pid_for_children = proxy->pid_ns_for_children->ns.inum;
+    to->net = proxy->net_ns->ns.inum;
+    to->time = proxy->time_ns->ns.inum;
+    to->time_for_children = proxy->time_ns_for_children->ns.inum;
+    to->cgroup = proxy->cgroup_ns->ns.inum;
+    to->user = task->real_cred->user_ns->ns.inum;
+}
+
+/* PROCESS_PARENT_KERNEL when it is so. */
+static __always_inline u32 parent_flags(const struct task_struct *parent) {
+    return parent->flags & PF_KTHREAD ? PROCESS_PARENT_KERNEL : 0;
+}
+
+#endif
