@@ -1,0 +1,18 @@
+/**
+ * Events to the outside: sinks with a bounded queue each, the forms they write, the filter before
+ * them.
+ *
+ * @module
+ */
+export { CompactEncoder, type CompactEncoderOptions, wantsColour } from "./compact_encoder.ts";
+export { EventFilter, type EventFilterOptions } from "./event_filter.ts";
+export type { EventSink } from "./event_sink.ts";
+export { FilterError } from "./filter_expression.ts";
+export { JsonEncoder, type JsonEncoderOptions } from "./json_encoder.ts";
+export type { LineEncoder } from "./line_encoder.ts";
+export { openStdoutWriter, type OutputWriter, type StdoutWriterOptions } from "./output_writer.ts";
+export { type SinkEnd, StreamSink, type StreamSinkOptions } from "./stream_sink.ts";
+export { TableEncoder, type TableEncoderOptions } from "./table_encoder.ts";
+export { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
+export { formatSpan } from "./timestamp.ts";
+export { UserNames, type UserNamesOptions, type UserNaming } from "./user_names.ts";
