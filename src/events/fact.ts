@@ -92,6 +92,8 @@ export interface ProcessFound {
   readonly namespaces: Namespaces;
   readonly exe?: Executable;
   readonly argv: readonly Text[];
+  /** `argv` was longer than the scan reads. */
+  readonly argumentsCut?: boolean;
   readonly cwd: Text;
   readonly environment?: readonly Text[];
   readonly cgroup: CgroupPlace;

@@ -1,0 +1,11 @@
+/**
+ * What the main thread remembers: the process cache and the start-up scan. Changed only by facts.
+ *
+ * @module
+ */
+export type { CachedProcess } from "./cache_entry.ts";
+export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
+export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
+export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";
+export { type ScanOptions, scanProcesses } from "./startup_scan.ts";
+export { TidRule } from "./tid_rule.ts";

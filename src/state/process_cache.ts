@@ -1,0 +1,321 @@
+/**
+ * Every process the agent knows, by thread group. Changed only by facts; gives out immutable
+ * `Process` objects.
+ *
+ * Images: a fork makes one (the parent's image under new ids), each exec makes the next with a new
+ * exec_id. The first exec after a fork descends from the forking process and has the flag `clone`; a
+ * later one descends from the image before it. Processes from /proc have boot-time ktimes.
+ *
+ * @module
+ */
+import type {
+  KernelFact,
+  Process,
+  ProcessExecuted,
+  ProcessExited,
+  ProcessForked,
+  ProcessFound,
+} from "../events/mod.ts";
+import type { Clock, Counter, Counters } from "../telemetry/mod.ts";
+import { type CachedProcess, CacheEntry, NS_PER_TICK } from "./cache_entry.ts";
+import { CacheStore } from "./cache_store.ts";
+import { estimateSize } from "./entry_size.ts";
+import { ProcessMaker } from "./process_maker.ts";
+
+/** What a process cache needs. */
+export interface ProcessCacheOptions {
+  /** Node name; part of every exec_id. */
+  readonly nodeName: string;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** Images kept at most. Default 65,536, the size Tetragon's cache has. */
+  readonly entriesMax?: number;
+  /** Estimated bytes kept at most. Default 64 MiB. */
+  readonly bytesMax?: number;
+  /** How long an image nobody refers to waits for late records. Default 2,000 ms. */
+  readonly lingerMs?: number;
+}
+
+/** How much of a found process is believed. */
+export type FoundImage =
+  /** What /proc told is the image it ran before any live record. */
+  | "read"
+  /** It changed while it was read: only ids and start time hold, live records tell the rest. */
+  | "unknown";
+
+const ENTRIES_MAX = 65_536;
+const BYTES_MAX = 64 * 1024 * 1024;
+const LINGER_MS = 2_000;
+
+/** The process table. Single-threaded; `apply()` costs a few microseconds. */
+export class ProcessCache {
+  readonly #store: CacheStore;
+  readonly #maker: ProcessMaker;
+  readonly #kernel: CacheEntry;
+  readonly #unknown: Readonly<Record<KernelFact["type"], Counter>>;
+  readonly #duplicates: Readonly<Record<KernelFact["type"], Counter>>;
+  readonly #tgidReused: Counter;
+  readonly #adopted: Counter;
+
+  constructor(options: ProcessCacheOptions) {
+    const { counters } = options;
+    this.#store = new CacheStore({
+      entriesMax: options.entriesMax ?? ENTRIES_MAX,
+      bytesMax: options.bytesMax ?? BYTES_MAX,
+      lingerNs: BigInt(options.lingerMs ?? LINGER_MS) * 1_000_000n,
+    }, counters);
+    this.#maker = new ProcessMaker(options.nodeName, options.clock);
+    this.#kernel = makeKernelEntry(this.#maker.kernel());
+    this.#unknown = countersByKind(
+      counters,
+      "shrike_process_unknown_total",
+      "Facts about a process, or from a parent, that the cache did not know",
+    );
+    this.#duplicates = countersByKind(
+      counters,
+      "shrike_process_duplicates_total",
+      "Facts that told what had been told before; dropped",
+    );
+    this.#tgidReused = counters.counter(
+      "shrike_process_tgid_reused_total",
+      "Processes closed because their tgid was used again: their exit was missed",
+    );
+    this.#adopted = counters.counter(
+      "shrike_process_forks_adopted_total",
+      "Fork records of processes that /proc had already told",
+    );
+  }
+
+  /** The pseudo-process `<kernel>`, parent of init and of what kernel threads start. Never evicted. */
+  get kernel(): CachedProcess {
+    return this.#kernel;
+  }
+
+  /** Images in the cache. */
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** Estimated bytes of all images. */
+  get bytes(): number {
+    return this.#store.bytes;
+  }
+
+  /** The newest image of a thread group; undefined when not cached. */
+  find(tgid: number, leaderStartNs: bigint): CachedProcess | undefined {
+    return this.#store.find(tgid, leaderStartNs);
+  }
+
+  /**
+   * Applies what a record told.
+   *
+   * @returns the image the fact is about, or undefined when the fact told nothing new.
+   */
+  apply(fact: KernelFact): CachedProcess | undefined {
+    this.#store.advance(fact.timeNs);
+    switch (fact.type) {
+      case "process_forked":
+        return this.#applyFork(fact);
+      case "process_executed":
+        return this.#applyExec(fact);
+      case "process_exited":
+        return this.#applyExit(fact);
+      default:
+        return fact satisfies never;
+    }
+  }
+
+  /**
+   * Enters a process read from /proc; parents must come before their children (`resolveStartup()`).
+   *
+   * @returns its image, or undefined when that thread group is known already.
+   */
+  applyFound(fact: ProcessFound, image: FoundImage = "read"): CachedProcess | undefined {
+    this.#store.advance(fact.readFromNs);
+    if (this.#store.findByTicks(fact.tgid, fact.startTicks) !== undefined) return undefined;
+    const parent = this.#foundParent(fact);
+    const startNs = fact.startTicks * NS_PER_TICK;
+    return this.#insert({
+      process: image === "read"
+        ? this.#maker.found(fact, parent?.process)
+        : this.#maker.unknown({ ...fact, startNs }, parent?.process),
+      startNs: undefined,
+      startTicks: fact.startTicks,
+      imageNs: image === "read" ? fact.readFromNs : 0n,
+      parent,
+      found: true,
+    });
+  }
+
+  /** Lets go of images nobody needs any more; call it about once a second. */
+  sweep(nowNs: bigint): void {
+    this.#store.sweep(nowNs);
+    this.#maker.refresh();
+  }
+
+  #applyFork(fact: ProcessForked): CacheEntry | undefined {
+    const known = this.#store.find(fact.tgid, fact.leaderStartNs);
+    if (known !== undefined) {
+      if (known.found) this.#adopted.value += 1;
+      else this.#duplicates.process_forked.value += 1;
+      return undefined;
+    }
+    const parent = this.#parentOf(fact);
+    if (parent === undefined) this.#unknown.process_forked.value += 1;
+    this.#closeReused(fact.tgid, fact.leaderStartNs);
+    return this.#insert({
+      process: this.#maker.forked(fact, parent?.process),
+      ...startOf(fact),
+      parent,
+      forkOnly: true,
+    });
+  }
+
+  #applyExec(fact: ProcessExecuted): CacheEntry {
+    const before = this.#store.find(fact.tgid, fact.leaderStartNs);
+    if (before === undefined) return this.#insertMissed(fact);
+    const late = fact.timeNs < before.imageNs;
+    const parent = before.forkOnly || late ? before.parent : before;
+    const process = this.#maker.executed(fact, parent?.process, {
+      afterFork: before.forkOnly,
+      missed: false,
+      before: before.process,
+    });
+    const image = new CacheEntry({
+      process,
+      ...startOf(fact),
+      parent,
+      forkOnly: false,
+      found: before.found,
+      size: estimateSize(process, undefined),
+    });
+    if (late || before.exited) {
+      image.exited = true;
+      this.#store.insertEnded(image);
+    } else {
+      this.#store.replace(before, image);
+    }
+    return image;
+  }
+
+  /** The exec of a group whose fork or earlier images were missed: flag `miss`, the parent the kernel named. */
+  #insertMissed(fact: ProcessExecuted): CacheEntry {
+    this.#unknown.process_executed.value += 1;
+    const parent = this.#parentOf(fact);
+    this.#closeReused(fact.tgid, fact.leaderStartNs);
+    return this.#insert({
+      process: this.#maker.executed(fact, parent?.process, { afterFork: false, missed: true }),
+      ...startOf(fact),
+      parent,
+    });
+  }
+
+  #applyExit(fact: ProcessExited): CacheEntry | undefined {
+    const known = this.#store.find(fact.tgid, fact.leaderStartNs);
+    if (known === undefined) return this.#insertUnknownExit(fact);
+    if (known.exited) {
+      this.#duplicates.process_exited.value += 1;
+      return undefined;
+    }
+    known.exited = true;
+    this.#store.end(known);
+    return known;
+  }
+
+  /** An exit of a group the cache does not know; entered, so that a second record of it is dropped. */
+  #insertUnknownExit(fact: ProcessExited): CacheEntry {
+    this.#unknown.process_exited.value += 1;
+    const group = {
+      tgid: fact.tgid,
+      namespaceTgid: fact.namespaceTgid,
+      pidNsLevel: 0,
+      startNs: fact.leaderStartNs,
+    };
+    const entry = this.#insert({
+      process: this.#maker.unknown(group, undefined),
+      ...startOf(fact),
+      parent: undefined,
+    });
+    entry.exited = true;
+    this.#store.end(entry);
+    return entry;
+  }
+
+  #insert(init: EntryFacts): CacheEntry {
+    const { process, parent } = init;
+    const entry = new CacheEntry({
+      forkOnly: false,
+      found: false,
+      ...init,
+      size: estimateSize(process, parent?.process),
+    });
+    this.#store.insert(entry);
+    return entry;
+  }
+
+  #parentOf(fact: ProcessForked | ProcessExecuted): CacheEntry | undefined {
+    if (fact.parentIsKernel || fact.parentTgid === 0) return this.#kernel;
+    return this.#store.find(fact.parentTgid, fact.parentStartNs);
+  }
+
+  /** /proc names the parent by tgid alone; one that started after the child is another process. */
+  #foundParent(fact: ProcessFound): CacheEntry | undefined {
+    if (fact.parentIsKernel || fact.parentTgid === 0) return this.#kernel;
+    const parent = this.#store.latest(fact.parentTgid);
+    return parent === undefined || parent.startTicks > fact.startTicks ? undefined : parent;
+  }
+
+  /** A running group with this tgid and another start has ended without an exit record. */
+  #closeReused(tgid: number, leaderStartNs: bigint): void {
+    const latest = this.#store.latest(tgid);
+    if (latest === undefined || latest.exited) return;
+    if (latest.startTicks > leaderStartNs / NS_PER_TICK) return; // the fact is late, not the entry
+    this.#tgidReused.value += 1;
+    latest.exited = true;
+    this.#store.end(latest);
+  }
+}
+
+/** What `#insert` is told; the rest of an entry has defaults. */
+interface EntryFacts {
+  readonly process: Process;
+  readonly startNs: bigint | undefined;
+  readonly startTicks: bigint;
+  readonly imageNs: bigint;
+  readonly parent: CacheEntry | undefined;
+  readonly forkOnly?: boolean;
+  readonly found?: boolean;
+}
+
+function startOf(fact: KernelFact): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
+  return {
+    startNs: fact.leaderStartNs,
+    startTicks: fact.leaderStartNs / NS_PER_TICK,
+    imageNs: fact.timeNs,
+  };
+}
+
+function makeKernelEntry(process: Process): CacheEntry {
+  return new CacheEntry({
+    process,
+    startNs: 1n,
+    startTicks: 0n,
+    imageNs: 0n,
+    parent: undefined,
+    forkOnly: false,
+    found: true,
+    size: 0,
+  });
+}
+
+function countersByKind(
+  counters: Counters,
+  name: string,
+  help: string,
+): Record<KernelFact["type"], Counter> {
+  return {
+    process_forked: counters.counter(name, help, { kind: "fork" }),
+    process_executed: counters.counter(name, help, { kind: "exec" }),
+    process_exited: counters.counter(name, help, { kind: "exit" }),
+  };
+}
