@@ -226,12 +226,12 @@ export const OPTIONS = {
       help: "Bytes of the ring between each capture worker's CPU and the main thread",
     },
   ),
-  holdBackMs: option(duration({ min: 0, max: 1000 }), 20, {
+  holdBackMs: option(duration({ min: 1, max: 1000 }), 1, {
     flag: "hold-back",
     key: "capture.hold_back",
     group: "Capture",
     commands: ["run"],
-    help: "Longest time a record waits for older ones of other CPUs",
+    help: "Time that a record waits for older ones of idle CPUs",
   }),
   nodeName: optional(
     text({

@@ -1,0 +1,21 @@
+/**
+ * What stands between the command tree and the work.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import type { Shell } from "./completion/shell.ts";
+import type { ExitCode } from "./exit_codes.ts";
+import type { TypedSettings } from "./table_options.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What the subcommands do; each resolves to the exit code. */
+export interface Handlers {
+  run(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  completion(shell: Shell, program: Command, terminal: Terminal): Promise<ExitCode>;
+}
+
+/** Called by the action of a subcommand with what it is to do. */
+export type Dispatch = (work: (handlers: Handlers) => Promise<ExitCode>) => Promise<void>;

@@ -1,0 +1,90 @@
+/**
+ * The program's surroundings, handed in so that tests own them.
+ *
+ * @module
+ */
+import { writeSync } from "node:fs";
+
+/** Where a command reads its surroundings and writes. */
+export interface Terminal {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly isStdoutTerminal: boolean;
+  readonly isStderrTerminal: boolean;
+  /** Width of the terminal in columns; 80 when there is none. */
+  columns(): number;
+  /** Writes all of it. @throws {ClosedPipeError} nobody reads any more */
+  writeOut(text: string): void;
+  /** Writes what can be written; never throws: there is nobody to tell. */
+  writeError(text: string): void;
+}
+
+/** The reader of stdout has gone; the command ends quietly, as other tools of a pipe do. */
+export class ClosedPipeError extends Error {
+  override readonly name = "ClosedPipeError";
+}
+
+const STDOUT_FD = 1;
+const STDERR_FD = 2;
+/** Time between tries when a non-blocking pipe is full, ms, and how often it is tried. */
+const FULL_PIPE_WAIT_MS = 10;
+const FULL_PIPE_TRIES_MAX = 500;
+
+/** The real one. */
+export function openTerminal(): Terminal {
+  return {
+    environment: Deno.env.toObject(),
+    isStdoutTerminal: Deno.stdout.isTerminal(),
+    isStderrTerminal: Deno.stderr.isTerminal(),
+    columns: terminalColumns,
+    writeOut: (text) => {
+      try {
+        writeAll(STDOUT_FD, text);
+      } catch (error) {
+        if ((error as { code?: string }).code === "EPIPE") throw new ClosedPipeError("Closed pipe");
+        throw error;
+      }
+    },
+    writeError: (text) => {
+      try {
+        writeAll(STDERR_FD, text);
+      } catch {
+        // Without stderr nothing can be said, and nothing else depends on it.
+      }
+    },
+  };
+}
+
+/** Whether colour is wanted on a stream: see https://no-color.org for the variable. */
+export function wantsColor(
+  setting: "auto" | "always" | "never",
+  isTerminal: boolean,
+  environment: Readonly<Record<string, string>>,
+): boolean {
+  if (setting !== "auto") return setting === "always";
+  return isTerminal && !environment["NO_COLOR"] && environment["TERM"] !== "dumb";
+}
+
+/** Without a terminal, or with one that does not say its size (a serial line). */
+const DEFAULT_COLUMNS = 80;
+
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+  } catch {
+    return DEFAULT_COLUMNS;
+  }
+}
+
+function writeAll(fd: number, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  let triesLeft = FULL_PIPE_TRIES_MAX;
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(fd, bytes));
+      triesLeft = FULL_PIPE_TRIES_MAX;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN" || --triesLeft === 0) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_WAIT_MS);
+    }
+  }
+}
