@@ -1,0 +1,119 @@
+/**
+ * One program of a BPF object.
+ *
+ * @module
+ */
+import { BpfLink } from "./bpf_link.ts";
+import type { ObjectState } from "./object_state.ts";
+import { decodeCString, readCString } from "./c_string.ts";
+import { Errno } from "./errno.ts";
+import { LibbpfError, unwrap, unwrapPointer } from "./errors.ts";
+import { BPF_PROG_INFO } from "./struct_layouts.ts";
+
+/** What the kernel counts about a program. */
+export interface BpfProgramInfo {
+  /** Time spent in it, ns; 0 unless statistics are on (`Libbpf.enableStats()`). */
+  readonly runTimeNs: bigint;
+  /** Runs; 0 unless statistics are on. */
+  readonly runCount: bigint;
+  /** Runs that were skipped because it was running on that CPU already; 0 before Linux 5.12. */
+  readonly recursionMisses: bigint;
+}
+
+/** A program. Owned by its object: it ends with it. */
+export class BpfProgram {
+  readonly name: string;
+  readonly #pointer: Deno.PointerObject;
+  readonly #state: ObjectState;
+  #log: Uint8Array<ArrayBuffer> | null = null;
+
+  constructor(pointer: Deno.PointerObject, state: ObjectState) {
+    this.#pointer = pointer;
+    this.#state = state;
+    this.name = readCString(state.symbols.bpf_program__name(pointer));
+  }
+
+  /** Whether the load takes it along. */
+  get autoload(): boolean {
+    return this.#state.symbols.bpf_program__autoload(this.#alive("bpf_program__autoload"));
+  }
+
+  /** Leaves the program out of the load, or takes it in again. Before load only. */
+  setAutoload(autoload: boolean): void {
+    const pointer = this.#alive("bpf_program__set_autoload");
+    unwrap(
+      this.#state.symbols.bpf_program__set_autoload(pointer, autoload),
+      this.#attempt("bpf_program__set_autoload", "leave out or take in program"),
+    );
+  }
+
+  /**
+   * Descriptor, owned by the object.
+   *
+   * @throws {LibbpfError} the program is not loaded.
+   */
+  get fd(): number {
+    const fd = this.#state.symbols.bpf_program__fd(this.#alive("bpf_program__fd"));
+    return unwrap(fd, this.#attempt("bpf_program__fd", "get the descriptor of program"));
+  }
+
+  /**
+   * Attaches to the hook its section names. The link is the caller's; what is left of links when
+   * the object closes is detached then.
+   *
+   * @throws {LibbpfError} the hook is not there, or the kernel refused.
+   */
+  attach(): BpfLink {
+    const pointer = this.#alive("bpf_program__attach");
+    const link = this.#state.symbols.bpf_program__attach(pointer);
+    const code = this.#state.errno.read();
+    return new BpfLink(
+      unwrapPointer(link, code, this.#attempt("bpf_program__attach", "attach program")),
+      this.#state,
+    );
+  }
+
+  /** @throws {LibbpfError} the program is not loaded. */
+  info(): BpfProgramInfo {
+    const info = new Uint8Array(BPF_PROG_INFO.SIZE);
+    const size = new Uint32Array([BPF_PROG_INFO.SIZE]);
+    unwrap(
+      this.#state.symbols.bpf_obj_get_info_by_fd(this.fd, info, size),
+      this.#attempt("bpf_obj_get_info_by_fd", "read the state of program"),
+    );
+    const view = new DataView(info.buffer);
+    return {
+      runTimeNs: view.getBigUint64(BPF_PROG_INFO.run_time_ns, true),
+      runCount: view.getBigUint64(BPF_PROG_INFO.run_cnt, true),
+      recursionMisses: view.getBigUint64(BPF_PROG_INFO.recursion_misses, true),
+    };
+  }
+
+  /** Gives the verifier a place for its log; without one libbpf prints it. Called before load. */
+  openLog(size: number): void {
+    const log = new Uint8Array(size);
+    unwrap(
+      this.#state.symbols.bpf_program__set_log_buf(this.#pointer, log, BigInt(size)),
+      this.#attempt("bpf_program__set_log_buf", "give a log buffer to program"),
+    );
+    this.#log = log;
+  }
+
+  /** Takes the verifier's log, empty when the program was not refused. Called after load. */
+  takeLog(): string {
+    const log = this.#log;
+    this.#log = null;
+    return log === null || log[0] === 0 ? "" : decodeCString(log);
+  }
+
+  #alive(operation: string): Deno.PointerObject {
+    if (this.#state.phase === "closed") {
+      throw new LibbpfError(this.#attempt(operation, "use program"), Errno.EBADF);
+    }
+    return this.#pointer;
+  }
+
+  #attempt(operation: string, action: string) {
+    return { operation, action, object: this.name };
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * The kernel's CPU lists.
+ *
+ * @module
+ */
+
+/** CPU numbers a list may hold at most: NR_CPUS is 8192 in the largest distribution kernels. */
+const CPUS_MAX = 8192;
+
+/**
+ * The CPUs of a list such as "0-3,8".
+ *
+ * @throws {RangeError} it is no such list.
+ */
+export function parseCpuList(text: string): number[] {
+  const cpus: number[] = [];
+  for (const part of text.trim().split(",")) {
+    if (part === "") continue;
+    const range = /^(\d+)(?:-(\d+))?$/.exec(part);
+    const first = Number(range?.[1]);
+    const last = Number(range?.[2] ?? first);
+    if (!(first <= last) || last >= CPUS_MAX) {
+      throw new RangeError(`Cannot read CPU list "${text.trim()}": "${part}" is no range`);
+    }
+    for (let cpu = first; cpu <= last; cpu++) cpus.push(cpu);
+  }
+  return cpus;
+}
+
+/** CPUs that run now. */
+export function onlineCpus(): number[] {
+  return parseCpuList(Deno.readTextFileSync("/sys/devices/system/cpu/online"));
+}
+
+/** CPUs that may ever run. */
+export function possibleCpus(): number[] {
+  return parseCpuList(Deno.readTextFileSync("/sys/devices/system/cpu/possible"));
+}

@@ -1,0 +1,153 @@
+/**
+ * The libc calls the agent makes itself.
+ *
+ * ioctl() and syscall() are variadic in C. On x86-64 and on arm64 Linux integer arguments travel in
+ * the same registers either way, so they are declared with the arguments we pass.
+ *
+ * @module
+ */
+export const LIBC_SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" }, // int *(void), one per thread
+  vsnprintf: {
+    parameters: [
+      "buffer", // char *str
+      "usize", // size_t size
+      "pointer", // const char *format
+      "pointer", // va_list ap: both our ABIs hand it over as a pointer
+    ],
+    result: "i32",
+  },
+  syscall: {
+    parameters: [
+      "isize", // long number
+      "buffer", // void * (perf_event_open: struct perf_event_attr *)
+      "isize", // long (pid)
+      "isize", // long (cpu)
+      "isize", // long (group_fd)
+      "isize", // long (flags)
+    ],
+    result: "isize", // -1 and errno
+  },
+  mmap: {
+    parameters: [
+      "pointer", // void *addr
+      "usize", // size_t length
+      "i32", // int prot
+      "i32", // int flags
+      "i32", // int fd
+      "i64", // off_t offset
+    ],
+    result: "pointer", // MAP_FAILED (all ones) and errno
+  },
+  munmap: {
+    parameters: [
+      "pointer", // void *addr
+      "usize", // size_t length
+    ],
+    result: "i32", // -1 and errno
+  },
+  poll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "usize", // nfds_t nfds
+      "i32", // int timeout, ms
+    ],
+    result: "i32", // -1 and errno
+  },
+  ioctl: {
+    parameters: [
+      "i32", // int fd
+      "usize", // unsigned long request
+      "usize", // unsigned long argument
+    ],
+    result: "i32", // -1 and errno
+  },
+  eventfd: {
+    parameters: [
+      "u32", // unsigned int initval
+      "i32", // int flags
+    ],
+    result: "i32", // -1 and errno
+  },
+  read: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "usize", // size_t count
+    ],
+    result: "isize", // -1 and errno
+  },
+  write: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf
+      "usize", // size_t count
+    ],
+    result: "isize", // -1 and errno
+  },
+  close: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "i32", // -1 and errno
+  },
+  memfd_create: {
+    parameters: [
+      "buffer", // const char *name
+      "u32", // unsigned int flags
+    ],
+    result: "i32", // -1 and errno
+  },
+  prlimit: {
+    parameters: [
+      "i32", // pid_t pid, 0 is the caller
+      "i32", // enum __rlimit_resource resource
+      "buffer", // const struct rlimit *new_limit, or NULL
+      "buffer", // struct rlimit *old_limit, or NULL
+    ],
+    result: "i32", // -1 and errno
+  },
+  clock_gettime: {
+    parameters: [
+      "i32", // clockid_t clockid
+      "buffer", // struct timespec *tp
+    ],
+    result: "i32", // -1 and errno
+  },
+  socket: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+    ],
+    result: "i32", // -1 and errno
+  },
+  sendto: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const void *buf
+      "usize", // size_t len
+      "i32", // int flags
+      "buffer", // const struct sockaddr *dest_addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "isize", // -1 and errno
+  },
+  getrusage: {
+    parameters: [
+      "i32", // int who
+      "buffer", // struct rusage *usage
+    ],
+    result: "i32", // -1 and errno
+  },
+  readlink: {
+    parameters: [
+      "buffer", // const char *pathname
+      "buffer", // char *buf, gets no NUL
+      "usize", // size_t bufsiz
+    ],
+    result: "isize", // -1 and errno
+  },
+  getpagesize: { parameters: [], result: "i32" }, // int(void)
+  gettid: { parameters: [], result: "i32" }, // pid_t(void)
+} as const satisfies Deno.ForeignLibraryInterface;

@@ -1,0 +1,54 @@
+/**
+ * `struct bpf_program`.
+ *
+ * @module
+ */
+export const PROGRAM_SYMBOLS = {
+  bpf_program__name: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+    ],
+    result: "pointer", // const char *, owned by the program
+  },
+  bpf_program__fd: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+    ],
+    result: "i32", // fd owned by the object, or -errno before load
+  },
+  bpf_program__autoload: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+    ],
+    result: "bool",
+  },
+  bpf_program__set_autoload: {
+    parameters: [
+      "pointer", // struct bpf_program *prog
+      "bool", // bool autoload
+    ],
+    result: "i32", // 0, or -errno
+  },
+  bpf_program__set_log_buf: {
+    parameters: [
+      "pointer", // struct bpf_program *prog
+      "buffer", // char *log_buf, must live until the load is over
+      "usize", // size_t log_size
+    ],
+    result: "i32", // 0, or -errno
+  },
+  bpf_program__attach: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
+  bpf_obj_get_info_by_fd: {
+    parameters: [
+      "i32", // int bpf_fd
+      "buffer", // void *info
+      "buffer", // __u32 *info_len
+    ],
+    result: "i32", // 0, or -errno
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
