@@ -1,0 +1,14 @@
+/**
+ * The features of this build.
+ *
+ * @module
+ */
+export type {
+  KernelFeature,
+  RecordDecoder,
+  Sensor,
+  SensorGlobals,
+  SensorProgram,
+  SensorSettings,
+} from "./sensor.ts";
+export { SENSORS } from "./generated/registry.ts";

@@ -1,0 +1,34 @@
+import type { ProcessExited } from "../../events/mod.ts";
+import {
+  PROCESS_EXIT_SIZE,
+  ProcessExitOffset as Offset,
+  ProcessRecordKind,
+  RecordHeaderOffset as Header,
+  type RecordView,
+} from "../../wire/mod.ts";
+import type { RecordDecoder } from "../sensor.ts";
+import { checkSize, readCgroupPlace } from "./record_parts.ts";
+
+/** Reads `struct process_exit`. */
+export class ExitDecoder implements RecordDecoder {
+  readonly kind = ProcessRecordKind.PROCESS_EXIT;
+  readonly name = "process_exit";
+
+  /** @throws {RangeError} the record is not of the size of an exit record. */
+  decode(record: RecordView): ProcessExited {
+    checkSize(this.name, record, PROCESS_EXIT_SIZE);
+    const { view, offset } = record;
+    return {
+      type: "process_exited",
+      timeNs: record.timeNs,
+      cpu: view.getUint32(offset + Header.cpu, true),
+      tgid: view.getUint32(offset + Header.tgid, true),
+      tid: view.getUint32(offset + Header.tid, true),
+      namespaceTgid: view.getUint32(offset + Header.namespaceTgid, true),
+      leaderStartNs: view.getBigUint64(offset + Header.leaderStartNs, true),
+      cgroup: readCgroupPlace(view, offset),
+      exitCode: view.getUint32(offset + Offset.exitCode, true),
+      lastTid: view.getUint32(offset + Offset.lastTid, true),
+    };
+  }
+}
