@@ -8,3 +8,4 @@ export * from "./counters.ts";
 export * from "./loss.ts";
 export * from "./health.ts";
 export * from "./log.ts";
+export * from "./system_clock.ts";
