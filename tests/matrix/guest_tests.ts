@@ -1,0 +1,88 @@
+/**
+ * Runs tests/kernel inside a guest: the same files, the same Deno, the same objects as on this
+ * machine, at the same paths.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { openWorkspace, pinnedDeno } from "../../scripts/build/workspace.ts";
+import type { KernelImage } from "../../scripts/fetch_kernels.ts";
+import { bootGuest } from "./boot_kernel.ts";
+import { addBusybox, GuestTree } from "./guest_tree.ts";
+import { readJunit, type TestOutcome } from "./read_junit.ts";
+
+/** What a guest said about the kernel tests. */
+export interface GuestTestRun {
+  readonly kernel: string;
+  readonly release: string;
+  readonly outcomes: readonly TestOutcome[];
+  readonly exitCode: number;
+  readonly output: string;
+  readonly elapsedMs: number;
+}
+
+/** Folders of the checkout that kernel tests read. */
+const SOURCES = ["src", "ffi", "bpf", "scripts", "tests/kernel", "tests/support", "tests/fixtures"];
+
+/** Parts of .out that are big and of no use in a guest. */
+const OUT_SKIPPED = new Set(["kernels", "guests", "rootfs", "stamps", "coverage"]);
+
+const JUNIT_PATH = "/run/junit.xml";
+
+/** Emulation is 5 to 10 times slower than the machine, and two guests share it. */
+const TEST_TIMEOUT_MS = 280_000;
+
+/** Boots `kernel` and runs the kernel tests in it. A failed test is an outcome, not an error. */
+export async function runKernelTests(
+  kernel: KernelImage,
+  tests: readonly string[] = ["tests/kernel"],
+): Promise<GuestTestRun> {
+  const { root } = openWorkspace();
+  const deno = [
+    ...["deno", "test", "--allow-all", "--no-check", "--cached-only", "--quiet"],
+    ...[`--junit-path=${JUNIT_PATH}`, ...tests],
+  ];
+  const result = await bootGuest({
+    kernel,
+    tree: await checkoutTree(),
+    command: `cd '${root}' && DENO_DIR=/run/deno DENO_NO_UPDATE_CHECK=1 ${deno.join(" ")}`,
+    outputs: [JUNIT_PATH],
+    timeoutMs: TEST_TIMEOUT_MS,
+  });
+  const junit = result.files.get(JUNIT_PATH);
+  return {
+    kernel: kernel.name,
+    release: kernel.release,
+    outcomes: junit === undefined ? [] : readJunit(new TextDecoder().decode(junit)),
+    exitCode: result.exitCode,
+    output: result.output,
+    elapsedMs: result.elapsedMs,
+  };
+}
+
+/** A guest's files: busybox, Deno, and the part of the checkout that kernel tests need. */
+async function checkoutTree(): Promise<GuestTree> {
+  const workspace = openWorkspace();
+  const { root, out } = workspace;
+  const tree = new GuestTree();
+  await addBusybox(tree);
+  await tree.addProgram("/bin/deno", pinnedDeno(workspace));
+  // The place where tests look for it, without a second copy of 95 MB.
+  tree.addLink(pinnedDeno(workspace), "/bin/deno");
+  tree.addText("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n");
+  tree.addText("/etc/group", "root:x:0:\nnogroup:x:65534:\n");
+  for (const name of ["deno.json", "package.json"]) {
+    tree.addFile(join(root, name), join(root, name));
+  }
+  for (const name of SOURCES) {
+    const present = await Deno.stat(join(root, name)).catch(() => null);
+    if (present !== null) tree.addTree(join(root, name), join(root, name));
+  }
+  tree.addTree(out, out, (path) => OUT_SKIPPED.has(path));
+  const { dependencies } = JSON.parse(await Deno.readTextFile(join(root, "package.json")));
+  for (const name of Object.keys(dependencies)) {
+    const path = join(root, "node_modules", name);
+    tree.addTree(path, path);
+  }
+  return tree;
+}

@@ -1,0 +1,63 @@
+/**
+ * One test per kernel of kernels.json; each test of tests/kernel is a step of it. The environment
+ * variable SHRIKE_KERNELS names the kernels, separated by commas; without it all are booted.
+ */
+import assert from "node:assert/strict";
+import { fetchKernel, listKernels } from "../../scripts/fetch_kernels.ts";
+import { type GuestTestRun, runKernelTests } from "./guest_tests.ts";
+
+/** Each guest has two CPUs; more guests at once only wait for each other. */
+const GUESTS_MAX = 2;
+
+const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "");
+const known = (await listKernels()).map((kernel) => kernel.name);
+const names = wanted === undefined || wanted.length === 0 ? known : wanted;
+const runs = new Map<string, Promise<GuestTestRun>>();
+
+for (const name of names) {
+  Deno.test({
+    name: `kernel ${name}`,
+    // Guests of the tests that follow run meanwhile.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async (context) => {
+      if (runs.size === 0) startRuns();
+      const run = await runs.get(name);
+      assert(run !== undefined);
+      console.log(`${run.release}: ${run.outcomes.length} tests, ${seconds(run.elapsedMs)} s`);
+      await reportOutcomes(run, context);
+    },
+  });
+}
+
+/** Boots all guests, two at a time, in the order of the tests. */
+function startRuns(): void {
+  const lanes: Promise<unknown>[] = Array.from({ length: GUESTS_MAX }, () => Promise.resolve());
+  for (const [index, name] of names.entries()) {
+    const run = lanes[index % GUESTS_MAX]!.then(() => fetchKernel(name)).then((kernel) =>
+      runKernelTests(kernel)
+    );
+    // The test that awaits it reports the error; the lane goes on to the next kernel.
+    lanes[index % GUESTS_MAX] = run.catch(() => {});
+    runs.set(name, run);
+  }
+}
+
+async function reportOutcomes(run: GuestTestRun, context: Deno.TestContext): Promise<void> {
+  for (const { file, name, outcome, message } of run.outcomes) {
+    await context.step({
+      name: `${file}: ${name}`,
+      ignore: outcome === "skipped",
+      fn: () => assert.equal(outcome, "passed", message),
+    });
+  }
+  const failed = run.outcomes.some(({ outcome }) => outcome === "failed");
+  // A file that cannot be imported has no test in the report, only an exit code.
+  if (failed || run.exitCode !== 0) console.log(run.output);
+  assert(run.outcomes.length > 0, "the guest ran no test");
+  if (!failed) assert.equal(run.exitCode, 0, `deno test in the guest ended with ${run.exitCode}`);
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}

@@ -1,0 +1,25 @@
+/**
+ * Runs the kernel tests on the kernels that are named, or on all of kernels.json.
+ *
+ *     deno task test:matrix [NAME...]
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { listKernels } from "../../scripts/fetch_kernels.ts";
+
+if (import.meta.main) {
+  const names = Deno.args.filter((argument) => !argument.startsWith("-"));
+  const flags = Deno.args.filter((argument) => argument.startsWith("-"));
+  const known = (await listKernels()).map((kernel) => kernel.name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    console.error(`Cannot boot "${unknown.join()}": kernels.json has ${known.join(", ")}`);
+    Deno.exit(2);
+  }
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--no-check", ...flags, join(import.meta.dirname!, "matrix_test.ts")],
+    env: { SHRIKE_KERNELS: names.join() },
+  }).spawn().status;
+  Deno.exit(code);
+}
