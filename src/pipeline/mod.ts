@@ -1,0 +1,7 @@
+/**
+ * Batches of records to ordered events: merge, decode, apply to state, attach context.
+ *
+ * @module
+ */
+export { Pipeline, type PipelineOptions, type PipelineParts } from "./run_pipeline.ts";
+export type { PipelineOutlet } from "./outlet.ts";

@@ -1,0 +1,268 @@
+/**
+ * The loop of the main thread: read, merge, decode, apply to state, attach context, hand over.
+ *
+ * Work is done in rounds of bounded length. Between rounds the event loop runs (signals, timers,
+ * sockets); when there is nothing to do the loop sleeps until a worker wakes it.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { RecordSource } from "../capture/record_source.ts";
+import type { KernelFact, ProcessFound } from "../events/mod.ts";
+import type { RecordDecoder } from "../sensors/sensor.ts";
+import { type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
+import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
+import { attachContext, exitStatus } from "./attach_context.ts";
+import { DecoderTable } from "./decode_record.ts";
+import { type MergeOptions, MergeStatus, TimeMerge } from "./merge_by_time.ts";
+import type { PipelineOutlet } from "./outlet.ts";
+import { Outlets } from "./outlets.ts";
+import { takeGaps } from "./report_gaps.ts";
+
+/** What a pipeline is made of. */
+export interface PipelineParts {
+  readonly source: RecordSource;
+  readonly decoders: readonly RecordDecoder[];
+  readonly cache: ProcessCache;
+  readonly sinks: readonly PipelineOutlet[];
+  readonly losses: LossLedger;
+  readonly counters: Counters;
+  readonly clock: Clock;
+}
+
+/** How it behaves. */
+export interface PipelineOptions extends MergeOptions {
+  /** Add ancestors beyond the parent to every event. Default false. */
+  readonly ancestors?: boolean;
+  /** Emit process_fork events. Default false. */
+  readonly emitForks?: boolean;
+  /**
+   * Reads what runs already; called once at the start of `run()`. Hooks must be attached and the
+   * source running by then, so that nothing falls between.
+   */
+  readonly scan?: () => readonly ProcessFound[];
+  /** Called about once a second, before gaps are reported: the place to read the kernel's counters. */
+  readonly onTick?: () => void;
+}
+
+/** A round ends after so many records or so much time, whichever comes first. */
+const ROUND_RECORDS_MAX = 4096;
+const ROUND_MS = 10;
+/** The clock is looked at every so many records of a round. */
+const CLOCK_EVERY = 256;
+const TICK_MS = 1_000;
+/** While records are held back: about the hold-back, timers are not finer. */
+const HELD_WAIT_MS = 1;
+/** Longest wait for the rings to be empty at the end. */
+const STOP_MAX_MS = 500;
+/** Records younger than the scan by this much still belong to the window, see `resolveStartup()`. */
+const WINDOW_AFTER_SCAN_MS = 20;
+/** Longest wait for the window to be complete; beyond it start-up goes on with what has come. */
+const WINDOW_MAX_MS = 500;
+/** Facts of the window kept at most: they are held in memory until the window is complete. */
+const WINDOW_FACTS_MAX = 65_536;
+const NS_PER_MS = 1_000_000;
+
+/** One pass through the rings. */
+type RoundEnd = "more" | "held" | "drained";
+
+/** The data path of the main thread. Use `run()` once. */
+export class Pipeline {
+  readonly #parts: PipelineParts;
+  readonly #options: PipelineOptions;
+  readonly #merge: TimeMerge;
+  readonly #decoders: DecoderTable;
+  readonly #tidRule: TidRule;
+  readonly #outlets: Outlets;
+  readonly #records: Counter;
+  readonly #windowsCut: Counter;
+  #nextTickNs = 0;
+
+  constructor(parts: PipelineParts, options: PipelineOptions = {}) {
+    const { counters, losses } = parts;
+    this.#parts = parts;
+    this.#options = options;
+    this.#merge = new TimeMerge(counters, options);
+    this.#decoders = new DecoderTable(parts.decoders, counters, losses);
+    this.#tidRule = new TidRule(counters);
+    this.#outlets = new Outlets(parts.sinks, counters);
+    this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
+    this.#windowsCut = counters.counter(
+      "shrike_pipeline_startup_cut_total",
+      "Starts that went on before all records made during the scan of /proc had come",
+    );
+  }
+
+  /** Runs until `signal` is aborted, then empties the rings within half a second and returns. */
+  async run(signal: AbortSignal): Promise<void> {
+    const wake = () => this.#parts.source.wake();
+    signal.addEventListener("abort", wake);
+    try {
+      this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
+      await this.#start(signal);
+      while (!signal.aborted) await this.#pause(this.#round());
+      await this.#drain();
+    } finally {
+      signal.removeEventListener("abort", wake);
+      this.#tick();
+      this.#outlets.flush();
+    }
+  }
+
+  /** Scan, window, then what ran before and the window's facts, in that order. */
+  async #start(signal: AbortSignal): Promise<void> {
+    const { cache } = this.#parts;
+    const found = this.#options.scan?.();
+    if (found === undefined) return;
+    const window = await this.#collectWindow(signal);
+    this.#emitFound(cache.kernel);
+    for (const { fact, image } of resolveStartup(found, window.map(({ fact }) => fact)).processes) {
+      const entry = cache.applyFound(fact, image);
+      if (entry !== undefined && image === "read") this.#emitFound(entry);
+    }
+    for (const { fact, isLate } of window) this.#apply(fact, isLate);
+    this.#outlets.flush();
+  }
+
+  /** The facts of all records up to a little after now, in order. */
+  async #collectWindow(signal: AbortSignal): Promise<{ fact: KernelFact; isLate: boolean }[]> {
+    const window: { fact: KernelFact; isLate: boolean }[] = [];
+    const endNs = this.#nowNs() + WINDOW_AFTER_SCAN_MS * NS_PER_MS;
+    const limitNs = endNs + WINDOW_MAX_MS * NS_PER_MS;
+    for (;;) {
+      const nowNs = this.#nowNs();
+      this.#merge.setRings(this.#parts.source.rings);
+      let status = this.#merge.next(nowNs);
+      while (status === MergeStatus.RELEASED && window.length < WINDOW_FACTS_MAX) {
+        const { order, isLate } = this.#merge;
+        const fact = this.#take(nowNs);
+        if (fact !== undefined) window.push({ fact, isLate });
+        if (order > endNs) return window;
+        status = this.#merge.next(nowNs);
+      }
+      const isComplete = status === MergeStatus.DRAINED && nowNs > endNs;
+      if (isComplete || signal.aborted) return window;
+      if (status === MergeStatus.RELEASED || nowNs > limitNs) {
+        this.#windowsCut.value += 1;
+        return window;
+      }
+      await sleep(HELD_WAIT_MS);
+    }
+  }
+
+  /** Takes what can be released now, within the bounds of a round. */
+  #round(): RoundEnd {
+    let nowNs = this.#nowNs();
+    const endNs = nowNs + ROUND_MS * NS_PER_MS;
+    if (nowNs >= this.#nextTickNs) this.#tick();
+    this.#merge.setRings(this.#parts.source.rings);
+    let status: MergeStatus = MergeStatus.EMPTY;
+    let count = 0;
+    while (count < ROUND_RECORDS_MAX && nowNs < endNs) {
+      status = this.#merge.next(nowNs);
+      if (status !== MergeStatus.RELEASED) break;
+      const { isLate } = this.#merge;
+      const fact = this.#take(nowNs);
+      if (fact !== undefined) this.#apply(fact, isLate);
+      count += 1;
+      if (count % CLOCK_EVERY === 0) nowNs = this.#nowNs();
+    }
+    if (count > 0) this.#outlets.flush();
+    if (status === MergeStatus.RELEASED) return "more";
+    return status === MergeStatus.DRAINED ? "drained" : "held";
+  }
+
+  async #pause(end: RoundEnd): Promise<void> {
+    if (end === "more") {
+      await nextTurn();
+    } else if (end === "held") {
+      await sleep(HELD_WAIT_MS);
+    } else {
+      const untilTickMs = Math.ceil((this.#nextTickNs - this.#nowNs()) / NS_PER_MS);
+      await this.#parts.source.wait(Math.max(1, untilTickMs));
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const endNs = this.#nowNs() + STOP_MAX_MS * NS_PER_MS;
+    for (;;) {
+      const end = this.#round();
+      if (end === "drained" || this.#nowNs() > endNs) return;
+      await (end === "more" ? nextTurn() : sleep(HELD_WAIT_MS));
+    }
+  }
+
+  /** Decodes the record the merge stands on and gives its memory back. */
+  #take(nowNs: number): KernelFact | undefined {
+    const fact = this.#decoders.decode(this.#merge.record, this.#merge.cpu, nowNs);
+    this.#merge.take();
+    this.#records.value += 1;
+    return fact;
+  }
+
+  #apply(fact: KernelFact, isLate: boolean): void {
+    const isTidWrong = this.#tidRule.isBroken(fact);
+    const subject = this.#parts.cache.apply(fact);
+    if (subject === undefined) return;
+    if (fact.type === "process_forked" && !this.#options.emitForks) return;
+    const circumstances = {
+      // An image starts with its fact, so its time was converted already.
+      timeNs: fact.type === "process_exited"
+        ? this.#parts.clock.wallNs(fact.timeNs)
+        : subject.process.startTimeNs,
+      cpu: fact.cpu,
+      isLate,
+      isTidWrong,
+      withAncestors: this.#options.ancestors ?? false,
+    };
+    switch (fact.type) {
+      case "process_forked":
+        return this.#outlets.push(attachContext("process_fork", subject, circumstances));
+      case "process_executed":
+        return this.#outlets.push(attachContext("process_exec", subject, circumstances));
+      case "process_exited":
+        return this.#outlets.push({
+          ...attachContext("process_exit", subject, circumstances),
+          ...exitStatus(fact),
+        });
+      default:
+        fact satisfies never;
+    }
+  }
+
+  /** A process that ran already is told as an exec at the time it started, flag procFS. */
+  #emitFound(subject: ReturnType<ProcessCache["applyFound"]> & object): void {
+    this.#outlets.push(attachContext("process_exec", subject, {
+      timeNs: subject.process.startTimeNs,
+      cpu: 0,
+      isLate: false,
+      isTidWrong: false,
+      withAncestors: this.#options.ancestors ?? false,
+    }));
+  }
+
+  #tick(): void {
+    const { cache, clock, losses } = this.#parts;
+    this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
+    cache.sweep(clock.monotonicNs());
+    this.#options.onTick?.();
+    const gaps = takeGaps(losses, clock);
+    for (const gap of gaps) this.#outlets.push(gap);
+    if (gaps.length > 0) this.#outlets.flush();
+  }
+
+  /** CLOCK_MONOTONIC as a double: exact enough for order, see `RecordView.order`. */
+  #nowNs(): number {
+    return Number(this.#parts.clock.monotonicNs());
+  }
+}
+
+/** Waits for time to pass; `RecordSource.wait()` would return at once, for the record that is held. */
+function sleep(timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, timeoutMs));
+}
+
+/** Lets the event loop run once. setImmediate costs 2 us in Deno 2.9.6, setTimeout(0) 2 ms. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
