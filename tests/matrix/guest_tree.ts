@@ -62,6 +62,12 @@ export class GuestTree {
     await writer.finish();
   }
 
+  /** Writes an archive into a new file. */
+  async writeToPath(path: string): Promise<void> {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    await this.writeTo(file);
+  }
+
   #add(entry: TreeEntry): void {
     this.addFolder(dirname(entry.path));
     this.#entries.set(entry.path, entry);
