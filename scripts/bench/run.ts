@@ -9,6 +9,7 @@ import { ToolError } from "../build/run_tool.ts";
 import { openWorkspace } from "../build/workspace.ts";
 import { type Bench, type BenchContext, BenchError } from "./bench.ts";
 import { captureBench } from "./capture_bench.ts";
+import { guestBench } from "./guest_bench.ts";
 import { latencyBench } from "./latency_bench.ts";
 import { readMachine } from "./machine.ts";
 import type { Measurement, Skipped } from "./measurement.ts";
@@ -21,6 +22,7 @@ import { stormBench } from "./storm_bench.ts";
 const BENCHES: readonly Bench[] = [
   captureBench,
   stormBench,
+  guestBench,
   memoryBench,
   latencyBench,
   startBench,
