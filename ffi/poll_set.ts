@@ -8,28 +8,28 @@ import { unwrapLibc } from "./errors.ts";
 import type { Libc } from "./libc.ts";
 
 /** Bits of `struct pollfd.revents`. */
-export const PollEvent = { in: 1, error: 8, hangup: 16, invalid: 32 } as const;
+export const PollEvent = { in: 1, out: 4, error: 8, hangup: 16, invalid: 32 } as const;
 
 /** sizeof(struct pollfd): int fd, short events, short revents. */
 const POLLFD_SIZE = 8;
 const EVENTS_OFFSET = 4;
 const REVENTS_OFFSET = 6;
 
-/** Descriptors to wait for. Allocates nothing per wait. */
+/** Descriptors to wait for, all for the same `events` (`PollEvent` bits). Allocates nothing per wait. */
 export class PollSet {
   readonly #libc: Libc;
   readonly #entries: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
   readonly #count: bigint;
 
-  constructor(libc: Libc, fds: readonly number[]) {
+  constructor(libc: Libc, fds: readonly number[], events: number = PollEvent.in) {
     this.#libc = libc;
     this.#entries = new Uint8Array(new ArrayBuffer(fds.length * POLLFD_SIZE));
     this.#view = new DataView(this.#entries.buffer);
     this.#count = BigInt(fds.length);
     fds.forEach((fd, index) => {
       this.#view.setInt32(index * POLLFD_SIZE, fd, true);
-      this.#view.setInt16(index * POLLFD_SIZE + EVENTS_OFFSET, PollEvent.in, true);
+      this.#view.setInt16(index * POLLFD_SIZE + EVENTS_OFFSET, events, true);
     });
   }
 

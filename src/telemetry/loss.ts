@@ -25,6 +25,7 @@ const ENTRIES_MAX = 256;
 /** Collects losses until they are taken. Never loses a count: entries with the same key add up. */
 export class LossLedger {
   #entries = new Map<string, Loss>();
+  readonly #totals = new Map<string, number>();
   #total = 0;
 
   /** Losses entered since the agent started. */
@@ -32,10 +33,16 @@ export class LossLedger {
     return this.#total;
   }
 
+  /** The same by cause. */
+  get totals(): ReadonlyMap<string, number> {
+    return this.#totals;
+  }
+
   /** Enters a loss; `count` 0 is ignored. */
   add(loss: Loss): void {
     if (loss.count <= 0) return;
     this.#total += loss.count;
+    this.#totals.set(loss.cause, (this.#totals.get(loss.cause) ?? 0) + loss.count);
     let key = `${loss.cause} ${loss.cpu ?? ""} ${loss.kind ?? ""} ${loss.sink ?? ""}`;
     let entry = loss;
     if (!this.#entries.has(key) && this.#entries.size >= ENTRIES_MAX) {
