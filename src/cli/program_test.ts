@@ -95,8 +95,8 @@ Deno.test("runCli() suggests the nearest command, option and shell", async () =>
     assert.deepEqual(calls, []);
     const lines = error.trimEnd().split("\n");
     assert.equal(lines.length, 2, error);
-    assert.ok(lines[0]!.startsWith("shrike: Cannot ") && lines[0]!.includes(text), lines[0]);
-    assert.ok(lines[1]!.startsWith("hint: ") && lines[1]!.includes(hint), lines[1]);
+    assert.ok(lines[0]!.startsWith("shrike: Cannot ") && lines[0]!.includes(text), error);
+    assert.ok(lines[1]!.startsWith("hint: ") && lines[1]!.includes(hint), error);
   }
 });
 

@@ -121,7 +121,7 @@ export function boolean(): ValueType<boolean> {
 }
 
 /** One word of a list. */
-export function choice<Word extends string>(words: readonly Word[]): ValueType<Word> {
+export function choice<const Word extends string>(words: readonly Word[]): ValueType<Word> {
   const allowed = words.join(", ");
   return {
     placeholder: `<${words.join("|")}>`,

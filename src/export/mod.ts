@@ -13,6 +13,7 @@ export type { LineEncoder } from "./line_encoder.ts";
 export { openStdoutWriter, type OutputWriter, type StdoutWriterOptions } from "./output_writer.ts";
 export { type SinkEnd, StreamSink, type StreamSinkOptions } from "./stream_sink.ts";
 export { TableEncoder, type TableEncoderOptions } from "./table_encoder.ts";
+export { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 export { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 export { formatSpan } from "./timestamp.ts";
-export { UserNames, type UserNamesOptions, type UserNaming } from "./user_names.ts";
+export { hostUserName, UserNames, type UserNamesOptions, type UserNaming } from "./user_names.ts";

@@ -1,0 +1,111 @@
+/**
+ * What commands other than `run` ask of the rooms: one look at the host and at the program itself.
+ *
+ * @module
+ */
+import { ClockId, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
+import type { Namespaces } from "./events/mod.ts";
+import { openPayload, type PayloadForm, type StartMode } from "./loader/mod.ts";
+import { buildProcessTree, type ProcessTree, scanProcesses } from "./state/mod.ts";
+import { type Counters, SystemClock } from "./telemetry/mod.ts";
+
+export type { ProcessTree } from "./state/mod.ts";
+
+/** The clocks of this host, read through `libc`, which must stay open as long as they are used. */
+export function openSystemClock(libc: Libc): SystemClock {
+  return new SystemClock((clock) => libc.clockGettimeNs(ClockId[clock]));
+}
+
+/** The processes of this host as a starting agent knows them; `<kernel>` is the first root. */
+export function readProcessTree(
+  { nodeName, counters }: { readonly nodeName: string; readonly counters: Counters },
+): ProcessTree[] {
+  using libc = openLibc();
+  const clock = openSystemClock(libc);
+  const found = scanProcesses({ clock, readLink: (path) => libc.readlink(path) });
+  return buildProcessTree(found, { nodeName, clock, counters });
+}
+
+/** Namespaces of the host's init; undefined when they may not be read. */
+export function readHostNamespaces(): Namespaces | undefined {
+  const inode = (name: string): number => {
+    try {
+      return Number(/\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/1/ns/${name}`))?.[1] ?? 0);
+    } catch {
+      return 0;
+    }
+  };
+  const namespaces = {
+    uts: inode("uts"),
+    ipc: inode("ipc"),
+    mnt: inode("mnt"),
+    pid: inode("pid"),
+    pidForChildren: inode("pid_for_children"),
+    net: inode("net"),
+    time: inode("time"),
+    timeForChildren: inode("time_for_children"),
+    cgroup: inode("cgroup"),
+    user: inode("user"),
+  };
+  return namespaces.user === 0 || namespaces.mnt === 0 ? undefined : namespaces;
+}
+
+/** One BPF object inside the program. */
+export interface ObjectDescription {
+  readonly name: string;
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What the program is made of and runs on. */
+export interface ProgramDescription {
+  readonly version: string;
+  readonly commit: string;
+  readonly deno: string;
+  readonly v8: string;
+  readonly libbpf: string;
+  readonly kernel: string;
+  readonly architecture: string;
+  readonly form: PayloadForm;
+  /** How the launcher started it; only in that form. */
+  readonly start: StartMode | null;
+  readonly layoutHash: string;
+  readonly objects: readonly ObjectDescription[];
+}
+
+interface Manifest {
+  readonly layoutHash: string;
+  readonly objects: Readonly<Record<string, { readonly sha256: string; readonly size: number }>>;
+}
+
+/**
+ * Reads the program's parts.
+ *
+ * @throws {PayloadError} a part is missing
+ */
+export function describeProgram(): ProgramDescription {
+  const payload = openPayload();
+  const { version, commit } = payload.build();
+  const manifest: Manifest = JSON.parse(
+    new TextDecoder().decode(payload.read("bpf/manifest.json")),
+  );
+  using libbpf = openLibbpf(payload.libbpfPath());
+  return {
+    version,
+    commit,
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    libbpf: libbpf.version,
+    kernel: Deno.osRelease(),
+    architecture: Deno.build.arch,
+    form: payload.form,
+    start: payload.start,
+    layoutHash: manifest.layoutHash,
+    objects: Object.entries(manifest.objects).map(([name, { sha256, size }]) => ({
+      name,
+      sha256,
+      size,
+    })),
+  };
+}
