@@ -11,3 +11,14 @@ export {
   type PayloadForm,
   type StartMode,
 } from "./payload.ts";
+export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
+export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
+export { LoadError, type LoadObstacle } from "./load_error.ts";
+export {
+  LoadedSensors,
+  type LoadOptions,
+  loadSensors,
+  type ProgramCounts,
+  type SensorReport,
+} from "./load_sensors.ts";
+export type { KernelDropRow } from "./record_drops.ts";

@@ -12,10 +12,11 @@ import { ForkDecoder } from "./decode_fork.ts";
 export const processSensor: Sensor = {
   name: "process",
   requires: ["btf", "tp_btf", "perf_event_array"],
+  // Attached in this order: a process whose fork is seen must not end unseen.
   programs: [
-    { name: "on_process_fork", hook: "tp_btf/sched_process_fork", required: true },
-    { name: "on_process_exec", hook: "tp_btf/sched_process_exec", required: true },
     { name: "on_process_exit", hook: "tp_btf/sched_process_exit", required: true },
+    { name: "on_process_exec", hook: "tp_btf/sched_process_exec", required: true },
+    { name: "on_process_fork", hook: "tp_btf/sched_process_fork", required: true },
   ],
   decoders: [new ForkDecoder(), new ExecDecoder(), new ExitDecoder()],
   globals(settings) {

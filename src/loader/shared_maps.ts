@@ -1,0 +1,51 @@
+/**
+ * Maps that all objects share: made by the first object that is loaded, used by the others.
+ *
+ * @module
+ */
+import type { BpfMap, BpfObject } from "../../ffi/mod.ts";
+
+/** Names of the shared maps; `bpf/include/record.bpf.h` has them. */
+export const RECORDS_MAP = "records";
+export const RECORD_DROPS_MAP = "record_drops";
+const SHARED_MAPS: readonly string[] = [RECORDS_MAP, RECORD_DROPS_MAP];
+
+/** Maps with one entry per CPU number: their size is only known here. */
+const PER_CPU_ID_MAPS: readonly string[] = [RECORDS_MAP, "scratch"];
+
+/** Sizes and shares maps. Owns none of them: they live as long as the objects. */
+export class SharedMaps {
+  readonly #cpuIdMax: number;
+  readonly #maps = new Map<string, BpfMap>();
+
+  /** @param possibleCpus numbers of the CPUs the kernel may ever have */
+  constructor(possibleCpus: readonly number[]) {
+    this.#cpuIdMax = Math.max(...possibleCpus);
+  }
+
+  /** Prepares the maps of an opened object for its load. */
+  configure(object: BpfObject): void {
+    for (const map of object.maps) {
+      const shared = this.#maps.get(map.name);
+      if (shared !== undefined) {
+        map.reuseFd(shared.fd);
+      } else if (PER_CPU_ID_MAPS.includes(map.name)) {
+        map.setMaxEntries(this.#cpuIdMax + 1);
+      }
+    }
+  }
+
+  /** Takes the shared maps of an object that was loaded, unless an earlier one gave them. */
+  adopt(object: BpfObject): void {
+    for (const map of object.maps) {
+      if (SHARED_MAPS.includes(map.name) && !this.#maps.has(map.name)) {
+        this.#maps.set(map.name, map);
+      }
+    }
+  }
+
+  /** A shared map, once an object is loaded. */
+  get(name: string): BpfMap | undefined {
+    return this.#maps.get(name);
+  }
+}
