@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import {
+  HOST_NAMESPACES,
+  randomEvent,
+  ROOT_CREDENTIALS,
+  SAMPLE_TIME_NS,
+  sampleExec,
+  sampleExit,
+  sampleFork,
+  sampleGap,
+  sampleProcess,
+  toReference,
+  toText,
+} from "../../tests/support/sample_events.ts";
+import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import { CompactEncoder, wantsColour } from "./compact_encoder.ts";
+import { TableEncoder } from "./table_encoder.ts";
+import { columnsOf } from "./terminal_columns.ts";
+import { formatSpan } from "./timestamp.ts";
+
+const NAMES = {
+  userName: (uid: number) => uid === 0 ? "root" : undefined,
+  hostNamespaces: HOST_NAMESPACES,
+};
+const compact = new CompactEncoder({ ...NAMES, colour: false, utc: true });
+const table = new TableEncoder({ ...NAMES, columns: 100, utc: true });
+const shell = sampleProcess({ tgid: 99, binary: toText("/bin/bash"), argv: [toText("bash")] });
+
+Deno.test("CompactEncoder.encode() tells who started what", () => {
+  const event = sampleExec(sampleProcess(), { parent: toReference(shell), marks: ["late"] });
+  assert.equal(
+    compact.encode(event),
+    '23:59:59.000 exec    4242 root     /usr/bin/ls -l "/tmp/a b" <- bash[99] (late)\n',
+  );
+  const found = sampleExec(sampleProcess({ flags: "procFS rootcwd" }));
+  assert.match(compact.encode(found), / runs {4}4242 /);
+  assert.match(compact.encode(sampleFork(shell)), / fork {6}99 root {5}\/bin\/bash\n$/);
+});
+
+Deno.test("CompactEncoder.encode() tells how a process ended and how long it ran", () => {
+  const start = "23:59:59.000 exit    4242 root     /usr/bin/ls";
+  const process = sampleProcess();
+  assert.equal(compact.encode(sampleExit(process)), `${start} status 0 after 12.3 ms\n`);
+  assert.equal(
+    compact.encode(sampleExit(process, { signal: "SIGSEGV", coreDumped: true })),
+    `${start} SIGSEGV, core dumped after 12.3 ms\n`,
+  );
+});
+
+Deno.test("CompactEncoder.encode() says what was lost, where and why", () => {
+  assert.equal(
+    compact.encode(sampleGap({ cpu: 3, kind: "process_exec", count: 1234 })),
+    "23:59:59.000 GAP! 1,234 process_exec records lost on CPU 3: the ring of the kernel was full " +
+      "(within 1.5 ms)\n",
+  );
+  const one = { count: 1, lastTimeNs: SAMPLE_TIME_NS, firstTimeNs: SAMPLE_TIME_NS };
+  assert.equal(
+    compact.encode(sampleGap({ ...one, cause: "sink_queue_full", sink: "stdout" })),
+    "23:59:59.000 GAP! 1 event lost before stdout: the reader of the output was too slow\n",
+  );
+});
+
+Deno.test("CompactEncoder.encode() shows uids of other users and files without a name", () => {
+  const exe = {
+    path: toText("/memfd:x"),
+    inode: 1n,
+    device: { major: 0, minor: 1 },
+    links: 0,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    deleted: true,
+    memfd: true,
+  };
+  const credentials = { ...ROOT_CREDENTIALS, euid: 1000 };
+  const line = compact.encode(sampleExec(sampleProcess({ exe, credentials })));
+  assert.match(line, / 1000 {5}\/usr\/bin\/ls \[memfd\] -l /);
+});
+
+Deno.test("CompactEncoder.encode() cuts very long arguments and says by how much", () => {
+  const argv = [toText("x"), toText("😀".repeat(2000))];
+  const line = compact.encode(sampleExec(sampleProcess({ argv })));
+  assert.match(line, /😀… \(1952 more characters\)\n$/u);
+});
+
+Deno.test("CompactEncoder.encode() colours with SGR sequences only, and only when asked", () => {
+  const colour = new CompactEncoder({ ...NAMES, colour: true, utc: true });
+  const gap = colour.encode(sampleGap());
+  assert.ok(gap.includes("\x1b[1;97;41mGAP! "), gap);
+  const exec = colour.encode(sampleExec(sampleProcess()));
+  assert.equal(
+    exec.split("\x1b").map((part) => part.replace(/^\[[0-9;]*m/, "")).join(""),
+    compact.encode(sampleExec(sampleProcess())),
+  );
+});
+
+Deno.test("wantsColour() needs a terminal and no NO_COLOR", () => {
+  assert.equal(wantsColour({ noColor: undefined, isTerminal: true }), true);
+  assert.equal(wantsColour({ noColor: "", isTerminal: true }), true);
+  assert.equal(wantsColour({ noColor: "1", isTerminal: true }), false);
+  assert.equal(wantsColour({ noColor: undefined, isTerminal: false }), false);
+});
+
+Deno.test("TableEncoder.encode() keeps columns under the header and cuts at the width", () => {
+  const long = sampleProcess({
+    binary: toText(`/opt/${"long".repeat(20)}`),
+    argv: ["x", "y".repeat(200)].map(toText),
+    tgid: 4_194_304,
+  });
+  const lines = [
+    table.header,
+    table.encode(sampleExec(sampleProcess(), { parent: toReference(shell) })),
+    table.encode(sampleExec(long)),
+    table.encode(sampleExit(sampleProcess())),
+    table.encode(sampleGap({ cpu: 1 })),
+  ];
+  assert.deepEqual(lines, [
+    "TIME         EVENT     PID    PPID USER     BINARY                 DETAIL\n",
+    '23:59:59.000 exec     4242      99 root     /usr/bin/ls            -l "/tmp/a b"\n',
+    "23:59:59.000 exec  4194304       - root     /opt/longlonglonglong… " +
+    `${"y".repeat(32)}…\n`,
+    "23:59:59.000 exit     4242       - root     /usr/bin/ls            status 0 after 12.3 ms\n",
+    "23:59:59.000 GAP!  3 records lost on CPU 1: the ring of the kernel was full (within 1.5 ms)\n",
+  ]);
+});
+
+Deno.test("forms for people are one safe line for any event, tables never too wide", () => {
+  const random = SeededRandom.fromEnvironment("compact_encoder_test");
+  const safe = /^[ !-~\p{L}\p{M}\p{N}\p{P}\p{S}]*\n$/u;
+  for (let round = 0; round < 5000; round++) {
+    const event = randomEvent(random);
+    assert.match(compact.encode(event), safe);
+    const row = table.encode(event);
+    assert.match(row, safe);
+    assert.ok(columnsOf(row.slice(0, -1)) <= 100, row);
+  }
+});
+
+Deno.test("formatSpan() takes the unit that reads best", () => {
+  const cases: [bigint, string][] = [
+    [-5n, "0 us"],
+    [999_999n, "999 us"],
+    [999_999_999n, "999.9 ms"],
+    [59_999_999_999n, "59.9 s"],
+    [61_000_000_000n, "1 min 01 s"],
+    [7_500_000_000_000n, "2 h 05 min"],
+    [100_800_000_000_000n, "1 d 04 h"],
+  ];
+  for (const [spanNs, text] of cases) assert.equal(formatSpan(spanNs), text);
+});
