@@ -50,6 +50,8 @@ const CLOSE_TIMEOUT_MS = 1000;
 const FLUSH_SIZE = 64 * 1024;
 /** Bytes written on the main thread in one flush; the rest is for the thread pool. */
 const SYNC_SIZE_MAX = 64 * 1024;
+/** Bytes of one write on the thread pool: what is out is known in steps of this. */
+const WRITE_SIZE_MAX = 256 * 1024;
 /** Pause before the next try on a full descriptor that somebody made non-blocking. */
 const RETRY_MS = 5;
 /** Kept free for gap events, so that a full queue does not hide what it lost. */
@@ -185,7 +187,7 @@ export class StreamSink implements EventSink {
         [this.#filling, this.#writing] = [this.#writing, this.#filling];
         const buffer = this.#writing;
         while (buffer.size > 0) {
-          const size = await this.#writeSome(buffer.peek(Infinity));
+          const size = await this.#writeSome(buffer.peek(WRITE_SIZE_MAX));
           if (this.#isEnded) return;
           this.#written(buffer, size);
         }
