@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { makeMark, runTrue, shrikePath } from "./shrike_process.ts";
 
+/** Starts every control sequence of a terminal. */
+const ESC = String.fromCharCode(0x1b);
+
 /** How long a program is run again and again for the agent to see. */
 const PROGRAM_INTERVAL_MS = 150;
 
@@ -40,9 +43,9 @@ Deno.test("shrike run writes coloured lines for people on a terminal", async () 
   const mark = makeMark("pretty");
   const text = await runOnTerminal(() => runTrue(mark), { args: `--filter args~${mark}` });
   const [exec = "", exit = ""] = text.split("\r\n");
-  assert.match(exec, new RegExp(`\\x1b\\[[0-9;]+mexec\\x1b\\[0m +\\d+ .*/bin/true ${mark}`));
+  assert.match(exec, new RegExp(`${ESC}\\[[0-9;]+mexec${ESC}\\[0m +\\d+ .*/bin/true ${mark}`));
   assert.match(exec, /<- deno\[\d+\]/);
-  assert.match(exit, new RegExp("\\x1b\\[[0-9;]+mexit\\x1b\\[0m .*status 0"));
+  assert.match(exit, new RegExp(`${ESC}\\[[0-9;]+mexit${ESC}\\[0m .*status 0`));
 });
 
 Deno.test("shrike run writes no colour with NO_COLOR or --color never", async () => {
@@ -53,7 +56,7 @@ Deno.test("shrike run writes no colour with NO_COLOR or --color never", async ()
   const byFlag = await runOnTerminal(program, { args: `${filter} --color never` });
   for (const text of [byVariable, byFlag]) {
     assert(text.includes(mark));
-    assert(!text.includes("\x1b"), JSON.stringify(text));
+    assert(!text.includes(ESC), JSON.stringify(text));
   }
 });
 

@@ -44,6 +44,11 @@ export class GuestTree {
   /** A program with the shared libraries it is linked to, each at the path it has here. */
   async addProgram(path: string, hostPath: string): Promise<void> {
     this.addFile(path, hostPath, 0o755);
+    await this.addLibraries(hostPath);
+  }
+
+  /** The shared libraries that a program of this machine is linked to, without the program. */
+  async addLibraries(hostPath: string): Promise<void> {
     for (const library of await listLibraries(hostPath)) this.addFile(library, library, 0o755);
   }
 
