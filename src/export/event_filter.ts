@@ -22,8 +22,8 @@ export interface EventFilterOptions {
   /** uid of a user name; without it filters take numbers only. */
   readonly userId?: (name: string) => number | undefined;
   /**
-   * Whether forks are shown when no filter names them. `needsForks` may make the pipeline emit forks
-   * that nobody wants to see; default false.
+   * Whether forks are shown when no filter names them; default false, because `needsForks` may
+   * make the pipeline emit forks that nobody wants to see.
    */
   readonly showForks?: boolean;
 }

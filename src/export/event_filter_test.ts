@@ -153,7 +153,7 @@ Deno.test("EventFilter.matches() follows a tree through forks, execs and ends of
   assert.equal(shown.matches(sampleExit(image("G2", 12, "?"))), false, "ended before");
 });
 
-Deno.test("EventFilter.matches() follows a tree without forks through parents and ancestors", () => {
+Deno.test("EventFilter.matches() follows a tree without forks by parents and ancestors", () => {
   const shown = filter("tree=10");
   const root = sampleProcess({ execId: "R", tgid: 10 });
   const forked = sampleProcess({ execId: "F", tgid: 20, parentExecId: "R" });

@@ -9,8 +9,8 @@ export class FilterError extends Error {
   override readonly name = "FilterError";
 
   /**
-   * `position` counts UTF-16 units of `expression` from 0; `found` is what stands there; `hint` says
-   * what to do.
+   * `position` counts UTF-16 units of `expression` from 0; `found` is what stands there; `hint`
+   * says what to do.
    */
   constructor(
     readonly expression: string,
@@ -39,7 +39,7 @@ export interface FilterExpression {
   readonly expression: string;
   readonly key: FilterKey;
   readonly operator: FilterOperator;
-  /** One value for `~` and `!~`, where commas belong to the pattern; else the comma-separated list. */
+  /** One for `~` and `!~`, where commas belong to the pattern; else the comma-separated list. */
   readonly values: readonly FilterValue[];
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** By capability number (include/uapi/linux/capability.h). Number 1 lacks its prefix in Tetragon. */
+/** By number (include/uapi/linux/capability.h). Number 1 lacks its prefix in Tetragon. */
 const CAPABILITY_NAMES = [
   "CAP_CHOWN",
   "DAC_OVERRIDE",
@@ -49,7 +49,7 @@ const CAPABILITY_NAMES = [
   "CAP_CHECKPOINT_RESTORE",
 ];
 
-/** By bit number (include/uapi/linux/securebits.h). Bits 8 to 11 (6.14) have no name in Tetragon. */
+/** By bit (include/uapi/linux/securebits.h). Bits 8 to 11 (6.14) have no name in Tetragon. */
 const SECURE_BIT_NAMES = [
   "SecBitNoRoot",
   "SecBitNoRootLocked",

@@ -10,7 +10,7 @@ const SIZE_MIN = 64 * 1024;
 const encoder = new TextEncoder();
 const NEWLINE = 0x0a;
 
-/** Lines are added at the end and taken from the start. Grows by doubling up to what it is allowed. */
+/** Lines are added at the end and taken from the start. Grows by doubling up to its limit. */
 export class LineBuffer {
   #bytes = new Uint8Array(SIZE_MIN);
   #start = 0;

@@ -52,7 +52,7 @@ export function processFragment(
   pushRaw(parts, "in_init_tree", String(process.inInitTree));
   pushEnvironment(parts, process);
   pushOwnFields(parts, process);
-  // join() gives flat strings; a fragment kept as a tree of concatenations would be walked each time.
+  // join() gives a flat string; a tree of concatenations would be walked at each use.
   return parts.join("");
 }
 

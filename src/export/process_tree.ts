@@ -12,8 +12,8 @@ const MEMBERS_MAX = 65_536;
 const ENDED_MAX = 16_384;
 
 /**
- * The root pids and all their descendants, also after their parents ended. Complete when it is shown
- * every fork; without forks, a child that execs only after its parent and ENDED_MAX more images
+ * The root pids and all their descendants, also after their parents ended. Complete when it is
+ * shown every fork; without forks, a child that execs only after its parent and ENDED_MAX more images
  * ended is missed.
  */
 export class ProcessTree {

@@ -180,7 +180,7 @@ export class StreamSink implements EventSink {
     }
   }
 
-  /** Runs until nothing waits. Buffers change roles, so new lines never touch bytes being written. */
+  /** Runs until nothing waits. Buffers swap, so new lines never touch bytes being written. */
   async #runPump(): Promise<void> {
     try {
       while (this.#filling.size > 0 && !this.#isEnded) {

@@ -112,7 +112,7 @@ Deno.test("StreamSink.flush() writes at once what has room and counts it", () =>
   assert.deepEqual([count("events_total"), count("bytes_total")], [2, 30]);
 });
 
-Deno.test("StreamSink.flush() leaves the rest to the writer's own thread when room ends", async () => {
+Deno.test("StreamSink.flush() leaves the rest to the thread pool when room ends", async () => {
   const { sink, writer, count } = open({ encoder: WIDE });
   writer.room = 4096;
   for (let n = 0; n < 60; n++) sink.push(sampleGap({ count: n }));
@@ -167,7 +167,7 @@ Deno.test("StreamSink.push() starts writing when much has gathered", () => {
   assert.equal(writer.waiting.length, 1);
 });
 
-Deno.test("StreamSink.push() drops what does not fit, whole lines only, and enters the loss", async () => {
+Deno.test("StreamSink.push() drops whole lines that do not fit and enters the loss", async () => {
   const { sink, writer, losses, now, count } = open({ encoder: WIDE, queueSizeMax: 10_500 });
   const process = sampleProcess();
   for (let n = 0; n < 12; n++) sink.push(sampleExec(process));
@@ -207,7 +207,7 @@ Deno.test("StreamSink.push() keeps room for gaps in a full queue, within a bound
   assert.equal(count("dropped_total"), 10 + 200 - 65);
 });
 
-Deno.test("StreamSink.push() asks the filter about every event and counts what it leaves out", () => {
+Deno.test("StreamSink.push() asks the filter and counts what it leaves out", () => {
   const counters = new Counters();
   const { sink, writer, count } = open({ filter: new EventFilter(["pid=1"], { counters }) });
   writer.room = 4096;

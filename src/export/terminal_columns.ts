@@ -6,9 +6,13 @@
 
 const ASCII = /^[ -~]*$/;
 const MARK = /^\p{M}$/u;
-/** East Asian wide and full-width blocks, and emoji that are drawn as pictures: two columns each. */
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{17000}-\u{18aff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u;
+/** East Asian wide and full-width blocks, and emoji drawn as pictures: two columns each. */
+const WIDE = new RegExp(
+  "^[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\ua960-\\ua97c\\uac00-\\ud7a3\\uf900-\\ufaff" +
+    "\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6\\u{17000}-\\u{18aff}\\u{1b000}-\\u{1b2ff}" +
+    "\\u{20000}-\\u{3fffd}\\p{Emoji_Presentation}]$",
+  "u",
+);
 
 /** Stands for what was cut away; one column. */
 export const ELLIPSIS = "…";

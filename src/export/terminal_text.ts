@@ -17,7 +17,7 @@ const PLAIN = /^[ -[\]-~]*$/;
 
 /**
  * \p{C}: controls, formats (bidi, zero-width), surrogates, private use, unassigned. \p{Z}: spaces
- * and separators. \p{DI}: characters that are shown as nothing, such as Hangul fillers and variation
+ * and separators. \p{DI}: characters shown as nothing, such as Hangul fillers and variation
  * selectors.
  */
 const UNSAFE = /[\\\p{C}\p{DI}]|(?! )\p{Z}/gu;

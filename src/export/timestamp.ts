@@ -77,7 +77,7 @@ function localTimeOfDay(ms: number): string {
     .map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-/** A span for people: `950 us`, `12.3 ms`, `4.5 s`, `2 h 05 min`, `3 d 04 h`. Negative spans are 0. */
+/** A span for people: `950 us`, `12.3 ms`, `4.5 s`, `2 h 05 min`, `3 d 04 h`; negative is 0. */
 export function formatSpan(spanNs: bigint): string {
   const us = spanNs <= 0n ? 0 : Number(spanNs / 1000n);
   if (us < 1000) return `${us} us`;

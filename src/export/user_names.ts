@@ -18,7 +18,7 @@ export interface UserNaming {
 /**
  * Name of the process's effective uid; undefined when it has none or may not be what the host's
  * /etc/passwd means: in another user namespace the number is another user, in another mount
- * namespace the file is another file. Without `hostNamespaces` only the user namespace is looked at.
+ * namespace the file is another. Without `hostNamespaces` only the user namespace is looked at.
  */
 export function hostUserName(process: Process, naming: UserNaming): string | undefined {
   const { userName, hostNamespaces: host } = naming;
@@ -34,7 +34,7 @@ export function hostUserName(process: Process, naming: UserNaming): string | und
 const FILE_SIZE_MAX = 4 * 1024 * 1024;
 /** Names kept at most; the first ones in the file win. */
 const NAMES_MAX = 65_536;
-/** The file's age is looked at no more often, so an exec storm does not become a storm of stat(2). */
+/** The file is looked at no more often: an exec storm must not become a storm of stat(2). */
 const CHECK_INTERVAL_MS = 1000;
 
 export interface UserNamesOptions {

@@ -12,7 +12,7 @@ export class SeededRandom {
     this.#state = seed >>> 0;
   }
 
-  /** Takes the seed from SHRIKE_SEED or the clock, and prints it so that a failure can be repeated. */
+  /** Takes the seed from SHRIKE_SEED or the clock, and prints it to repeat a failure with. */
   static fromEnvironment(test: string): SeededRandom {
     const given = Deno.env.get("SHRIKE_SEED");
     const seed = given === undefined ? Date.now() >>> 0 : Number(given) >>> 0;
