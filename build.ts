@@ -7,20 +7,52 @@
  */
 import { join } from "node:path";
 import { type BuildStep, runStep } from "./scripts/build/build_step.ts";
+import { buildInfoStep } from "./scripts/build/build_info.ts";
 import { libbpfStep } from "./scripts/build/build_libbpf.ts";
 import { bpfStep } from "./scripts/build/compile_bpf.ts";
+import { bundleStep } from "./scripts/build/bundle.ts";
+import { compileStep, hasBaseRuntime } from "./scripts/build/compile_executable.ts";
+import { checkGeneratedStep } from "./scripts/build/generate.ts";
+import { packStep } from "./scripts/build/pack_executable.ts";
 import { ToolError } from "./scripts/build/run_tool.ts";
 import { openWorkspace, type Workspace } from "./scripts/build/workspace.ts";
 
-const USAGE = `usage: deno task build [--only=STEP,...]
+const USAGE = `usage: deno task build [--only=STEP,...] [--way=compile|pack]
 
-  --only=STEP,...  run only these steps: bpf, libbpf
+  --only=STEP,...  run only these steps: generated, bpf, libbpf, bundle, executable
+  --way=compile    make the executable with \`deno compile\`, which may download its base runtime
+  --way=pack       make it from a launcher and the pinned Deno
+                   (default: compile when a base runtime is at hand, else pack)
 `;
 
-const STEPS: Readonly<Record<string, (workspace: Workspace) => Promise<BuildStep>>> = {
-  bpf: bpfStep,
-  libbpf: libbpfStep,
+/** How `dist/shrike` is made; null lets the build find out. */
+type Way = "compile" | "pack" | null;
+
+const STEPS: Readonly<Record<string, (workspace: Workspace, way: Way) => Promise<BuildStep[]>>> = {
+  generated: async (workspace) => [await checkGeneratedStep(workspace)],
+  bpf: async (workspace) => [await bpfStep(workspace)],
+  libbpf: async (workspace) => [await libbpfStep(workspace)],
+  bundle: async (workspace) => [await bundleStep(workspace), await buildInfoStep(workspace)],
+  executable: async (workspace, way) => [await executableStep(workspace, way)],
 };
+
+async function executableStep(workspace: Workspace, way: Way): Promise<BuildStep> {
+  if (way === "compile" || (way === null && await hasBaseRuntime(workspace))) {
+    return await compileStep(workspace);
+  }
+  const step = await packStep(workspace);
+  if (way === "pack") return step;
+  return {
+    ...step,
+    run: () => {
+      console.error(
+        "build: no base runtime for `deno compile` (DENORT_BIN, Deno's cache), " +
+          "packing a launcher with the pinned Deno",
+      );
+      return step.run();
+    },
+  };
+}
 
 /** One build at a time in a checkout: a second one waits for the first. */
 async function lockBuild(workspace: Workspace): Promise<Disposable> {
@@ -32,16 +64,19 @@ async function lockBuild(workspace: Workspace): Promise<Disposable> {
 
 async function build(args: readonly string[]): Promise<number> {
   let names = Object.keys(STEPS);
+  let way: Way = null;
   for (const arg of args) {
     if (arg.startsWith("--only=")) names = arg.slice("--only=".length).split(",");
+    else if (arg === "--way=compile" || arg === "--way=pack") way = arg.slice(6) as Way;
     else return usageError(`unknown argument "${arg}"`);
   }
+  const unknown = names.find((name) => !(name in STEPS));
+  if (unknown !== undefined) return usageError(`unknown step "${unknown}"`);
   const workspace = openWorkspace();
   using _lock = await lockBuild(workspace);
+  // A step is made when its turn comes: what it reads may be what the one before wrote.
   for (const name of names) {
-    const step = STEPS[name];
-    if (step === undefined) return usageError(`unknown step "${name}"`);
-    await runStep(workspace, await step(workspace));
+    for (const step of await STEPS[name]!(workspace, way)) await runStep(workspace, step);
   }
   return 0;
 }
@@ -57,7 +92,8 @@ if (import.meta.main) {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     console.error(`build: ${error.message}`);
-    if (error instanceof ToolError) console.error(`${error.output}\nhint: ${error.hint}`);
+    if (error instanceof ToolError) console.error(error.output.trimEnd());
+    if ("hint" in error) console.error(`hint: ${error.hint}`);
     Deno.exit(1);
   }
 }

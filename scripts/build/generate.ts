@@ -5,10 +5,10 @@
  * @module
  */
 import { join } from "node:path";
-import { listFiles } from "./build_step.ts";
+import { type BuildStep, listFiles } from "./build_step.ts";
 import { generateRegistry } from "./generate_registry.ts";
 import { generateTypes } from "./generate_types.ts";
-import { ToolError } from "./run_tool.ts";
+import { ToolError, toolIdentity } from "./run_tool.ts";
 import { openWorkspace, type Workspace, writeFileAtomically } from "./workspace.ts";
 
 /** Folders whose whole content comes from here. */
@@ -66,6 +66,17 @@ export async function findStale(
 export async function checkGenerated(workspace: Workspace): Promise<void> {
   const stale = await findStale(workspace, await generateAll(workspace));
   if (stale.length > 0) throw new StaleError(stale);
+}
+
+/** The step with which a build refuses stale generated files; it never writes into the sources. */
+export async function checkGeneratedStep(workspace: Workspace): Promise<BuildStep> {
+  return {
+    name: "generated",
+    inputs: ["bpf", "src/sensors", "src/wire/generated", "scripts/build"],
+    key: await Promise.all(["clang", "bpftool"].map(toolIdentity)),
+    outputs: [],
+    run: () => checkGenerated(workspace),
+  };
 }
 
 async function writeGenerated(workspace: Workspace): Promise<void> {
