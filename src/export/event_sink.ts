@@ -5,7 +5,7 @@
  */
 import type { AgentEvent } from "../events/mod.ts";
 
-/** A place that takes events. `push()` never throws and never waits: what does not fit is counted. */
+/** Takes events. `push()` never throws and never waits: what does not fit is counted. */
 export interface EventSink {
   /** Name in metrics and gap events, such as "stdout". */
   readonly name: string;

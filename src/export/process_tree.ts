@@ -13,8 +13,8 @@ const ENDED_MAX = 16_384;
 
 /**
  * The root pids and all their descendants, also after their parents ended. Complete when it is
- * shown every fork; without forks, a child that execs only after its parent and ENDED_MAX more images
- * ended is missed.
+ * shown every fork; without forks, a child that execs only after its parent and ENDED_MAX more
+ * images ended is missed.
  */
 export class ProcessTree {
   readonly #roots: Set<number>;
