@@ -34,6 +34,7 @@ async function type(
     columns: () => columns,
     writeOut: (text) => void (out += text),
     writeError: (text) => void (error += text),
+    watchSignals: () => assert.fail("no command waits here"),
   };
   const record = (command: string) => (typed: TypedSettings) => {
     calls.push({ command, typed });

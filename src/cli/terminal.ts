@@ -16,6 +16,18 @@ export interface Terminal {
   writeOut(text: string): void;
   /** Writes what can be written; never throws: there is nobody to tell. */
   writeError(text: string): void;
+  /**
+   * Catches the signals that ask for an end until disposed.
+   *
+   * @param onSecond called when somebody asks again, while the command still tidies up
+   */
+  watchSignals(onSecond: () => void): SignalWatch;
+}
+
+/** Signals that ask for an end. */
+export interface SignalWatch extends Disposable {
+  /** Resolves at the first one. */
+  readonly stopped: Promise<void>;
 }
 
 /** The reader of stdout has gone; the command ends quietly, as other tools of a pipe do. */
@@ -50,6 +62,27 @@ export function openTerminal(): Terminal {
       } catch {
         // Without stderr nothing can be said, and nothing else depends on it.
       }
+    },
+    watchSignals,
+  };
+}
+
+/** SIGHUP too: the terminal was closed, and tidying up is better than dying. */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+function watchSignals(onSecond: () => void): SignalWatch {
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  let count = 0;
+  const onSignal = () => {
+    count++;
+    if (count === 1) resolve();
+    else onSecond();
+  };
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  return {
+    stopped,
+    [Symbol.dispose]: () => {
+      for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
     },
   };
 }

@@ -31,7 +31,7 @@ function problemsOf(input: Parameters<typeof sources>[0]): readonly Problem[] {
 
 Deno.test("loadConfig() gives defaults, frozen, when nothing is set", () => {
   const { config, warnings, path } = loadConfig(sources({}));
-  assert.equal(config.ringPages, 128);
+  assert.equal(config.ringPages, 256);
   assert.equal(config.format, undefined);
   assert.deepEqual(config.filters, []);
   assert.equal(path, undefined);
@@ -139,8 +139,8 @@ Deno.test("loadConfig() refuses YAML that is broken, doubled or of the wrong sha
 });
 
 Deno.test("loadConfig() accepts an empty file, empty sections and aliases", () => {
-  assert.equal(loadConfig(sources({ file: "" })).config.ringPages, 128);
-  assert.equal(loadConfig(sources({ file: "capture:\n" })).config.ringPages, 128);
+  assert.equal(loadConfig(sources({ file: "" })).config.ringPages, 256);
+  assert.equal(loadConfig(sources({ file: "capture:\n" })).config.ringPages, 256);
   const file = "capture: { workers: &n 2, ring_pages: 64 }\nprocess: { cache_entries: *n }";
   assert.match(problemsOf({ file })[0]!.reason, /^process.cache_entries "2" is too small/);
 });

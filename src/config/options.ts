@@ -56,6 +56,7 @@ function list<T>(type: ValueType<T>, about: About): ConfigOption<readonly T[]> {
 
 /** PID_MAX_LIMIT of 64-bit kernels. */
 const PID_MAX = 4_194_304;
+/** Timers take 31 bits of ms: 24 days and some. */
 const DAY_MS = 86_400_000;
 
 /** All options by the name they have in `Config`. */
@@ -125,7 +126,7 @@ export const OPTIONS = {
     commands: ["run", "ps"],
     help: "Only this process and its descendants",
   }),
-  durationMs: optional(duration({ min: 1, max: 365 * DAY_MS }), {
+  durationMs: optional(duration({ min: 1, max: 24 * DAY_MS }), {
     flag: "duration",
     group: "Selection",
     commands: ["run"],
@@ -208,7 +209,7 @@ export const OPTIONS = {
     initialText: "one per CPU up to 16 CPUs, several CPUs share one above",
     help: "Threads that read the kernel's rings",
   }),
-  ringPages: option(integer({ min: 32, max: 65_536, powerOfTwo: true }), 128, {
+  ringPages: option(integer({ min: 32, max: 65_536, powerOfTwo: true }), 256, {
     flag: "ring-pages",
     key: "capture.ring_pages",
     group: "Capture",
@@ -216,8 +217,8 @@ export const OPTIONS = {
     help: "Pages of each CPU's kernel ring",
   }),
   sharedRingSize: option(
-    size({ min: 256 * 1024, max: 1024 ** 3, powerOfTwo: true }),
-    4 * 1024 ** 2,
+    size({ min: 128 * 1024, max: 1024 ** 3, powerOfTwo: true }),
+    1024 ** 2,
     {
       flag: "shared-ring-size",
       key: "capture.shared_ring_size",

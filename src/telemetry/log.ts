@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { configureSync, getLogger, type Logger, type LogRecord, resetSync } from "@logtape/logtape";
+import { configureSync, getLogger, type LogRecord, resetSync } from "@logtape/logtape";
 
 /** Levels as people set them. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -19,7 +19,12 @@ export interface LogOptions {
 }
 
 /** What rooms are given to log with; the property `hint` says what to do. */
-export type Log = Pick<Logger, "error" | "warn" | "info" | "debug">;
+export interface Log {
+  error(message: string, properties?: Record<string, unknown>): void;
+  warn(message: string, properties?: Record<string, unknown>): void;
+  info(message: string, properties?: Record<string, unknown>): void;
+  debug(message: string, properties?: Record<string, unknown>): void;
+}
 
 /** Levels of LogTape with the word shown and the priority of syslog(3). */
 const LEVELS: Readonly<Record<LogRecord["level"], { word: LogLevel; priority: number }>> = {
@@ -55,7 +60,7 @@ export function configureLog(options: LogOptions): void {
 }
 
 /** The log of a room, named after its folder. Silent until `configureLog()` was called. */
-export function logOf(room: string): Logger {
+export function logOf(room: string): Log {
   return getLogger(["shrike", room]);
 }
 

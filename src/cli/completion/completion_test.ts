@@ -13,6 +13,7 @@ function script(shell: Shell): string {
     columns: () => 80,
     writeOut: () => {},
     writeError: () => {},
+    watchSignals: () => assert.fail("no command waits here"),
   }, () => Promise.resolve());
   return completionScript(shell, program);
 }

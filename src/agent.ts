@@ -1,0 +1,300 @@
+/**
+ * Start and stop order of all rooms.
+ *
+ * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline (which
+ * reads /proc first). Stop: hooks, pipeline (empties the rings), sinks, rings, then the rest in
+ * reverse. A step that fails undoes those before it.
+ *
+ * @module
+ */
+import { type Libbpf, type Libc, RusageWho } from "../ffi/mod.ts";
+import type { RecordSource } from "./capture/mod.ts";
+import type { Config } from "./config/mod.ts";
+import type { ProcessFound } from "./events/mod.ts";
+import type { EventSink } from "./export/mod.ts";
+import type { KernelDrops, LoadedSensors, Payload, SensorReport } from "./loader/mod.ts";
+import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
+import type { SensorSettings } from "./sensors/mod.ts";
+import {
+  type Clock,
+  Counters,
+  type Log,
+  LossLedger,
+  type SendDatagram,
+  ServiceManager,
+  type SystemClock,
+  Watchdog,
+} from "./telemetry/mod.ts";
+
+/** What sinks are made with. */
+export interface SinkParts {
+  readonly counters: Counters;
+  readonly losses: LossLedger;
+  readonly clock: Clock;
+  readonly libc: Libc;
+}
+
+/** The agent's surroundings. */
+export interface AgentOptions {
+  readonly config: Config;
+  readonly nodeName: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly counters: Counters;
+  /** Makes the sinks; the agent closes them. */
+  openSinks(parts: SinkParts): readonly EventSink[];
+  /** Tell the pipeline to emit forks although the config does not, for filters that follow them. */
+  readonly needsForks: boolean;
+  log(room: string): Log;
+}
+
+/** The rings' readers. */
+export interface Capture extends RecordSource {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Follows CPUs that come and go. */
+  checkCpus(): Promise<void>;
+  /** Whether the shared ring of a CPU was full since the last question. */
+  wasStalled(cpu: number): boolean;
+}
+
+/** What a capture is made with. */
+export interface CaptureParts {
+  readonly payload: Payload;
+  readonly recordsMapFd: number;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly losses: LossLedger;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** No more records will come. */
+  onFailure(error: Error): void;
+}
+
+/** What the kernel's losses are read with. */
+export interface DropsParts {
+  readonly sensors: LoadedSensors;
+  readonly capture: Pick<Capture, "wasStalled">;
+  readonly counters: Counters;
+  readonly losses: LossLedger;
+  readonly clock: Clock;
+}
+
+/** What a cache and a pipeline are made with. */
+export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders"> {
+  readonly nodeName: string;
+  readonly config: Config;
+  readonly options: PipelineOptions;
+}
+
+/** How the rooms are entered; tests hand in rooms of which one step fails. */
+export interface AgentRooms {
+  openLibc(): Libc;
+  openClock(libc: Libc): SystemClock;
+  openPayload(): Payload;
+  openLibbpf(path: string): Libbpf;
+  loadSensors(parts: {
+    readonly libbpf: Libbpf;
+    readonly payload: Payload;
+    readonly settings: Readonly<Record<string, SensorSettings>>;
+    readonly log: Log;
+  }): LoadedSensors;
+  openCapture(parts: CaptureParts): Capture;
+  openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
+  scan(clock: Clock, libc: Libc, config: Config): readonly ProcessFound[];
+  openPipeline(input: PipelineInput): { run(signal: AbortSignal): Promise<void> };
+}
+
+/** Facts about an agent that runs. */
+export interface AgentReady {
+  readonly cpus: number;
+  readonly processes: number;
+  readonly sensors: readonly SensorReport[];
+}
+
+/** What an agent has used and lost. */
+export interface AgentSummary {
+  readonly durationMs: number;
+  readonly lost: ReadonlyMap<string, number>;
+  readonly cpuMs: number;
+  /** Highest resident size, bytes. */
+  readonly memoryPeakSize: number;
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly ready: AgentReady;
+  readonly counters: Counters;
+  /** Rejects when pipeline or capture fails; otherwise resolves when `stop()` has ended it. */
+  readonly ended: Promise<void>;
+  /** Ends everything and says what it was; the same answer for each call. */
+  stop(): Promise<AgentSummary>;
+}
+
+const NS_PER_MS = 1_000_000;
+
+/**
+ * Starts an agent.
+ *
+ * @throws what the step that failed has thrown; nothing of the agent is left then
+ */
+export async function startAgent(options: AgentOptions, rooms: AgentRooms): Promise<Agent> {
+  await using started = new AsyncDisposableStack();
+  const { config, counters, log } = options;
+  const libc = started.use(rooms.openLibc());
+  const clock = rooms.openClock(libc);
+  const usage = new Usage(libc, clock);
+  started.defer(() => usage.take());
+  const losses = new LossLedger();
+  const shared = { counters, losses, clock };
+  const payload = rooms.openPayload();
+  const libbpf = started.use(rooms.openLibbpf(payload.libbpfPath()));
+  logLibbpf(libbpf, log("libbpf"));
+  const settings = { process: { environment_variables: config.withEnvironment } };
+  const sensors = started.use(
+    rooms.loadSensors({ libbpf, payload, settings, log: log("loader") }),
+  );
+  const { recordsMapFd } = sensors;
+  const captureFailed = Promise.withResolvers<void>();
+  const capture = rooms.openCapture({
+    ...{ ...shared, payload, recordsMapFd, config, log: log("capture") },
+    onFailure: captureFailed.reject,
+  });
+  started.defer(() => capture.stop());
+  await capture.start();
+  const sinks = options.openSinks({ ...shared, libc });
+  for (const sink of sinks) started.defer(() => sink.close());
+  const drops = rooms.openDrops({ ...shared, sensors, capture });
+  const turns = new Turns(() => {
+    drops.check();
+    void capture.checkCpus();
+    logClockStep(clock.refresh(), log("agent"));
+  });
+  sensors.attach();
+  let processes = 0;
+  const pipeline = rooms.openPipeline({
+    ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
+    options: {
+      holdBackMs: config.holdBackMs,
+      ancestors: config.withAncestors,
+      emitForks: config.withForks || options.needsForks,
+      onTick: () => turns.tick(),
+      scan: () => {
+        const found = rooms.scan(clock, libc, config);
+        processes = found.length;
+        return found;
+      },
+    },
+  });
+  const running = new Running(pipeline, captureFailed.promise, () => sensors.detach());
+  started.defer(() => running.stop());
+  // The scan is done in the first turn; when it fails, the start has failed.
+  await running.firstTurn;
+  const manager = openServiceManager(
+    options.environment,
+    (path, bytes) => libc.sendDatagram(path, bytes),
+  );
+  const watchdog = new Watchdog(manager, () => turns.count);
+  started.use(startTimer(manager.pingIntervalMs, () => watchdog.tick()));
+  const ready = { cpus: capture.rings.length, processes, sensors: sensors.report };
+  manager.ready(`Watching ${ready.cpus} CPUs`);
+  const parts = started.move();
+  const stop = async (): Promise<AgentSummary> => {
+    manager.stopping();
+    await parts.disposeAsync();
+    return { ...usage.taken, lost: losses.totals };
+  };
+  let stopped: Promise<AgentSummary> | undefined;
+  return { ready, counters, ended: running.ended, stop: () => stopped ??= stop() };
+}
+
+/** What the agent has used, read at the end while libc is still open. */
+class Usage {
+  taken = { durationMs: 0, cpuMs: 0, memoryPeakSize: 0 };
+  readonly #libc: Libc;
+  readonly #clock: Clock;
+  readonly #startedNs: bigint;
+
+  constructor(libc: Libc, clock: Clock) {
+    this.#libc = libc;
+    this.#clock = clock;
+    this.#startedNs = clock.monotonicNs();
+  }
+
+  take(): void {
+    const { userNs, systemNs, maxResidentSize } = this.#libc.getrusage(RusageWho.self);
+    this.taken = {
+      durationMs: Number(this.#clock.monotonicNs() - this.#startedNs) / NS_PER_MS,
+      cpuMs: (userNs + systemNs) / NS_PER_MS,
+      memoryPeakSize: maxResidentSize,
+    };
+  }
+}
+
+/** The pipeline's ticks: what is done about once a second, and the proof that it still turns. */
+class Turns {
+  count = 0;
+  readonly #work: () => void;
+
+  constructor(work: () => void) {
+    this.#work = work;
+  }
+
+  tick(): void {
+    this.count++;
+    this.#work();
+  }
+}
+
+/** A pipeline that was started. */
+class Running {
+  /** Settles with the pipeline; rejects also when capture fails. */
+  readonly ended: Promise<void>;
+  /** Settles when the pipeline has had one turn of the event loop, or has failed in it. */
+  readonly firstTurn: Promise<void>;
+  readonly #abort = new AbortController();
+  readonly #pipelineEnded: Promise<void>;
+  readonly #detach: () => void;
+
+  constructor(
+    pipeline: { run(signal: AbortSignal): Promise<void> },
+    captureFailed: Promise<void>,
+    detach: () => void,
+  ) {
+    this.#detach = detach;
+    this.#pipelineEnded = pipeline.run(this.#abort.signal);
+    this.ended = Promise.race([this.#pipelineEnded, captureFailed]);
+    // Somebody may look at it late or never; a failure is then still told by firstTurn or stop().
+    this.ended.catch(() => {});
+    const turn = new Promise<void>((resolve) => setTimeout(resolve, 0));
+    this.firstTurn = Promise.race([this.ended, turn]);
+  }
+
+  /** No new records first, then the pipeline empties the rings. */
+  async stop(): Promise<void> {
+    this.#detach();
+    this.#abort.abort();
+    await this.#pipelineEnded.catch(() => {});
+  }
+}
+
+function openServiceManager(
+  environment: Readonly<Record<string, string>>,
+  send: (path: string, bytes: Uint8Array<ArrayBuffer>) => void,
+): ServiceManager {
+  const sendBytes: SendDatagram = (address, message) => send(address, new Uint8Array(message));
+  return new ServiceManager({ environment, pid: Deno.pid, send: sendBytes });
+}
+
+function startTimer(intervalMs: number | undefined, work: () => void): Disposable {
+  const timer = intervalMs === undefined ? undefined : setInterval(work, intervalMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function logLibbpf(libbpf: Libbpf, log: Log): void {
+  libbpf.setLog((_level, text) => log.debug("{text}", { text: text.trimEnd() }), "info");
+}
+
+function logClockStep(movedNs: bigint, log: Log): void {
+  if (movedNs === 0n) return;
+  log.info("The wall clock moved by {ms} ms", { ms: Number(movedNs) / NS_PER_MS });
+}

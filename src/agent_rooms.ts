@@ -1,0 +1,89 @@
+/**
+ * The agent's rooms on this host.
+ *
+ * @module
+ */
+import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
+import type { AgentRooms } from "./agent.ts";
+import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
+import { openSystemClock } from "./host.ts";
+import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
+import { Pipeline } from "./pipeline/mod.ts";
+import { SENSORS } from "./sensors/mod.ts";
+import type { Log } from "./telemetry/mod.ts";
+import { ProcessCache, scanProcesses } from "./state/mod.ts";
+
+/** The real ones. */
+export function hostRooms(): AgentRooms {
+  const decoders = SENSORS.flatMap((sensor) => sensor.decoders);
+  return {
+    openLibc,
+    openClock: openSystemClock,
+    openPayload,
+    openLibbpf,
+    loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
+    openCapture: ({ payload, config, log, onFailure, ...parts }) =>
+      new CapturePool({
+        ...parts,
+        libbpfPath: payload.libbpfPath(),
+        workerUrl: payload.workerUrl(),
+        cpus: onlineCpus,
+        ...(config.workers === undefined ? {} : { workers: config.workers }),
+        ringPages: config.ringPages,
+        sharedRingSize: config.sharedRingSize,
+        onEvent: (event) => tellCaptureEvent(event, log, onFailure),
+      }),
+    openDrops: ({ capture, ...parts }) =>
+      new KernelDrops({ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) }),
+    scan: (clock, libc, config) =>
+      scanProcesses({
+        clock,
+        readLink: (path) => libc.readlink(path),
+        environment: config.withEnvironment,
+      }),
+    openPipeline: ({ nodeName, config, options, ...parts }) => {
+      const { clock, counters } = parts;
+      const cache = new ProcessCache({
+        ...{ nodeName, clock, counters },
+        entriesMax: config.cacheEntries,
+        bytesMax: config.cacheSize,
+      });
+      return new Pipeline({ ...parts, cache, decoders }, options);
+    },
+  };
+}
+
+function tellCaptureEvent(
+  event: CaptureEvent,
+  log: Log,
+  onFailure: (error: Error) => void,
+): void {
+  switch (event.type) {
+    case "failed":
+      return onFailure(event.error);
+    case "worker_restarted":
+      return log.warn("{error}, continuing with a new worker", { error: event.error });
+    case "cpu_added":
+      return log.info("CPU {cpu} came online, reading it", { cpu: event.cpu });
+    case "cpu_removed":
+      return log.info("CPU {cpu} went offline", { cpu: event.cpu });
+    case "cpu_left_out":
+      return log.warn("{error}, continuing without that CPU", {
+        error: event.error,
+        hint: event.error.hint,
+      });
+    case "ring_smaller":
+      return log.warn("The ring of CPU {cpu} has {size} bytes instead of {askedSize}", {
+        ...{ cpu: event.cpu, size: event.size, askedSize: event.askedSize },
+        hint: "raise LimitMEMLOCK= or kernel.perf_event_mlock_kb, or use a smaller --ring-pages",
+      });
+    default:
+      event satisfies never;
+  }
+}
+
+/** Asks poll(2) whether a small write to `fd` would wait. */
+export function openWritePoll(libc: Libc, fd: number): () => boolean {
+  const poll = new PollSet(libc, [fd], PollEvent.out);
+  return () => poll.wait(0) > 0 && (poll.readyAt(0) & PollEvent.out) !== 0;
+}

@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import type { Libbpf, Libc } from "../ffi/mod.ts";
+import { type AgentOptions, type AgentRooms, type Capture, startAgent } from "./agent.ts";
+import { loadConfig } from "./config/mod.ts";
+import type { EventSink } from "./export/mod.ts";
+import type { LoadedSensors, Payload } from "./loader/mod.ts";
+import type { PipelineOptions } from "./pipeline/mod.ts";
+import { Counters, type Log, SystemClock } from "./telemetry/mod.ts";
+
+const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+
+/** Rooms that write down what is done to them, and fail at one step. */
+class FakeRooms {
+  readonly trace: string[] = [];
+  /** Names of what is open now. */
+  readonly open = new Set<string>();
+  readonly datagrams: string[] = [];
+  pipelineOptions: PipelineOptions = {};
+  failPipeline: (error: Error) => void = () => {};
+  failCapture: (error: Error) => void = () => {};
+  readonly #failAt: string;
+
+  constructor(failAt = "") {
+    this.#failAt = failAt;
+  }
+
+  step(name: string): void {
+    this.trace.push(name);
+    if (name === this.#failAt) throw new Error(`fake failure of ${name}`);
+  }
+
+  #acquire(name: string): Disposable {
+    this.step(`open ${name}`);
+    this.open.add(name);
+    return { [Symbol.dispose]: () => this.#release(name) };
+  }
+
+  #release(name: string): void {
+    // As the real ones do.
+    if (name === "sensors") this.open.delete("hooks");
+    assert.ok(this.open.delete(name), `${name} is closed once`);
+    this.step(`close ${name}`);
+  }
+
+  rooms(): AgentRooms {
+    return {
+      openLibc: () => this.#libc(),
+      openClock: () => new SystemClock(() => BigInt(this.trace.length)),
+      openPayload: () => {
+        this.step("open payload");
+        return { libbpfPath: () => "/libbpf.so" } as Payload;
+      },
+      openLibbpf: () => ({ ...this.#acquire("libbpf"), setLog: () => {} }) as unknown as Libbpf,
+      loadSensors: () => this.#sensors(),
+      openCapture: ({ onFailure }) => {
+        this.failCapture = onFailure;
+        return this.#capture();
+      },
+      openDrops: () => {
+        this.step("open drops");
+        return { check: () => this.step("check drops") };
+      },
+      scan: () => {
+        this.step("scan");
+        return [];
+      },
+      openPipeline: ({ options }) => this.#pipeline(options),
+    };
+  }
+
+  #libc(): Libc {
+    return {
+      ...this.#acquire("libc"),
+      getrusage: () => ({ userNs: 2e6, systemNs: 1e6, maxResidentSize: 4096 }),
+      sendDatagram: (_: string, bytes: Uint8Array) =>
+        void this.datagrams.push(new TextDecoder().decode(bytes)),
+    } as unknown as Libc;
+  }
+
+  #sensors(): LoadedSensors {
+    return {
+      ...this.#acquire("sensors"),
+      recordsMapFd: 9,
+      report: [],
+      attach: () => {
+        this.step("attach");
+        this.open.add("hooks");
+      },
+      detach: () => {
+        if (this.open.delete("hooks")) this.trace.push("detach");
+      },
+    } as unknown as LoadedSensors;
+  }
+
+  #capture(): Capture {
+    this.step("open capture");
+    return {
+      rings: [],
+      wait: () => Promise.resolve(),
+      wake: () => {},
+      start: () => {
+        // A pool that fails half-way leaves workers behind for its stop().
+        this.open.add("workers");
+        this.step("start workers");
+        return Promise.resolve();
+      },
+      stop: () => {
+        this.#release("workers");
+        return Promise.resolve();
+      },
+      checkCpus: () => Promise.resolve(this.step("check cpus")),
+      wasStalled: () => false,
+    };
+  }
+
+  #pipeline(options: PipelineOptions): { run(signal: AbortSignal): Promise<void> } {
+    this.step("open pipeline");
+    this.pipelineOptions = options;
+    return {
+      run: async (signal) => {
+        this.open.add("pipeline");
+        try {
+          this.step("run pipeline");
+          options.scan?.();
+          await new Promise<void>((resolve, reject) => {
+            this.failPipeline = reject;
+            signal.addEventListener("abort", () => resolve());
+          });
+        } finally {
+          this.#release("pipeline");
+        }
+      },
+    };
+  }
+
+  sink(): EventSink {
+    this.#acquire("sink");
+    return {
+      name: "fake",
+      push: () => {},
+      flush: () => {},
+      close: () => {
+        this.#release("sink");
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+function optionsFor(fakes: FakeRooms, more: Partial<AgentOptions> = {}): AgentOptions {
+  const readFile = () => {
+    throw Object.assign(new Error("none"), { code: "ENOENT" });
+  };
+  return {
+    config: loadConfig({ flags: new Map(), environment: {}, readFile }).config,
+    nodeName: "node",
+    environment: {},
+    counters: new Counters(),
+    openSinks: () => [fakes.sink()],
+    needsForks: false,
+    log: () => SILENT,
+    ...more,
+  };
+}
+
+const START = [
+  "open libc",
+  "open payload",
+  "open libbpf",
+  "open sensors",
+  "open capture",
+  "start workers",
+  "open sink",
+  "open drops",
+  "attach",
+  "open pipeline",
+  "run pipeline",
+  "scan",
+];
+const STOP = [
+  "detach",
+  "close pipeline",
+  "close sink",
+  "close workers",
+  "close sensors",
+  "close libbpf",
+  "close libc",
+];
+
+Deno.test("startAgent() starts rooms in order, stop() ends them in reverse", async () => {
+  const fakes = new FakeRooms();
+  const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+  assert.deepEqual(fakes.trace, START);
+  const summary = await agent.stop();
+  assert.deepEqual(fakes.trace.slice(START.length), STOP);
+  assert.deepEqual([...fakes.open], []);
+  assert.equal(summary.cpuMs, 3);
+  assert.equal(summary.memoryPeakSize, 4096);
+  await agent.ended;
+});
+
+for (const failAt of START) {
+  Deno.test(`startAgent() leaves nothing behind when "${failAt}" fails`, async () => {
+    const fakes = new FakeRooms(failAt);
+    await assert.rejects(
+      startAgent(optionsFor(fakes), fakes.rooms()),
+      { message: `fake failure of ${failAt}` },
+    );
+    assert.deepEqual([...fakes.open], []);
+  });
+}
+
+for (const failAt of STOP.filter((step) => step.startsWith("close"))) {
+  Deno.test(`Agent.stop() ends all rooms although "${failAt}" fails`, async () => {
+    const fakes = new FakeRooms(failAt);
+    const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+    await agent.stop().catch(() => {});
+    assert.deepEqual(fakes.trace.slice(START.length), STOP);
+    assert.deepEqual([...fakes.open], []);
+  });
+}
+
+Deno.test("Agent.stop() gives the same summary to each caller and stops once", async () => {
+  const fakes = new FakeRooms();
+  const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+  const [first, second] = await Promise.all([agent.stop(), agent.stop()]);
+  assert.equal(first, second);
+  assert.equal(fakes.trace.length, START.length + STOP.length);
+});
+
+Deno.test("Agent.ended rejects when the pipeline fails, and stop() still tidies up", async () => {
+  const fakes = new FakeRooms();
+  const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+  fakes.failPipeline(new Error("broken invariant"));
+  await assert.rejects(agent.ended, { message: "broken invariant" });
+  await agent.stop();
+  assert.deepEqual([...fakes.open], []);
+});
+
+Deno.test("Agent.ended rejects when capture fails, and stop() still tidies up", async () => {
+  const fakes = new FakeRooms();
+  const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+  fakes.failCapture(new Error("workers die"));
+  await assert.rejects(agent.ended, { message: "workers die" });
+  await agent.stop();
+  assert.deepEqual(fakes.trace.slice(START.length), STOP);
+});
+
+Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", async () => {
+  const fakes = new FakeRooms();
+  const agent = await startAgent(optionsFor(fakes), fakes.rooms());
+  fakes.pipelineOptions.onTick!();
+  assert.deepEqual(fakes.trace.slice(START.length), ["check drops", "check cpus"]);
+  await agent.stop();
+});
+
+Deno.test("startAgent() tells the service manager when it is ready, alive and stopping", async () => {
+  const fakes = new FakeRooms();
+  const environment = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "20000" };
+  const agent = await startAgent(optionsFor(fakes, { environment }), fakes.rooms());
+  assert.deepEqual(fakes.datagrams, ["READY=1\nSTATUS=Watching 0 CPUs"]);
+  const pings = () => fakes.datagrams.filter((text) => text === "WATCHDOG=1").length;
+  await eventually(() => pings() === 1);
+  fakes.pipelineOptions.onTick!();
+  await eventually(() => pings() === 2);
+  await agent.stop();
+  assert.equal(fakes.datagrams.at(-1), "STOPPING=1\nSTATUS=Stopping");
+});
+
+Deno.test("startAgent() emits forks when the config or a filter needs them", async () => {
+  for (const needsForks of [false, true]) {
+    const fakes = new FakeRooms();
+    const agent = await startAgent(optionsFor(fakes, { needsForks }), fakes.rooms());
+    assert.equal(fakes.pipelineOptions.emitForks, needsForks);
+    await agent.stop();
+  }
+});
+
+async function eventually(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, "the condition came true in time");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * What `shrike run` does: starts the agent, waits for a reason to end, stops it, sums up.
+ *
+ * @module
+ */
+import { type Agent, type SinkParts, startAgent } from "../agent.ts";
+import { hostRooms } from "../agent_rooms.ts";
+import { type Config, Rejected } from "../config/mod.ts";
+import { EventFilter, FilterError, type StreamSink, UserNames } from "../export/mod.ts";
+import { Counters, logOf } from "../telemetry/mod.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { nodeNameOf } from "./node_name.ts";
+import { openStdoutSink } from "./stdout_sink.ts";
+import { Selection } from "./selection.ts";
+import { loadSettings } from "./settings.ts";
+import { formatSummary } from "./summary.ts";
+import type { TypedSettings } from "./table_options.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The process to follow is not there. */
+export class NoSuchProcessError extends Error {
+  override readonly name = "NoSuchProcessError";
+  readonly hint = "give the pid of a running process; shrike ps lists them";
+
+  constructor(readonly pid: number) {
+    super(`Cannot follow process "${pid}": there is no such process`);
+  }
+}
+
+/** Runs the agent in the foreground. */
+export async function runAgent(typed: TypedSettings, terminal: Terminal): Promise<ExitCode> {
+  const counters = new Counters();
+  const names = new UserNames({ counters });
+  const config = loadSettings(typed, terminal, { filters: (text) => checkFilter(text, names) });
+  if (config.pid !== undefined && !isRunning(config.pid)) throw new NoSuchProcessError(config.pid);
+  using signals = terminal.watchSignals(() => Deno.exit(ExitCode.interrupted));
+  const selection = new Selection({
+    ...{ counters, filters: config.filters, pid: config.pid, maxEvents: config.maxEvents },
+    userId: (name) => names.uidOf(name),
+    showForks: config.withForks,
+    showExisting: config.showExisting,
+  });
+  const nodeName = nodeNameOf(config, terminal.environment);
+  let sink: StreamSink | undefined;
+  const openSinks = (parts: SinkParts) => {
+    sink = openStdoutSink({ ...parts, config, nodeName, selection, names, terminal });
+    return [sink];
+  };
+  const agent = await startAgent({
+    ...{ config, nodeName, counters, openSinks },
+    environment: terminal.environment,
+    needsForks: selection.needsForks,
+    log: logOf,
+  }, hostRooms());
+  sayReady(agent, config, terminal);
+  await waitForEnd(agent, {
+    config,
+    selection,
+    stdoutEnded: sink!.ended,
+    stopped: signals.stopped,
+  });
+  const summary = await agent.stop();
+  if (config.showSummary ?? terminal.isStderrTerminal) {
+    terminal.writeError(formatSummary({ ...summary, events: selection.counts }));
+  }
+  // A pipeline that failed has ended the wait; now that all is put away it may be told.
+  await agent.ended;
+  const end = await sink!.ended;
+  if (end.reason === "write_failed") throw new StdoutError(end.error);
+  return ExitCode.ok;
+}
+
+/** Events cannot be written any more. */
+export class StdoutError extends Error {
+  override readonly name = "StdoutError";
+  readonly hint = "check the disk or the program that reads";
+
+  constructor(cause: unknown) {
+    const state = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot write events to "stdout": ${state}`, { cause });
+  }
+}
+
+interface Reasons {
+  readonly config: Config;
+  readonly selection: Selection;
+  readonly stdoutEnded: Promise<unknown>;
+  readonly stopped: Promise<unknown>;
+}
+
+/** Resolves at the first reason to end, be it a failure. */
+async function waitForEnd(agent: Agent, reasons: Reasons): Promise<void> {
+  const { config: { durationMs }, selection, stdoutEnded, stopped } = reasons;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const overdue = new Promise<void>((resolve) => {
+    if (durationMs !== undefined) timer = setTimeout(resolve, durationMs);
+  });
+  const failed = agent.ended.catch(() => {});
+  await Promise.race([stopped, overdue, selection.enough, stdoutEnded, failed]);
+  clearTimeout(timer);
+}
+
+/** For people who look at the events as they come. */
+function sayReady({ ready }: Agent, config: Config, terminal: Terminal): void {
+  for (const { sensor, programs, leftOut } of ready.sensors) {
+    logOf("agent").info("Sensor {sensor} runs {programs}", {
+      sensor,
+      programs: programs.join(", "),
+      leftOut,
+    });
+  }
+  if (!terminal.isStdoutTerminal || !terminal.isStderrTerminal) return;
+  const { cpus, processes } = ready;
+  const end = config.durationMs === undefined ? "; Ctrl-C ends" : "";
+  terminal.writeError(
+    `shrike: watching ${cpus} CPU${
+      cpus === 1 ? "" : "s"
+    }, ${processes} processes run already${end}\n`,
+  );
+}
+
+function checkFilter(text: string, names: UserNames): Rejected | undefined {
+  try {
+    new EventFilter([text], { counters: new Counters(), userId: (name) => names.uidOf(name) });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    const state = error.message.replace(/^Cannot use filter "[^]*?": /, "");
+    return new Rejected(`"${text}": ${state}`, error.hint);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return Deno.statSync(`/proc/${pid}`).isDirectory;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The sink of `run`: events to stdout in the form that was asked for.
+ *
+ * @module
+ */
+import type { SinkParts } from "../agent.ts";
+import { openWritePoll } from "../agent_rooms.ts";
+import type { Config } from "../config/mod.ts";
+import {
+  CompactEncoder,
+  JsonEncoder,
+  type LineEncoder,
+  openStdoutWriter,
+  StreamSink,
+  TableEncoder,
+  type UserNames,
+} from "../export/mod.ts";
+import { readHostNamespaces } from "../host.ts";
+import type { Selection } from "./selection.ts";
+import { type Terminal, wantsColor } from "./terminal.ts";
+
+/** What the sink is made with. */
+export interface StdoutSinkOptions extends SinkParts {
+  readonly config: Config;
+  readonly nodeName: string;
+  readonly selection: Selection;
+  readonly names: UserNames;
+  readonly terminal: Terminal;
+}
+
+/** Opens it; the agent closes it. */
+export function openStdoutSink(options: StdoutSinkOptions): StreamSink {
+  const { libc, config, selection, counters, losses, clock } = options;
+  return new StreamSink({
+    ...{ name: "stdout", counters, losses, clock, filter: selection },
+    writer: openStdoutWriter({ stdout: Deno.stdout, pollWritable: openWritePoll(libc, STDOUT_FD) }),
+    encoder: makeEncoder(options),
+    queueSizeMax: config.queueSize,
+  });
+}
+
+const STDOUT_FD = 1;
+
+/** People get names of users in every form, machines only when they ask. */
+function makeEncoder({ config, terminal, names, nodeName }: StdoutSinkOptions): LineEncoder {
+  const { isStdoutTerminal, environment } = terminal;
+  const hostNamespaces = readHostNamespaces();
+  const host = hostNamespaces === undefined ? {} : { hostNamespaces };
+  const naming = { ...host, userName: (uid: number) => names.nameOf(uid) };
+  switch (config.format ?? (isStdoutTerminal ? "compact" : "json")) {
+    case "compact":
+      return new CompactEncoder({
+        ...naming,
+        colour: wantsColor(config.color, isStdoutTerminal, environment),
+      });
+    case "table":
+      return new TableEncoder({ ...naming, columns: terminal.columns() });
+    case "json":
+      return new JsonEncoder({
+        ...(config.usernames === "unix" ? naming : host),
+        nodeName,
+        enableProcessCred: config.withCredentials,
+        enableProcessNs: config.withNamespaces,
+      });
+  }
+}
