@@ -13,7 +13,6 @@ import {
   VerifierError,
 } from "../../ffi/mod.ts";
 import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
-import type { Log } from "../telemetry/mod.ts";
 import { KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
 import { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";
@@ -22,6 +21,12 @@ import { checkSystem } from "./preflight.ts";
 import { type KernelDropRow, readDropRows } from "./record_drops.ts";
 import { RECORD_DROPS_MAP, RECORDS_MAP, SharedMaps } from "./shared_maps.ts";
 
+/** The part of the agent's log that is used; `{name}` in a message stands for a property. */
+export interface LoaderLog {
+  warn(message: string, properties: Record<string, unknown>): void;
+  debug(message: string, properties: Record<string, unknown>): void;
+}
+
 /** What `loadSensors()` needs. */
 export interface LoadOptions {
   readonly libbpf: Libbpf;
@@ -29,7 +34,7 @@ export interface LoadOptions {
   readonly sensors: readonly Sensor[];
   /** Config sections by sensor name; a missing one is empty. */
   readonly settings: Readonly<Record<string, SensorSettings>>;
-  readonly log: Log;
+  readonly log: LoaderLog;
 }
 
 /** How a sensor fared. */
@@ -73,7 +78,8 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
         const error = explainLoadFailure(sensor.name, cause);
         logVerifier(options.log, cause);
         if (options.sensors.length > 1) {
-          options.log.warn(`${error.message}, continuing without it`, { hint: error.hint });
+          const { message, hint } = error;
+          options.log.warn("{message}, continuing without it", { message, hint });
         }
         refused.push(refusal(sensor, error));
       }
@@ -258,9 +264,14 @@ function checkFeatures(sensor: Sensor, features: KernelFeatures): void {
   }
 }
 
-/** The whole log is long; it is for those who ask. */
-function logVerifier(log: Log, error: unknown): void {
-  if (error instanceof VerifierError) log.debug(`Verifier log of ${error.program}:\n${error.log}`);
+/** A verifier log may have 100,000 lines; the verdict stands at the end. */
+const VERIFIER_LINES_MAX = 200;
+
+function logVerifier(log: LoaderLog, error: unknown): void {
+  if (!(error instanceof VerifierError)) return;
+  for (const line of error.log.trimEnd().split("\n").slice(-VERIFIER_LINES_MAX)) {
+    log.debug("verifier, {program}: {line}", { program: error.program, line });
+  }
 }
 
 function noSensors(): LoadError {

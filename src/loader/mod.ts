@@ -16,6 +16,7 @@ export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_feature
 export { LoadError, type LoadObstacle } from "./load_error.ts";
 export {
   LoadedSensors,
+  type LoaderLog,
   type LoadOptions,
   loadSensors,
   type ProgramCounts,

@@ -1,0 +1,167 @@
+/**
+ * The process sensor in the running kernel, and what it says about the processes of a test.
+ *
+ * @module
+ */
+import { type Libbpf, type Libc, openLibbpf, openLibc } from "../../ffi/mod.ts";
+import type {
+  KernelFact,
+  ProcessExecuted,
+  ProcessExited,
+  ProcessForked,
+} from "../../src/events/mod.ts";
+import { type LoadedSensors, loadSensors, openPayload } from "../../src/loader/mod.ts";
+import { SENSORS, type SensorSettings } from "../../src/sensors/mod.ts";
+import { RECORD_HEADER_SIZE, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
+import { PerfReader } from "./perf_reader.ts";
+import { runWorkload, type WorkloadOptions, type WorkloadResult } from "./workload.ts";
+
+/** Between two looks at the rings while a workload runs. */
+const LOOK_MS = 2;
+/** A guest under emulation is slow; a test that waits this long has failed. */
+const DEADLINE_MS = 60_000;
+
+/** What was recorded of one workload and its descendants, in time order. */
+export interface Recording extends WorkloadResult {
+  readonly forks: readonly ProcessForked[];
+  readonly execs: readonly ProcessExecuted[];
+  readonly exits: readonly ProcessExited[];
+  readonly facts: readonly KernelFact[];
+}
+
+/** Loads and attaches the process sensor; collects facts of the whole host. */
+export class SensorRecorder {
+  readonly sensors: LoadedSensors;
+  readonly #libbpf: Libbpf;
+  readonly #libc: Libc;
+  readonly #reader: PerfReader;
+  readonly #decoders = new Map(
+    SENSORS.flatMap((sensor) => sensor.decoders.map((decoder) => [decoder.kind, decoder])),
+  );
+  readonly #facts: KernelFact[] = [];
+  /** The records of `#facts`, as they came. */
+  readonly #records = new Map<KernelFact, Uint8Array<ArrayBuffer>>();
+
+  constructor(settings: SensorSettings = {}) {
+    const payload = openPayload();
+    this.#libc = openLibc();
+    this.#libbpf = openLibbpf(payload.libbpfPath());
+    this.sensors = loadSensors({
+      libbpf: this.#libbpf,
+      payload,
+      sensors: SENSORS,
+      settings: { process: settings },
+      log: { warn: fail, debug: () => {} },
+    });
+    this.#reader = new PerfReader(this.#libbpf, this.#libc, this.sensors.recordsMapFd);
+    this.sensors.attach();
+  }
+
+  /** Runs a workload to its end and returns what was recorded of it. */
+  async record(
+    program: string,
+    args: readonly string[],
+    options: WorkloadOptions = {},
+  ): Promise<Recording> {
+    const run = runWorkload(program, args, options);
+    let done = false;
+    const settled = run.finally(() => done = true);
+    while (!done) {
+      await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
+      this.#drain();
+    }
+    const result = await run;
+    await this.until((fact) => fact.type === "process_exited" && fact.tgid === result.pid);
+    const facts = this.descendants(result.pid);
+    return {
+      ...result,
+      facts,
+      forks: facts.filter((fact) => fact.type === "process_forked"),
+      execs: facts.filter((fact) => fact.type === "process_executed"),
+      exits: facts.filter((fact) => fact.type === "process_exited"),
+    };
+  }
+
+  /** Waits for a fact, which may be there already. */
+  async until<F extends KernelFact>(
+    matches: (fact: KernelFact) => boolean,
+  ): Promise<F> {
+    const deadline = performance.now() + DEADLINE_MS;
+    for (;;) {
+      this.#drain();
+      const found = this.#facts.find(matches);
+      if (found !== undefined) return found as F;
+      if (performance.now() > deadline) throw new Error(`No such fact in ${DEADLINE_MS} ms`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Facts about a process and what came from it, in time order. */
+  descendants(pid: number): KernelFact[] {
+    this.#drain();
+    const family = new Set([pid]);
+    const facts = [...this.#facts].sort((a, b) => a.timeNs < b.timeNs ? -1 : 1);
+    // A child is known by its fork, and that is before all else of it.
+    for (const fact of facts) {
+      if (fact.type !== "process_forked") continue;
+      if (family.has(fact.parentTgid) || family.has(fact.parentTid)) family.add(fact.tgid);
+    }
+    return facts.filter((fact) => family.has(fact.tgid));
+  }
+
+  /** Bytes of the record a fact was made from. */
+  recordOf(fact: KernelFact): Uint8Array<ArrayBuffer> {
+    const bytes = this.#records.get(fact);
+    if (bytes === undefined) throw new Error("This fact is not of this recorder");
+    return bytes;
+  }
+
+  /** Records lost so far, by kernel counters and rings. */
+  get lost(): number {
+    let lost = this.#reader.lost;
+    for (const kind of this.#decoders.keys()) {
+      for (const { counts } of this.sensors.readDrops(kind)) {
+        for (const count of counts) lost += count;
+      }
+    }
+    for (const { recursionMisses } of this.sensors.programInfo()) lost += Number(recursionMisses);
+    return lost;
+  }
+
+  #drain(): void {
+    this.#reader.drain((bytes) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      if (bytes.length < RECORD_HEADER_SIZE) {
+        throw new RangeError(`Record of ${bytes.length} bytes`);
+      }
+      const record = new RecordView();
+      record.set(bytes, view, 0, view.getUint32(RecordHeaderOffset.size, true));
+      const decoder = this.#decoders.get(record.kind);
+      if (decoder === undefined) throw new RangeError(`Record of unknown kind ${record.kind}`);
+      const fact = decoder.decode(record);
+      this.#facts.push(fact);
+      this.#records.set(fact, bytes.slice(0, record.size));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.sensors.detach();
+    this.#reader[Symbol.dispose]();
+    this.sensors[Symbol.dispose]();
+    this.#libbpf[Symbol.dispose]();
+    this.#libc[Symbol.dispose]();
+  }
+}
+
+/** The only element of a list. */
+export function single<T>(items: readonly T[], what = "item"): T {
+  const [item] = items;
+  if (item === undefined || items.length !== 1) {
+    throw new Error(`There are ${items.length} of ${what}, not one`);
+  }
+  return item;
+}
+
+function fail(message: unknown): never {
+  throw new Error(`The loader complains: ${message}`);
+}
