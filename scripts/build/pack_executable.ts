@@ -32,6 +32,8 @@ const RUNTIME_ENVIRONMENT = [
   "DENO_NO_PACKAGE_JSON=1",
   // No folder can be made there, so Deno keeps its caches in memory.
   "DENO_DIR=/dev/null/shrike",
+  // It says so on terminals (cli/cache/cache_db.rs), where it would stand before our first line.
+  "DENO_LOG=info,deno::cache::cache_db=off",
   // Deno reads ~/.npmrc, and does not start when it cannot parse it. Debian promises that this
   // folder does not exist; the agent has no use for a home.
   "HOME=/nonexistent",
