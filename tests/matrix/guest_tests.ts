@@ -9,7 +9,7 @@ import { openWorkspace, pinnedDeno } from "../../scripts/build/workspace.ts";
 import type { KernelImage } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "./boot_kernel.ts";
 import { addBusybox, GuestTree } from "./guest_tree.ts";
-import { readJunit, type TestOutcome } from "./read_junit.ts";
+import { readJunit, type TestOutcome } from "../../scripts/read_junit.ts";
 
 /** What a guest said about the kernel tests. */
 export interface GuestTestRun {
