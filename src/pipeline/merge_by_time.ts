@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { RecordRing } from "../capture/record_source.ts";
+import type { RecordRing } from "../capture/mod.ts";
 import type { Counter, Counters } from "../telemetry/mod.ts";
 import { RECORD_HEADER_SIZE, RecordView } from "../wire/mod.ts";
 

@@ -7,7 +7,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { RecordSource } from "../capture/record_source.ts";
+import type { RecordSource } from "../capture/mod.ts";
 import type { KernelFact, ProcessFound } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
 import { type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
@@ -61,6 +61,8 @@ const WINDOW_AFTER_SCAN_MS = 20;
 const WINDOW_MAX_MS = 500;
 /** Facts of the window kept at most: they are held in memory until the window is complete. */
 const WINDOW_FACTS_MAX = 65_536;
+/** Events of the start-up that are handed over in one go. */
+const BURST_MAX = 512;
 const NS_PER_MS = 1_000_000;
 
 /** One pass through the rings. */
@@ -115,13 +117,25 @@ export class Pipeline {
     const found = this.#options.scan?.();
     if (found === undefined) return;
     const window = await this.#collectWindow(signal);
+    const plan = resolveStartup(found, window.map(({ fact }) => fact));
     this.#emitFound(cache.kernel);
-    for (const { fact, image } of resolveStartup(found, window.map(({ fact }) => fact)).processes) {
+    let count = 0;
+    for (const { fact, image } of plan.processes) {
       const entry = cache.applyFound(fact, image);
       if (entry !== undefined && image === "read") this.#emitFound(entry);
+      if (++count % BURST_MAX === 0) await this.#breathe();
     }
-    for (const { fact, isLate } of window) this.#apply(fact, isLate);
+    for (const { fact, isLate } of window) {
+      this.#apply(fact, isLate);
+      if (++count % BURST_MAX === 0) await this.#breathe();
+    }
     this.#outlets.flush();
+  }
+
+  /** Lets the sinks write in a burst that rounds do not bound. */
+  async #breathe(): Promise<void> {
+    this.#outlets.flush();
+    await nextTurn();
   }
 
   /** The facts of all records up to a little after now, in order. */
@@ -178,6 +192,8 @@ export class Pipeline {
     } else if (end === "held") {
       await sleep(HELD_WAIT_MS);
     } else {
+      // wait() returns without a turn of the event loop while records keep coming.
+      await nextTurn();
       const untilTickMs = Math.ceil((this.#nextTickNs - this.#nowNs()) / NS_PER_MS);
       await this.#parts.source.wait(Math.max(1, untilTickMs));
     }
@@ -257,7 +273,10 @@ export class Pipeline {
   }
 }
 
-/** Waits for time to pass; `RecordSource.wait()` would return at once, for the record that is held. */
+/**
+ * Waits for time to pass, although records come: they could not be released before, and taking them
+ * together costs less than being woken for each.
+ */
 function sleep(timeoutMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, timeoutMs));
 }
