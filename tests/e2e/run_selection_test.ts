@@ -76,8 +76,8 @@ Deno.test("shrike run --filter shows events that match every filter", async () =
   }
 });
 
-Deno.test("shrike run --no-existing leaves out what ran before it", async () => {
-  await using shrike = await RunningShrike.start(["--no-existing"]);
+Deno.test("shrike run --existing=false leaves out what ran before it", async () => {
+  await using shrike = await RunningShrike.start(["--existing=false"]);
   await shrike.end("SIGTERM");
   const old = shrike.events.filter((event) =>
     /procFS/.test(event.process_exec?.process.flags ?? "")

@@ -18,7 +18,7 @@ async function runOnTerminal(
   program: () => Promise<unknown>,
   { args = "", env = {} }: TerminalOptions = {},
 ): Promise<string> {
-  const command = `'${shrikePath()}' run --no-existing --max-events 2 --no-summary ${args}`;
+  const command = `'${shrikePath()}' run --existing=false --max-events 2 --summary=false ${args}`;
   const timer = setInterval(program, PROGRAM_INTERVAL_MS);
   try {
     const { code, stdout } = await new Deno.Command("timeout", {
@@ -35,6 +35,11 @@ async function runOnTerminal(
   }
 }
 
+/** Lines without the agent's greeting, which it writes for people on stderr. */
+function eventLines(text: string): string[] {
+  return text.split("\r\n").filter((line) => line !== "" && !line.startsWith("shrike: "));
+}
+
 function runShell(script: string, ...args: string[]): Promise<unknown> {
   return new Deno.Command("/bin/sh", { args: ["-c", script, "sh", ...args] }).output();
 }
@@ -42,7 +47,7 @@ function runShell(script: string, ...args: string[]): Promise<unknown> {
 Deno.test("shrike run writes coloured lines for people on a terminal", async () => {
   const mark = makeMark("pretty");
   const text = await runOnTerminal(() => runTrue(mark), { args: `--filter args~${mark}` });
-  const [exec = "", exit = ""] = text.split("\r\n");
+  const [exec = "", exit = ""] = eventLines(text);
   assert.match(exec, new RegExp(`${ESC}\\[[0-9;]+mexec${ESC}\\[0m +\\d+ .*/bin/true ${mark}`));
   assert.match(exec, /<- deno\[\d+\]/);
   assert.match(exit, new RegExp(`${ESC}\\[[0-9;]+mexit${ESC}\\[0m .*status 0`));
@@ -56,6 +61,7 @@ Deno.test("shrike run writes no colour with NO_COLOR or --color never", async ()
   const byFlag = await runOnTerminal(program, { args: `${filter} --color never` });
   for (const text of [byVariable, byFlag]) {
     assert(text.includes(mark));
+    assert.equal(eventLines(text).length, 2, text);
     assert(!text.includes(ESC), JSON.stringify(text));
   }
 });
@@ -71,5 +77,5 @@ Deno.test("shrike run escapes what a process wants to tell the terminal", async 
   assert.match(text, /^[\x20-\x7e\r\n]*$/);
   const shown = "\\x1b]0;title\\x07\\x1b[2J\\r\\nfake\\tline\\u{9b}\\xff\\u{202e}";
   assert(text.includes(shown), JSON.stringify(text));
-  assert.equal(text.split("\r\n").filter((line) => line !== "").length, 2);
+  assert.equal(eventLines(text).length, 2);
 });

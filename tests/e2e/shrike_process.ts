@@ -111,7 +111,8 @@ export class RunningShrike implements AsyncDisposable {
   async waitFor(matches: (event: EventJson) => boolean, what: string): Promise<EventJson> {
     const found = await this.#find(matches, EVENT_TIMEOUT_MS);
     if (found !== null) return found;
-    throw new Error(`Cannot find ${what} among ${this.events.length} events`);
+    const state = this.#ended ? `, and the agent has ended: ${await this.#errors}` : "";
+    throw new Error(`Cannot find ${what} among ${this.events.length} events${state}`);
   }
 
   kill(signal: Deno.Signal): void {

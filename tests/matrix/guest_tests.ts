@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { openWorkspace, pinnedDeno } from "../../scripts/build/workspace.ts";
 import type { KernelImage } from "../../scripts/fetch_kernels.ts";
+import { buildWorkload } from "../support/workload.ts";
 import { bootGuest } from "./boot_kernel.ts";
 import { addBusybox, GuestTree } from "./guest_tree.ts";
 import { readJunit, type TestOutcome } from "../../scripts/read_junit.ts";
@@ -64,6 +65,8 @@ export async function runKernelTests(
 async function checkoutTree(): Promise<GuestTree> {
   const workspace = openWorkspace();
   const { root, out } = workspace;
+  // A guest has no compiler.
+  await buildWorkload();
   const tree = new GuestTree();
   await addBusybox(tree);
   await tree.addProgram("/bin/deno", pinnedDeno(workspace));
