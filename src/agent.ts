@@ -120,8 +120,8 @@ export interface AgentSummary {
   readonly memoryPeakSize: number;
 }
 
-/** A running agent. */
-export interface Agent {
+/** A running agent; disposing stops it. */
+export interface Agent extends AsyncDisposable {
   readonly ready: AgentReady;
   readonly counters: Counters;
   /** Rejects when pipeline or capture fails; otherwise resolves when `stop()` has ended it. */
@@ -204,7 +204,11 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     return { ...usage.taken, lost: losses.totals };
   };
   let stopped: Promise<AgentSummary> | undefined;
-  return { ready, counters, ended: running.ended, stop: () => stopped ??= stop() };
+  const stopOnce = () => stopped ??= stop();
+  return {
+    ...{ ready, counters, ended: running.ended, stop: stopOnce },
+    [Symbol.asyncDispose]: async () => void await stopOnce(),
+  };
 }
 
 /** What the agent has used, read at the end while libc is still open. */

@@ -87,3 +87,12 @@ export function openWritePoll(libc: Libc, fd: number): () => boolean {
   const poll = new PollSet(libc, [fd], PollEvent.out);
   return () => poll.wait(0) > 0 && (poll.readyAt(0) & PollEvent.out) !== 0;
 }
+
+/**
+ * Asks poll(2) whether the reader of `fd` has gone: a writer hears that at its next write only, which
+ * on a quiet host may be hours away.
+ */
+export function openReaderPoll(libc: Libc, fd: number): () => boolean {
+  const poll = new PollSet(libc, [fd], 0);
+  return () => poll.wait(0) > 0 && (poll.readyAt(0) & (PollEvent.error | PollEvent.hangup)) !== 0;
+}

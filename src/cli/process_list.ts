@@ -27,6 +27,8 @@ const RESET = "\x1b[0m";
 /** pid_max is at most 2^22. */
 const PID_COLUMNS = 7;
 const USER_COLUMNS = 8;
+/** Deeper processes stand below each other: chains of thousands exist, screens that wide do not. */
+const INDENT_MAX = 192;
 
 /** A node and the text that draws the tree before it. */
 interface Row {
@@ -89,10 +91,11 @@ function treeRows(roots: readonly ProcessTree[]): Row[] {
     rows.push({ tree, branch });
     const last = tree.children.length - 1;
     for (let at = last; at >= 0; at--) {
+      const isDrawn = indent.length < INDENT_MAX;
       waiting.push({
         tree: tree.children[at]!,
         branch: indent + (at === last ? "└─ " : "├─ "),
-        indent: indent + (at === last ? "   " : "│  "),
+        indent: isDrawn ? indent + (at === last ? "   " : "│  ") : indent,
       });
     }
   }

@@ -6,11 +6,11 @@
 import { type Agent, type SinkParts, startAgent } from "../agent.ts";
 import { hostRooms } from "../agent_rooms.ts";
 import { type Config, Rejected } from "../config/mod.ts";
-import { EventFilter, FilterError, type StreamSink, UserNames } from "../export/mod.ts";
+import { EventFilter, FilterError, UserNames } from "../export/mod.ts";
 import { Counters, logOf } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { nodeNameOf } from "./node_name.ts";
-import { openStdoutSink } from "./stdout_sink.ts";
+import { openStdoutSink, type StdoutSink } from "./stdout_sink.ts";
 import { Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
 import { formatSummary } from "./summary.ts";
@@ -41,33 +41,41 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
     showExisting: config.showExisting,
   });
   const nodeName = nodeNameOf(config, terminal.environment);
-  let sink: StreamSink | undefined;
+  const stdout = Promise.withResolvers<StdoutSink>();
   const openSinks = (parts: SinkParts) => {
-    sink = openStdoutSink({ ...parts, config, nodeName, selection, names, terminal });
-    return [sink];
+    const opened = openStdoutSink({ ...parts, config, nodeName, selection, names, terminal });
+    stdout.resolve(opened);
+    return [opened.sink];
   };
-  const agent = await startAgent({
+  await using agent = await startAgent({
     ...{ config, nodeName, counters, openSinks },
     environment: terminal.environment,
     needsForks: selection.needsForks,
     log: logOf,
   }, hostRooms());
   sayReady(agent, config, terminal);
-  await waitForEnd(agent, {
-    config,
-    selection,
-    stdoutEnded: sink!.ended,
-    stopped: signals.stopped,
-  });
+  const { sink, isReaderGone } = await stdout.promise;
+  await waitForEnd(agent, { config, selection, sink, isReaderGone, stopped: signals.stopped });
   const summary = await agent.stop();
   if (config.showSummary ?? terminal.isStderrTerminal) {
-    terminal.writeError(formatSummary({ ...summary, events: selection.counts }));
+    const lost = withUnwritten(summary.lost, counters);
+    terminal.writeError(formatSummary({ ...summary, lost, events: selection.counts }));
   }
   // A pipeline that failed has ended the wait; now that all is put away it may be told.
   await agent.ended;
-  const end = await sink!.ended;
+  const end = await sink.ended;
   if (end.reason === "write_failed") throw new StdoutError(end.error);
   return ExitCode.ok;
+}
+
+/** Adds the events that still waited when stdout was closed: they came too late for a gap event. */
+function withUnwritten(
+  lost: ReadonlyMap<string, number>,
+  counters: Counters,
+): ReadonlyMap<string, number> {
+  const told = lost.get("sink_queue_full") ?? 0;
+  const unwritten = counters.total("shrike_export_dropped_total") - told;
+  return unwritten > 0 ? new Map([...lost, ["not_written", unwritten]]) : lost;
 }
 
 /** Events cannot be written any more. */
@@ -81,23 +89,25 @@ export class StdoutError extends Error {
   }
 }
 
-interface Reasons {
+interface Reasons extends StdoutSink {
   readonly config: Config;
   readonly selection: Selection;
-  readonly stdoutEnded: Promise<unknown>;
   readonly stopped: Promise<unknown>;
 }
 
+/** Time between looks at stdout, ms. */
+const READER_INTERVAL_MS = 500;
+
 /** Resolves at the first reason to end, be it a failure. */
 async function waitForEnd(agent: Agent, reasons: Reasons): Promise<void> {
-  const { config: { durationMs }, selection, stdoutEnded, stopped } = reasons;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const overdue = new Promise<void>((resolve) => {
-    if (durationMs !== undefined) timer = setTimeout(resolve, durationMs);
-  });
+  const { config: { durationMs }, selection, sink, isReaderGone, stopped } = reasons;
+  const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
+  const duration = durationMs === undefined ? undefined : setTimeout(resolve, durationMs);
+  const reader = setInterval(() => isReaderGone() && resolve(), READER_INTERVAL_MS);
   const failed = agent.ended.catch(() => {});
-  await Promise.race([stopped, overdue, selection.enough, stdoutEnded, failed]);
-  clearTimeout(timer);
+  await Promise.race([stopped, timeIsUp, selection.enough, sink.ended, failed]);
+  clearTimeout(duration);
+  clearInterval(reader);
 }
 
 /** For people who look at the events as they come. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { SinkParts } from "../agent.ts";
-import { openWritePoll } from "../agent_rooms.ts";
+import { openReaderPoll, openWritePoll } from "../agent_rooms.ts";
 import type { Config } from "../config/mod.ts";
 import {
   CompactEncoder,
@@ -28,15 +28,24 @@ export interface StdoutSinkOptions extends SinkParts {
   readonly terminal: Terminal;
 }
 
-/** Opens it; the agent closes it. */
-export function openStdoutSink(options: StdoutSinkOptions): StreamSink {
+/** The sink and what else is known of stdout, valid while the agent runs. */
+export interface StdoutSink {
+  /** Closed by the agent. */
+  readonly sink: StreamSink;
+  /** Whether nobody reads any more, told without writing. */
+  isReaderGone(): boolean;
+}
+
+/** Opens stdout. */
+export function openStdoutSink(options: StdoutSinkOptions): StdoutSink {
   const { libc, config, selection, counters, losses, clock } = options;
-  return new StreamSink({
+  const sink = new StreamSink({
     ...{ name: "stdout", counters, losses, clock, filter: selection },
     writer: openStdoutWriter({ stdout: Deno.stdout, pollWritable: openWritePoll(libc, STDOUT_FD) }),
     encoder: makeEncoder(options),
     queueSizeMax: config.queueSize,
   });
+  return { sink, isReaderGone: openReaderPoll(libc, STDOUT_FD) };
 }
 
 const STDOUT_FD = 1;
