@@ -16,7 +16,8 @@ import { median } from "./statistics.ts";
 const ROUNDS = 5;
 const GENERATOR_CPU = 0;
 const READER_CPU = 1;
-const RING_PAGES = 64;
+/** What the agent asks for. */
+const RING_PAGES = 256;
 const WARM_UP_MS = 300;
 const MEASURE_MS = 1000;
 const RATIO_MIN = 0.8;
