@@ -1,0 +1,80 @@
+/**
+ * The rooms of ARCHITECTURE.md and who may import whom, as data for check_imports.ts.
+ *
+ * @module
+ */
+
+/** A folder or file with one purpose. Paths are relative to the root of the checkout. */
+export interface Room {
+  readonly path: string;
+  /** Rooms it may import; "*" for all. */
+  readonly imports: readonly string[];
+  /** Files, and rooms (their doorways), it may import types from. */
+  readonly types?: readonly string[];
+  /** From outside only its `mod.ts` may be imported. */
+  readonly hasDoorway: boolean;
+}
+
+const SENSOR_CONTRACT = "src/sensors/sensor.ts";
+
+function folder(
+  path: string,
+  imports: readonly string[],
+  types: readonly string[] = [],
+): Room {
+  return { path, imports, types, hasDoorway: true };
+}
+
+function file(path: string, imports: readonly string[], types: readonly string[] = []): Room {
+  return { path, imports, types, hasDoorway: false };
+}
+
+/** The agent: the only files that see every room. */
+const AGENT = ["src/agent.ts", "src/agent_rooms.ts", "src/host.ts"];
+
+/** Every room; a file belongs to the one with the longest path. */
+export const ROOMS: readonly Room[] = [
+  folder("ffi", []),
+  folder("src/wire", []),
+  folder("src/events", []),
+  folder("src/telemetry", []),
+  folder("src/config", ["src/telemetry"]),
+  folder("src/capture", ["ffi", "src/wire", "src/telemetry"]),
+  folder("src/loader", ["ffi", "src/wire", "src/telemetry"], [SENSOR_CONTRACT]),
+  folder("src/sensors", ["src/wire", "src/events", "src/telemetry"]),
+  folder("src/state", ["src/events", "src/telemetry"]),
+  folder(
+    "src/pipeline",
+    ["src/capture", "src/wire", "src/events", "src/state", "src/telemetry"],
+    [SENSOR_CONTRACT],
+  ),
+  folder("src/export", ["src/events", "src/telemetry"]),
+  folder("src/cli", ["src/config", "src/export", "src/telemetry", ...AGENT], ["src/events"]),
+  ...AGENT.map((path) => file(path, ["*"])),
+  file("src/main.ts", ["src/cli"]),
+  { path: "scripts", imports: [], hasDoorway: false },
+  file("build.ts", ["scripts"]),
+  { path: "tests", imports: ["*"], hasDoorway: false },
+];
+
+/** Words of the runtime that only some files may say. */
+export interface Privilege {
+  readonly pattern: RegExp;
+  readonly what: string;
+  /** Files and folders that may. */
+  readonly allowed: readonly string[];
+}
+
+/** Checked in `ffi/` and `src/`, tests left out. */
+export const PRIVILEGES: readonly Privilege[] = [
+  {
+    pattern: /\bDeno\.(dlopen|Unsafe\w+)/,
+    what: "dlopen, pointers and callbacks",
+    allowed: ["ffi"],
+  },
+  {
+    pattern: /\bnew Worker\(/,
+    what: "starting a worker",
+    allowed: ["src/capture/capture_pool.ts", "src/capture/worker_handle.ts"],
+  },
+];

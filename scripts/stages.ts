@@ -1,0 +1,52 @@
+/**
+ * The stages of `scripts/test`, in order, each with the command that repeats it alone.
+ *
+ * @module
+ */
+
+/** One stage: a program with a report, or several checks that count as one test each. */
+export interface Stage {
+  readonly name: string;
+  /** What a developer types to run it alone. */
+  readonly command: string;
+  /** Files and folders with tests; empty for the stages that run no Deno tests. */
+  readonly tests: readonly string[];
+  /** Without root there is nothing it could do. */
+  readonly needsRoot: boolean;
+  /** It is ended after this time and counts as failed. */
+  readonly limitMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Stages with tests. All limits together stay below the half hour `scripts/test` may take. */
+export const STAGES: readonly Stage[] = [
+  {
+    name: "unit",
+    command: "deno task test:unit",
+    tests: ["ffi", "src", "scripts"],
+    needsRoot: false,
+    limitMs: 3 * MINUTE_MS,
+  },
+  {
+    name: "kernel",
+    command: "deno task test:kernel",
+    tests: ["tests/kernel"],
+    needsRoot: true,
+    limitMs: 4 * MINUTE_MS,
+  },
+  {
+    name: "matrix",
+    command: "deno task test:matrix",
+    tests: ["tests/matrix"],
+    needsRoot: true,
+    limitMs: 10 * MINUTE_MS,
+  },
+  {
+    name: "e2e",
+    command: "deno task test:e2e",
+    tests: ["tests/e2e"],
+    needsRoot: true,
+    limitMs: 10 * MINUTE_MS,
+  },
+];
