@@ -1,9 +1,9 @@
 /**
  * Start and stop order of all rooms.
  *
- * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline (which
- * reads /proc first). Stop: hooks, pipeline (empties the rings), sinks, rings, then the rest in
- * reverse. A step that fails undoes those before it.
+ * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline
+ * (which reads /proc first). Stop: hooks, pipeline (empties the rings), sinks, rings, then the rest
+ * in reverse. A step that fails undoes those before it.
  *
  * @module
  */
@@ -150,11 +150,12 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const libbpf = started.use(rooms.openLibbpf(payload.libbpfPath()));
   logLibbpf(libbpf, log("libbpf"));
   const settings = { process: { environment_variables: config.withEnvironment } };
-  const sensors = started.use(
-    rooms.loadSensors({ libbpf, payload, settings, log: log("loader") }),
-  );
+  const loadParts = { libbpf, payload, settings, log: log("loader") };
+  const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
   const captureFailed = Promise.withResolvers<void>();
+  // Heard through `Running`; until there is one, the step under way fails by itself.
+  captureFailed.promise.catch(() => {});
   const capture = rooms.openCapture({
     ...{ ...shared, payload, recordsMapFd, config, log: log("capture") },
     onFailure: captureFailed.reject,
@@ -189,12 +190,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   started.defer(() => running.stop());
   // The scan is done in the first turn; when it fails, the start has failed.
   await running.firstTurn;
-  const manager = openServiceManager(
-    options.environment,
-    (path, bytes) => libc.sendDatagram(path, bytes),
-  );
-  const watchdog = new Watchdog(manager, () => turns.count);
-  started.use(startTimer(manager.pingIntervalMs, () => watchdog.tick()));
+  const manager = openServiceManager(options.environment, libc);
+  started.use(startWatchdog(manager, turns));
   const ready = { cpus: capture.rings.length, processes, sensors: sensors.report };
   manager.ready(`Watching ${ready.cpus} CPUs`);
   const parts = started.move();
@@ -283,14 +280,18 @@ class Running {
 
 function openServiceManager(
   environment: Readonly<Record<string, string>>,
-  send: (path: string, bytes: Uint8Array<ArrayBuffer>) => void,
+  libc: Libc,
 ): ServiceManager {
-  const sendBytes: SendDatagram = (address, message) => send(address, new Uint8Array(message));
-  return new ServiceManager({ environment, pid: Deno.pid, send: sendBytes });
+  const send: SendDatagram = (address, message) =>
+    libc.sendDatagram(address, new Uint8Array(message));
+  return new ServiceManager({ environment, pid: Deno.pid, send });
 }
 
-function startTimer(intervalMs: number | undefined, work: () => void): Disposable {
-  const timer = intervalMs === undefined ? undefined : setInterval(work, intervalMs);
+function startWatchdog(manager: ServiceManager, turns: Turns): Disposable {
+  const { pingIntervalMs } = manager;
+  if (pingIntervalMs === undefined) return { [Symbol.dispose]: () => {} };
+  const watchdog = new Watchdog(manager, () => turns.count);
+  const timer = setInterval(() => watchdog.tick(), pingIntervalMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 

@@ -89,8 +89,8 @@ export function openWritePoll(libc: Libc, fd: number): () => boolean {
 }
 
 /**
- * Asks poll(2) whether the reader of `fd` has gone: a writer hears that at its next write only, which
- * on a quiet host may be hours away.
+ * Asks poll(2) whether the reader of `fd` has gone: a writer hears that at its next write only,
+ * which on a quiet host may be hours away.
  */
 export function openReaderPoll(libc: Libc, fd: number): () => boolean {
   const poll = new PollSet(libc, [fd], 0);

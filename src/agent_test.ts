@@ -254,7 +254,7 @@ Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", a
   await agent.stop();
 });
 
-Deno.test("startAgent() tells the service manager when it is ready, alive and stopping", async () => {
+Deno.test("startAgent() tells the service manager ready, alive and stopping", async () => {
   const fakes = new FakeRooms();
   const environment = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "20000" };
   const agent = await startAgent(optionsFor(fakes, { environment }), fakes.rooms());

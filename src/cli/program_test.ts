@@ -145,7 +145,7 @@ Deno.test("runCli() ends quietly when the reader has gone", async () => {
   assert.equal(error, "");
 });
 
-Deno.test("runCli() tells a failure in one line with its hint, the trace only when asked", async () => {
+Deno.test("runCli() tells a failure in one line with its hint, with a trace if asked", async () => {
   class RoomError extends Error {
     readonly hint = "run as root";
     readonly errnoName = "EPERM";

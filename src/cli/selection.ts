@@ -55,7 +55,7 @@ export class Selection extends EventFilter {
   }
 }
 
-/** The start-up scan tells processes as execs with the flag procFS; their later events have it not. */
+/** The start-up scan tells processes as execs with the flag procFS; later execs have it not. */
 function isExisting(event: AgentEvent): boolean {
   return event.type === "process_exec" && /\bprocFS\b/.test(event.subject.process.flags);
 }

@@ -15,10 +15,12 @@ export const DEFAULT_CONFIG_PATH = "/etc/shrike/config.yaml";
 /** A config is a screen of text; more is another file. */
 const FILE_SIZE_MAX = 1024 * 1024;
 
-/** Variables that are ours and no option: the path of the file, stack traces, and the test seed. */
-const OTHER_VARIABLES = ["SHRIKE_CONFIG", "SHRIKE_DEBUG", "SHRIKE_SEED"];
-/** Variables with these prefixes belong to the launcher and to the tests. */
-const FOREIGN_PREFIXES = ["SHRIKE__", "SHRIKE_TEST_"];
+/** Variables that are ours and no option: the path of the file, and stack traces. */
+const OTHER_VARIABLES = ["SHRIKE_CONFIG", "SHRIKE_DEBUG"];
+/** Variables of the project's tests and tools. */
+const TOOL_VARIABLES = ["SHRIKE_BIN", "SHRIKE_KERNELS", "SHRIKE_SEED"];
+/** Variables with these prefixes belong to the launcher, the tests and the benches. */
+const FOREIGN_PREFIXES = ["SHRIKE__", "SHRIKE_TEST_", "SHRIKE_BENCH_"];
 
 /** Values that a check of another room refuses, such as a filter with an unknown field. */
 export type ValueChecks = Partial<Record<OptionName, (text: string) => Rejected | undefined>>;
@@ -162,6 +164,7 @@ function unknownVariables(environment: Readonly<Record<string, string>>): Proble
     .concat(OTHER_VARIABLES);
   return Object.keys(environment)
     .filter((name) => name.startsWith("SHRIKE_") && !known.includes(name))
+    .filter((name) => !TOOL_VARIABLES.includes(name))
     .filter((name) => !FOREIGN_PREFIXES.some((prefix) => name.startsWith(prefix)))
     .map((name) => {
       const nearest = nearestWord(name, known);

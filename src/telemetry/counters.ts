@@ -30,7 +30,7 @@ interface Series {
   read(): number;
 }
 
-/** Series one registry holds at most; beyond it `counter()` hands out the shared overflow counter. */
+/** Series one registry holds at most; beyond it `counter()` hands out the overflow counter. */
 const SERIES_MAX = 4096;
 
 /** All series of one agent. */
@@ -60,7 +60,7 @@ export class Counters {
     return counter;
   }
 
-  /** A value that is read at the time of the snapshot; a second call of the same name and labels replaces. */
+  /** A value read at the time of the snapshot; a second call of one name and labels replaces. */
   gauge(name: string, help: string, labels: Labels, read: () => number): void {
     this.#series.set(seriesKey(name, labels), { name, kind: "gauge", help, labels, read });
   }

@@ -23,7 +23,7 @@ const PING_INTERVAL_MAX_MS = 0x7fff_ffff;
 
 /** The service manager, or silence when there is none. A message that cannot be sent is counted. */
 export class ServiceManager {
-  /** How often `ping()` is to be called, ms: half of the watchdog's time. Undefined: no watchdog. */
+  /** How often to call `ping()`, ms: half of the watchdog's time. Undefined: no watchdog. */
   readonly pingIntervalMs: number | undefined;
   readonly #address: string | undefined;
   readonly #send: SendDatagram;

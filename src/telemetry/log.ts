@@ -12,7 +12,7 @@ export type LogLevel = "error" | "warn" | "info" | "debug";
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "text" | "json";
-  /** stderr is read by journald: lines start with `<priority>` and carry no time, it adds its own. */
+  /** journald reads stderr: lines start with `<priority>` and carry no time, it adds its own. */
   readonly isJournal: boolean;
   /** Takes whole lines with their line feed; must not throw. */
   write(text: string): void;

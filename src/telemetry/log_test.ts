@@ -73,7 +73,7 @@ Deno.test("configureLog() gives journald a priority and no time of its own", () 
   ]);
 });
 
-Deno.test("configureLog() writes JSON lines with hint and properties, stacks only for debug", () => {
+Deno.test("configureLog() writes JSON lines with hint and properties", () => {
   const use = () =>
     logOf("ffi").error("Cannot {what}", {
       what: "load",

@@ -19,7 +19,7 @@ export interface Loss {
   readonly lastNs: bigint;
 }
 
-/** Entries the ledger keeps apart; beyond it losses of one cause are added up whatever their cpu and kind. */
+/** Entries kept apart; beyond it losses of one cause add up whatever their cpu and kind. */
 const ENTRIES_MAX = 256;
 
 /** Collects losses until they are taken. Never loses a count: entries with the same key add up. */

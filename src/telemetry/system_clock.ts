@@ -9,8 +9,8 @@ import type { Clock } from "./clock.ts";
 export type ClockName = "realtime" | "monotonic" | "boottime";
 
 /**
- * The offset of wall time is left alone while it is off by less: two events a microsecond apart keep
- * their order, and NTP's slewing (at most 500 ppm) is followed in steps of a millisecond.
+ * The offset of wall time is left alone while it is off by less: two events a microsecond apart
+ * keep their order, and NTP's slewing (at most 500 ppm) is followed in steps of a millisecond.
  */
 const OFFSET_TOLERANCE_NS = 1_000_000n;
 /** Readings of which the tightest counts: between two of them the thread may have lost its CPU. */

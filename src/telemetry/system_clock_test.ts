@@ -19,7 +19,7 @@ Deno.test("SystemClock gives the wall time of a monotonic moment", () => {
 });
 
 Deno.test("SystemClock takes the reading that was not interrupted", () => {
-  // Three calls a reading; all but the third reading lose the CPU for a second before the last call.
+  // Three calls a reading; all but the third lose the CPU for a second before the last call.
   const slow = [0n, 0n, 1_000_000_000n];
   const { read } = fakeClocks(7_000n, [...slow, ...slow, 0n, 0n, 0n, ...slow]);
   assert.equal(new SystemClock(read).wallNs(0n), 7_000n);
