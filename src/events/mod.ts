@@ -7,3 +7,4 @@ export type * from "./agent_event.ts";
 export type * from "./fact.ts";
 export type * from "./process.ts";
 export type * from "./text.ts";
+export type * from "./workload.ts";
