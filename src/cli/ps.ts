@@ -26,6 +26,6 @@ export function addPsCommand(program: Command, terminal: Terminal, dispatch: Dis
     );
   addTableOptions(command, "ps");
   command
-    .addHelpText("after", `${EXAMPLES}\n${sourcesHelp()}`)
+    .addHelpText("after", `${EXAMPLES}\n${sourcesHelp("ps")}`)
     .action(() => dispatch((handlers) => handlers.ps(typedSettings(command, "ps"), terminal)));
 }

@@ -17,6 +17,16 @@ Examples:
   shrike run --config ./shrike.yaml --log-level info
 `;
 
+const FILTERS = `
+Filters: KEY OPERATOR VALUE; all must match, one of the values "a,b" is enough
+  event=exec,exit,fork       = !=
+  binary=/usr/bin/*          = != with globs (** crosses /), ~ !~ with a regex
+  args~--password            ~ !~ with a regex on the arguments as shown
+  argv=-x                    = != ~ !~ on any one argument
+  uid=0  uid=www-data        = !=
+  pid=42  tree=42            = !=; tree is a process with its descendants
+`;
+
 /** Adds the command to `program`. */
 export function addRunCommand(program: Command, terminal: Terminal, dispatch: Dispatch): void {
   const command = program.command("run")
@@ -28,6 +38,6 @@ export function addRunCommand(program: Command, terminal: Terminal, dispatch: Di
     );
   addTableOptions(command, "run");
   command
-    .addHelpText("after", `${EXAMPLES}\n${sourcesHelp()}`)
+    .addHelpText("after", `${EXAMPLES}${FILTERS}\n${sourcesHelp("run")}`)
     .action(() => dispatch((handlers) => handlers.run(typedSettings(command, "run"), terminal)));
 }

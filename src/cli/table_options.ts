@@ -84,14 +84,27 @@ function describe({ help, type, initial, initialText, isList }: ConfigOption<unk
   return `${help} (default: ${type.format(initial)})`;
 }
 
+/** Where the flags stand behind the keys of the config file. */
+const KEY_COLUMNS = 30;
+
 /** Commander's name of a flag: dashes make humps. */
 function attributeName(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The lines of the help that name the sources of settings. */
-export function sourcesHelp(): string {
+/** The lines of the help that name the sources of settings, with the keys of the config file. */
+export function sourcesHelp(name: OptionCommand): string {
+  const sections = new Map<string, string[]>();
+  for (const [, { key, flag }] of optionsOf(name)) {
+    const [section, word] = key?.split(".") ?? [];
+    if (section === undefined || word === undefined) continue;
+    const line = `    ${word}:`.padEnd(KEY_COLUMNS) + `# --${flag}`;
+    sections.set(section, [...sections.get(section) ?? [], line]);
+  }
   return [
+    "Config file (YAML):",
+    ...[...sections].flatMap(([section, lines]) => [`  ${section}:`, ...lines]),
+    "",
     "Settings come from the config file, the environment, the flags; later ones win.",
     `A flag --NAME is the variable ${environmentName("NAME")}; dashes become underscores.`,
   ].join("\n");
