@@ -102,7 +102,9 @@ export class GuestTree {
 
 /** Adds busybox with its commands in /bin, and what must exist before /init runs. */
 export async function addBusybox(tree: GuestTree): Promise<void> {
-  for (const path of ["/proc", "/sys", "/dev", "/run", "/etc", "/root"]) tree.addFolder(path);
+  for (const path of ["/proc", "/sys", "/dev", "/run", "/etc", "/root", "/usr", "/var"]) {
+    tree.addFolder(path);
+  }
   tree.addFolder("/tmp", 0o1777);
   // The kernel opens it for /init, before devtmpfs can be mounted.
   tree.addDevice("/dev/console", 0o600, [5, 1]);

@@ -44,9 +44,9 @@ function startRuns(): void {
 }
 
 async function reportOutcomes(run: GuestTestRun, context: Deno.TestContext): Promise<void> {
-  for (const { file, name, outcome, message } of run.outcomes) {
+  for (const { name, outcome, message } of run.outcomes) {
     await context.step({
-      name: `${file}: ${name}`,
+      name,
       ignore: outcome === "skipped",
       fn: () => assert.equal(outcome, "passed", message),
     });
