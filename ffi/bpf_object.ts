@@ -19,7 +19,7 @@ export interface OpenObjectOptions {
   readonly kernelLogSize?: number;
 }
 
-/** A refused program of a few hundred lines needs about 200 KiB of log; untouched pages cost nothing. */
+/** A refused program needs about 200 KiB of log; pages that are not touched cost nothing. */
 const KERNEL_LOG_SIZE = 1 << 20;
 
 /** Programs or maps we expect in one object at most; beyond it the list of libbpf has no end. */

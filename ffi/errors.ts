@@ -90,8 +90,8 @@ export function unwrap(value: number, attempt: Attempt): number {
 }
 
 /**
- * The value of a libbpf call that returns NULL and leaves the reason in errno. `code` is errno, read
- * as the first thing after the call.
+ * The value of a libbpf call that returns NULL and leaves the reason in errno. `code` is errno,
+ * read as the first thing after the call.
  *
  * @throws {LibbpfError} it is NULL.
  */
@@ -122,7 +122,7 @@ function hintFor(name: string): string {
         "a kernel in lockdown (confidentiality) refuses BPF even to root";
     case "ENOMEM":
     case "ENOBUFS":
-      return "free memory, raise the memory limit of the service, or ask for smaller rings and maps";
+      return "free memory, raise the memory limit of the service, or use smaller rings and maps";
     case "EMFILE":
     case "ENFILE":
       return "raise the limit of open files (LimitNOFILE=)";

@@ -87,7 +87,7 @@ export function openLibc(): Libc {
 }
 
 /**
- * Typed libc calls. All run on the calling thread and are short, but `poll()` (PollSet) and `read()`
+ * Typed libc calls. All run on the calling thread and are short, but poll() (PollSet) and `read()`
  * of an empty blocking descriptor. All throw `LibcError`.
  */
 export class Libc {
@@ -193,7 +193,7 @@ export class Libc {
     return unwrapLibc(fd, code, { operation: "memfd_create", action, object: name });
   }
 
-  /** Reads a limit of this process, and sets it first when `limit` is given; returns the one before. */
+  /** Reads a limit of this process and, with `limit`, sets it; returns the one before. */
   prlimit(resource: number, limit: ResourceLimit | null = null): ResourceLimit {
     const next = limit === null ? null : new BigUint64Array([limit.soft, limit.hard]);
     const before = new BigUint64Array(2);
@@ -214,8 +214,8 @@ export class Libc {
   }
 
   /**
-   * Sends one datagram to a local socket. A path that starts with "@" is in the abstract name space,
-   * as in NOTIFY_SOCKET.
+   * Sends one datagram to a local socket. A path that starts with "@" is in the abstract name
+   * space, as in NOTIFY_SOCKET.
    */
   sendDatagram(path: string, bytes: Uint8Array<ArrayBuffer>): void {
     const address = encodeSocketAddress(path);

@@ -15,7 +15,7 @@ const POLLFD_SIZE = 8;
 const EVENTS_OFFSET = 4;
 const REVENTS_OFFSET = 6;
 
-/** Descriptors to wait for, all for the same `events` (`PollEvent` bits). Allocates nothing per wait. */
+/** Descriptors to wait for, all for the same `PollEvent` bits. Allocates nothing per wait. */
 export class PollSet {
   readonly #libc: Libc;
   readonly #entries: Uint8Array<ArrayBuffer>;

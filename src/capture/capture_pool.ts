@@ -80,7 +80,7 @@ export class CapturePool implements RecordSource {
   #waitEndsMs = Infinity;
   #state: "new" | "running" | "failed" | "stopped" = "new";
 
-  /** @throws {RangeError | LibraryError} a setting is out of range, or the library cannot be used. */
+  /** @throws {RangeError | LibraryError} a setting is out of range, or the library unusable. */
   constructor(options: CapturePoolOptions) {
     this.#options = options;
     this.#workerLimit = workerLimit(options.workers ?? "auto");
@@ -95,8 +95,8 @@ export class CapturePool implements RecordSource {
   /**
    * Opens the rings, starts the workers and points the records map at them.
    *
-   * @throws {RingOpenError | WorkerError} no CPU has a ring, or a worker does not start; all that was
-   * opened is closed then.
+   * @throws {RingOpenError | WorkerError} no CPU has a ring, or a worker does not start; all that
+   * was opened is closed then.
    */
   start(): Promise<void> {
     return this.#change(async () => {
@@ -118,8 +118,8 @@ export class CapturePool implements RecordSource {
   }
 
   /**
-   * Ends workers and unmaps rings. What the shared rings hold can still be read. Detach the programs
-   * before: what they write after the workers' last look is lost and not counted.
+   * Ends workers and unmaps rings. What the shared rings hold can still be read. Detach the
+   * programs before: what they write after the workers' last look is lost and not counted.
    */
   stop(): Promise<void> {
     return this.#change(async () => {

@@ -2,7 +2,7 @@
  * Wakes the main thread when any worker has published.
  *
  * No wake-up is lost: the waiter raises WAITING and then looks at the rings; a worker publishes and
- * then looks at WAITING. Atomics are sequentially consistent, so at least one of them sees the other.
+ * then looks at WAITING. Atomics are sequentially consistent, so at least one sees the other.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The perf ring of one CPU: two events with output to one mapped ring. Opened on the main thread, so
- * that a worker may die without taking it along.
+ * The perf ring of one CPU: two events with output to one mapped ring. Opened on the main thread,
+ * so that a worker may die without taking it along.
  *
  * @module
  */

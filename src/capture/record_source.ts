@@ -30,7 +30,7 @@ export interface RecordRing {
 export interface RecordSource {
   /** One ring per CPU that has a reader; the array is replaced when CPUs come and go. */
   readonly rings: readonly RecordRing[];
-  /** Resolves when a record may have come, on `wake()`, or after `timeoutMs`. One waiter at a time. */
+  /** Resolves when a record may have come, on `wake()`, or after `timeoutMs`. One waiter only. */
   wait(timeoutMs: number): Promise<void>;
   /** Ends a `wait()` early. */
   wake(): void;

@@ -46,7 +46,7 @@ const RECORD_SIZE_LIMIT = 0x1_0000;
 /** Smallest data area: it must hold more than the largest record, or that would never pass. */
 export const SHARED_RING_SIZE_MIN = 2 * RECORD_SIZE_LIMIT;
 
-/** A rule of the ring does not hold: memory was overwritten, or both sides disagree on its owner. */
+/** A rule of the ring does not hold: memory was overwritten, or two threads took one role. */
 export class RingInvariantError extends Error {
   override readonly name = "RingInvariantError";
 

@@ -46,6 +46,8 @@ export interface WorkerHandleOptions {
   readonly endpoint: WorkerEndpoint;
   /** Called once when a worker dies outside of an order. */
   readonly onDeath: (handle: WorkerHandle, error: WorkerError) => void;
+  /** For tests. */
+  readonly answerTimeoutMs?: number;
 }
 
 interface Order {
@@ -142,7 +144,7 @@ export class WorkerHandle {
     const { promise, resolve, reject } = Promise.withResolvers<FromCaptureWorker>();
     this.#order = { answer, resolve, reject };
     const late = () => this.#die(new WorkerError(this.cpus, `no answer to "${message.type}"`));
-    const timer = setTimeout(late, ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(late, this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
     try {
       this.#port.send(message);
       if (this.#state === "running") this.#interrupt();
