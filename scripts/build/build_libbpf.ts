@@ -65,7 +65,17 @@ async function buildLibbpf(workspace: Workspace, archives: Archives): Promise<vo
   ];
   const build = join(workspace.root, "scripts/build");
   const shim = join(work, "shim.o");
-  await runTool("gcc", ["-O2", "-fPIC", "-c", join(build, "libbpf_shim.c"), "-o", shim]);
+  await runTool("gcc", [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fPIC",
+    "-c",
+    join(build, "libbpf_shim.c"),
+    "-o",
+    shim,
+  ]);
   const linked = join(work, "libbpf.so");
   await runTool("gcc", [
     ..."-shared -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,text -Wl,-z,relro -Wl,-z,now -s".split(" "),
