@@ -84,7 +84,10 @@ async function runParts(parts: readonly Part[], args: readonly string[]): Promis
     console.error(
       `== ${part.name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${minutes} min`,
     );
-    skips.push(...result.skipLines, ...result.unexplained.map((name) => `skip: ${name}: ?`));
+    skips.push(
+      ...result.skipLines,
+      ...result.unexplained.map((name) => `skip: ${name}: no reason given`),
+    );
     if (failed > 0) repeats.push(`${part.name} failed, again with: ${part.command}`);
     if (failed > 0 && part.name === "build") break;
   }

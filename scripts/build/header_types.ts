@@ -82,7 +82,8 @@ export class HeaderTypes {
     for (const type of this.#exported) {
       if (seen.has(type.name)) continue;
       seen.add(type.name);
-      parts.push(type.kind === "ENUM" ? this.#renderEnum(type) : this.#renderStruct(type, imports));
+      if (type.kind.startsWith("ENUM")) parts.push(this.#renderEnum(type));
+      else parts.push(this.#renderStruct(type, imports));
     }
     const names = [...imports].filter((name) => !parts.some((part) => declares(part, name))).sort();
     const list = names.map((name) => /^[A-Z]/.test(name) ? `type ${name}` : name).join(", ");
@@ -93,7 +94,7 @@ export class HeaderTypes {
   #renderEnum(type: BtfType): string {
     const name = pascal(type.name);
     const rows = (type.values ?? []).map((value) => {
-      // clang 14 with bpftool 7.1 prints wrong numbers for enums of 64 bits.
+      // With clang 14 bpftool prints wrong numbers for these; newer ones call them ENUM64.
       if (type.size !== 4 || !Number.isSafeInteger(value.val)) {
         throw new LayoutError(this.#path, type.name, value.name, "enum value beyond 32 bits");
       }
