@@ -7,7 +7,7 @@
 import type { KernelFact } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
 import type { Counter, Counters, LossLedger } from "../telemetry/mod.ts";
-import { RECORD_HEADER_SIZE, type RecordView } from "../wire/mod.ts";
+import type { RecordView } from "../wire/mod.ts";
 
 /** Kinds are sensor block << 8 | number, both below 8. */
 const KINDS = 8 << 8;
@@ -44,8 +44,7 @@ export class DecoderTable {
    *
    * @param cpu of the ring it came from: the record itself is not trusted here.
    */
-  decode(record: RecordView, cpu: number, nowNs: number): KernelFact | undefined {
-    if (record.size < RECORD_HEADER_SIZE) return this.#refuse(undefined, cpu, BigInt(nowNs));
+  decode(record: RecordView, cpu: number): KernelFact | undefined {
     const entry = this.#entries[record.kind];
     if (entry === undefined) return this.#refuse(undefined, cpu, record.timeNs);
     try {
@@ -55,6 +54,11 @@ export class DecoderTable {
       if (!(error instanceof RangeError)) throw error;
       return this.#refuse(entry, cpu, record.timeNs);
     }
+  }
+
+  /** Counts a record that has not even a header that can be. */
+  refuse(cpu: number, nowNs: number): undefined {
+    return this.#refuse(undefined, cpu, BigInt(nowNs));
   }
 
   #refuse(entry: Entry | undefined, cpu: number, timeNs: bigint): undefined {

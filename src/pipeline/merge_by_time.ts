@@ -35,6 +35,12 @@ export interface MergeOptions {
   readonly stallMaxMs?: number;
 }
 
+/**
+ * A record cannot be younger than a clock reading that comes after it. One that is younger by this much
+ * is broken, and would block its ring for ever if it were believed.
+ */
+const FUTURE_MAX_NS = 1_000_000_000;
+
 const HOLD_BACK_MS = 1;
 const STALL_MAX_MS = 50;
 const NS_PER_MS = 1_000_000;
@@ -46,6 +52,8 @@ interface Slot {
   readonly late: Counter;
   /** Clock reading at which the ring was first waited for, undefined when it is not. */
   stalledSinceNs: number | undefined;
+  /** The head has no time, or one that cannot be. */
+  isBroken: boolean;
   /** Clock reading before the ring was last seen drained. */
   drainedNs: number;
 }
@@ -60,6 +68,7 @@ export class TimeMerge {
   readonly #holdBackNs: number;
   readonly #stallMaxNs: number;
   readonly #counters: Counters;
+  readonly #readNowNs: () => number;
   #rings: readonly RecordRing[] = [];
   #slots: Slot[] = [];
   /** Time of each slot's head; Infinity without one. */
@@ -68,10 +77,13 @@ export class TimeMerge {
   #settled = new Float64Array(0);
   #current = -1;
   #releasedNs = 0;
+  #nowNs = 0;
   #isLate = false;
 
-  constructor(counters: Counters, options: MergeOptions = {}) {
+  /** @param readNowNs reads CLOCK_MONOTONIC; needed only when a record looks broken. */
+  constructor(counters: Counters, readNowNs: () => number, options: MergeOptions = {}) {
     this.#counters = counters;
+    this.#readNowNs = readNowNs;
     this.#holdBackNs = (options.holdBackMs ?? HOLD_BACK_MS) * NS_PER_MS;
     this.#stallMaxNs = (options.stallMaxMs ?? STALL_MAX_MS) * NS_PER_MS;
   }
@@ -89,6 +101,11 @@ export class TimeMerge {
   /** Whether a younger record was released before this one. */
   get isLate(): boolean {
     return this.#isLate;
+  }
+
+  /** Whether the record has no time that can be: it is released at once and must not be decoded. */
+  get isBroken(): boolean {
+    return this.#slots[this.#current]!.isBroken;
   }
 
   /** CPU of the ring the released record came from. */
@@ -120,6 +137,7 @@ export class TimeMerge {
    */
   next(nowNs: number): MergeStatus {
     this.#current = -1;
+    this.#nowNs = nowNs;
     for (;;) {
       let at = -1;
       let order = Infinity;
@@ -189,9 +207,16 @@ export class TimeMerge {
       return false;
     }
     slot.stalledSinceNs = undefined;
-    // A record too short to have a time goes out at once; the decoder refuses and counts it.
-    this.#orders[at] = slot.view.size < RECORD_HEADER_SIZE ? this.#releasedNs : slot.view.order;
+    slot.isBroken = slot.view.size < RECORD_HEADER_SIZE || this.#isInFuture(slot.view.order);
+    this.#orders[at] = slot.isBroken ? this.#releasedNs : slot.view.order;
     return true;
+  }
+
+  #isInFuture(order: number): boolean {
+    if (order <= this.#nowNs + FUTURE_MAX_NS) return false;
+    // The reading may be old: the agent was stopped, or the machine slept.
+    this.#nowNs = this.#readNowNs();
+    return order > this.#nowNs + FUTURE_MAX_NS;
   }
 
   /** Nothing new came: release all the same when only stalled rings are in the way. */
@@ -219,6 +244,7 @@ export class TimeMerge {
       ring,
       view: new RecordView(),
       stalledSinceNs: undefined,
+      isBroken: false,
       drainedNs: -1,
       late: this.#counters.counter(
         "shrike_pipeline_late_total",

@@ -11,9 +11,9 @@ function record(timeNs: number, tgid = 0): Uint8Array {
   return buildBareRecord({ timeNs: BigInt(timeNs), tgid });
 }
 
-function setUp(rings: readonly FakeRing[]) {
+function setUp(rings: readonly FakeRing[], readNowNs = 0) {
   const counters = new Counters();
-  const merge = new TimeMerge(counters, { holdBackMs: 1, stallMaxMs: 50 });
+  const merge = new TimeMerge(counters, () => readNowNs, { holdBackMs: 1, stallMaxMs: 50 });
   merge.setRings(rings);
   /** Takes all that is released at a clock reading. */
   const releaseAt = (nowNs: number): number[] => {
@@ -110,6 +110,24 @@ Deno.test("TimeMerge does not read the time of a record that is too short to hav
   const { merge } = setUp([new FakeRing(0, [short])]);
   assert.equal(merge.next(1), MergeStatus.RELEASED);
   assert.equal(merge.record.size, 8);
+});
+
+Deno.test("TimeMerge is not blocked by a record whose time cannot be", () => {
+  const broken = new FakeRing(0, [record(5_000 * MS), record(12 * MS)]);
+  const other = new FakeRing(1, [record(10 * MS), record(11 * MS), record(13 * MS)]);
+  const { merge, releaseAt } = setUp([broken, other]);
+  assert.equal(merge.next(100 * MS), MergeStatus.RELEASED);
+  assert.deepEqual([merge.record.order, merge.isBroken], [5_000 * MS, true]);
+  merge.take();
+  assert.deepEqual(releaseAt(100 * MS), [10 * MS, 11 * MS, 12 * MS, 13 * MS]);
+  assert.equal(merge.isLate, false);
+});
+
+Deno.test("TimeMerge looks at the clock again before it holds a record for broken", () => {
+  const ring = new FakeRing(0, [record(5_000 * MS)]);
+  const { merge } = setUp([ring], 5_001 * MS);
+  assert.equal(merge.next(100 * MS), MergeStatus.RELEASED);
+  assert.equal(merge.isBroken, false);
 });
 
 /**

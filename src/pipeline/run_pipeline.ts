@@ -84,7 +84,7 @@ export class Pipeline {
     const { counters, losses } = parts;
     this.#parts = parts;
     this.#options = options;
-    this.#merge = new TimeMerge(counters, options);
+    this.#merge = new TimeMerge(counters, () => this.#nowNs(), options);
     this.#decoders = new DecoderTable(parts.decoders, counters, losses);
     this.#tidRule = new TidRule(counters);
     this.#outlets = new Outlets(parts.sinks, counters);
@@ -210,7 +210,8 @@ export class Pipeline {
 
   /** Decodes the record the merge stands on and gives its memory back. */
   #take(nowNs: number): KernelFact | undefined {
-    const fact = this.#decoders.decode(this.#merge.record, this.#merge.cpu, nowNs);
+    const { record, cpu, isBroken } = this.#merge;
+    const fact = isBroken ? this.#decoders.refuse(cpu, nowNs) : this.#decoders.decode(record, cpu);
     this.#merge.take();
     this.#records.value += 1;
     return fact;

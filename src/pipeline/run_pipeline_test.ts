@@ -146,16 +146,17 @@ Deno.test("Pipeline turns records it cannot read into gap events and goes on", a
   const unknown = buildBareRecord({ timeNs: START_NS + 6n, kind: 0x0707 });
   const short = new Uint8Array(16);
   new DataView(short.buffer).setUint32(0, 16, true);
-  const ring = new FakeRing(3, [cut, unknown, short, exitRecord(CHILD, START_NS + 7n)]);
+  const future = exitRecord(CHILD, 1n << 63n);
+  const ring = new FakeRing(3, [cut, unknown, short, future, exitRecord(CHILD, START_NS + 7n)]);
   const { run, events, counters } = setUp([ring]);
   await run();
-  assert.equal(counters.total("shrike_pipeline_malformed_total"), 3);
+  assert.equal(counters.total("shrike_pipeline_malformed_total"), 4);
   const gaps = events.filter((event) => event.type === "gap");
   assert.deepEqual(
     gaps.map(({ cause, cpu, kind, count }) => ({ cause, cpu, kind, count })),
     [
       { cause: "malformed_record", cpu: 3, kind: "process_exec", count: 1 },
-      { cause: "malformed_record", cpu: 3, kind: undefined, count: 2 },
+      { cause: "malformed_record", cpu: 3, kind: undefined, count: 3 },
     ],
   );
   assert.equal(gaps[0]?.firstTimeNs, WALL_OFFSET_NS + START_NS + 5n);

@@ -15,11 +15,11 @@ export class FakeRing implements RecordRing {
   #at = 0;
 
   constructor(readonly cpu: number, records: readonly Uint8Array[] = []) {
-    this.push(...records);
+    for (const record of records) this.push(record);
   }
 
   push(...records: Uint8Array[]): void {
-    this.#records.push(...records);
+    for (const record of records) this.#records.push(record);
   }
 
   peek(view: RecordView): boolean {
