@@ -21,7 +21,8 @@ const FILES = ["before", "after", "version.json", "events.jsonl", "flood.jsonl"]
 // Programs are called by their paths: busybox's shell runs its own commands without exec.
 const SCRIPT = `
 list_files() {
-  find / \\( -path /proc -o -path /sys -o -path /dev -o -path /guest \\) -prune -o -type f -ls | sort
+  find / \\( -path /proc -o -path /sys -o -path /dev -o -path /guest \\) -prune -o -type f \\
+    -exec ls -ld {} + | sort
 }
 wait_for() {
   n=0

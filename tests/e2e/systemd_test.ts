@@ -64,7 +64,7 @@ say failed "$(systemctl list-units --failed --no-legend --no-pager | tr '\\n' ' 
 `;
 
 Deno.test("shrike.service starts, is watched, stops and leaves nothing in the kernel", async () => {
-  const tree = new GuestTree();
+  const tree = new GuestTree({ mergedUsr: true });
   await addShrike(tree, "/usr/local/bin/shrike");
   await tree.addProgram("/usr/local/bin/bpftool", await findProgram("bpftool"));
   const unit = join(openWorkspace().root, "scripts/systemd/shrike.service");

@@ -13,12 +13,25 @@ type TreeEntry = CpioEntry & { readonly hostPath?: string };
 /** What a copied folder leaves out: paths relative to it. */
 export type SkipRule = (relativePath: string) => boolean;
 
+/** Folders that are links below /usr on today's distributions. */
+const MERGED_FOLDERS = /^\/(?=(?:bin|sbin|lib|lib64)(?:\/|$))/;
+
 /** Collects files; reads their contents when it is written. */
 export class GuestTree {
   readonly #entries = new Map<string, TreeEntry>();
+  readonly #mergedUsr: boolean;
+
+  /**
+   * @param options `mergedUsr`: the tree is unpacked over one where /bin, /lib and the like are
+   * links to /usr; they would become folders
+   */
+  constructor({ mergedUsr = false }: { readonly mergedUsr?: boolean } = {}) {
+    this.#mergedUsr = mergedUsr;
+  }
 
   /** A folder and those above it. */
   addFolder(path: string, mode = 0o755): void {
+    path = this.#place(path);
     if (path === "/" || this.#entries.has(path)) return;
     this.addFolder(dirname(path));
     this.#entries.set(path, { type: "folder", path, mode });
@@ -74,8 +87,13 @@ export class GuestTree {
   }
 
   #add(entry: TreeEntry): void {
-    this.addFolder(dirname(entry.path));
-    this.#entries.set(entry.path, entry);
+    const path = this.#place(entry.path);
+    this.addFolder(dirname(path));
+    this.#entries.set(path, { ...entry, path });
+  }
+
+  #place(path: string): string {
+    return this.#mergedUsr ? path.replace(MERGED_FOLDERS, "/usr/") : path;
   }
 
   #addTree(root: string, hostRoot: string, relative: string, skip: SkipRule): void {

@@ -44,6 +44,10 @@ function startRuns(): void {
 }
 
 async function reportOutcomes(run: GuestTestRun, context: Deno.TestContext): Promise<void> {
+  // Why a test was left out, in the words and the form that scripts/test.ts collects.
+  for (const [, test, reason] of run.output.matchAll(/^skip: (.+?): (.+)$/gm)) {
+    console.log(`skip: ${context.name} > ${test}: ${reason}`);
+  }
   for (const { name, outcome, message } of run.outcomes) {
     await context.step({
       name,
