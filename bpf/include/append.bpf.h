@@ -4,8 +4,8 @@
  *
  * They are global functions: the verifier checks each once by itself (since 5.6), while inlined one
  * after the other their paths would multiply (320,000 instructions for exec instead of some
- * thousands). On 5.10 such functions take only numbers and no kernel pointers, hence the CPU, which
- * finds the slot, and pointers handed over in the slot.
+ * thousands). On 5.10 such functions take only numbers and no kernel pointers, hence the id of the
+ * slot, and pointers handed over in the slot.
  */
 #ifndef SHRIKE_APPEND_BPF_H
 #define SHRIKE_APPEND_BPF_H
@@ -31,8 +31,8 @@ enum append_state {
  * Appends the string at slot->string, see append_string(). One byte more than it may have and a NUL
  * are asked for, to know whether it is longer.
  */
-__noinline int append_slot_string(u32 cpu, u32 size_max) {
-    struct scratch *slot = bpf_map_lookup_elem(&scratch, &cpu);
+__noinline int append_slot_string(u32 id, u32 size_max) {
+    struct scratch *slot = bpf_map_lookup_elem(&scratch, &id);
     if (!slot)
         return APPEND_FAILED;
     u64 room = bounded(size_max, APPEND_STRING_SIZE_MAX) + 2;
@@ -47,10 +47,10 @@ __noinline int append_slot_string(u32 cpu, u32 size_max) {
 }
 
 /* Appends a string of kernel memory without its NUL, at most `size_max` (4096) bytes of it. */
-static __always_inline int append_string(struct scratch *slot, u32 cpu, const void *string,
+static __always_inline int append_string(struct scratch *slot, u32 id, const void *string,
                                          u32 size_max) {
     slot->string = (u64)string;
-    return append_slot_string(cpu, size_max);
+    return append_slot_string(id, size_max);
 }
 
 /* Appends what of user memory [start, start + size) is before the first page that is not there. */
@@ -78,8 +78,8 @@ static __always_inline void append_user_chunks(struct scratch *slot, u64 offset,
  * always there and one copy does it; under pressure a page may have been swapped out, and
  * tracepoint programs cannot wait for it.
  */
-static __always_inline int append_user(u32 cpu, u64 size_max, u64 start, u64 end) {
-    struct scratch *slot = bpf_map_lookup_elem(&scratch, &cpu);
+static __always_inline int append_user(u32 id, u64 size_max, u64 start, u64 end) {
+    struct scratch *slot = bpf_map_lookup_elem(&scratch, &id);
     if (!slot)
         return APPEND_FAILED;
     if (end <= start)

@@ -223,6 +223,7 @@ struct task_struct {
     struct pid *thread_pid;
     u64 start_boottime;
     const struct cred *real_cred;
+    u64 self_exec_id;
     struct fs_struct *fs;
     struct nsproxy *nsproxy;
     struct signal_struct *signal;

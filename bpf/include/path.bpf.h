@@ -74,9 +74,9 @@ static __always_inline u32 walk_step(struct scratch *slot) {
     return WALK_GOING;
 }
 
-/* Walks a few steps of the walk in slot `cpu`; a walk_state. */
-__noinline int walk_path_steps(u32 cpu) {
-    struct scratch *slot = bpf_map_lookup_elem(&scratch, &cpu);
+/* Walks a few steps of the walk in slot `id`; a walk_state. */
+__noinline int walk_path_steps(u32 id) {
+    struct scratch *slot = bpf_map_lookup_elem(&scratch, &id);
     if (!slot)
         return WALK_FAILED;
     for (int i = 0; i < PATH_STEPS_PER_CALL; i++) {
@@ -92,7 +92,7 @@ __noinline int walk_path_steps(u32 cpu) {
  * up to the root `root` and at most `size_max` bytes. Returns a walk_state; after WALK_CUT the
  * names nearest to the root are missing.
  */
-static __always_inline u32 append_path(struct scratch *slot, u32 cpu, u32 size_max,
+static __always_inline u32 append_path(struct scratch *slot, u32 id, u32 size_max,
                                        const struct path *path, const struct path *root) {
     struct path_walk *walk = &slot->walk;
     walk->dentry = (u64)path->dentry;
@@ -102,7 +102,7 @@ static __always_inline u32 append_path(struct scratch *slot, u32 cpu, u32 size_m
     walk->root_vfsmount = (u64)root->mnt;
     walk->end = slot->header.size + size_max;
     for (int i = 0; i < PATH_CALLS_MAX; i++) {
-        u32 state = walk_path_steps(cpu);
+        u32 state = walk_path_steps(id);
         if (state != WALK_GOING)
             return state;
     }

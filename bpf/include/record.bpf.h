@@ -31,8 +31,9 @@ struct {
 } record_drops SEC(".maps");
 
 /*
- * Counts a record that is lost. Atomic, because since 7.0 a program may be preempted by another one
- * that counts on the same CPU.
+ * Counts a record that is lost. Atomic, because programs of different hooks may interrupt each
+ * other on one CPU: since 7.0 by preemption (see preemption.bpf.h), and later sensors run in
+ * interrupts.
  */
 static __always_inline void count_drop(u32 kind, u64 time_ns, enum drop_reason reason) {
     u32 slot = RECORD_DROP_SLOT(kind);
@@ -47,12 +48,14 @@ static __always_inline void count_drop(u32 kind, u64 time_ns, enum drop_reason r
 }
 
 /*
- * Sends a record, which starts with a filled record_header, to the ring of this CPU. A failure is
- * counted by kind and reason; the caller has nothing to do about it.
+ * Stamps a record with the time and sends it to the ring of this CPU. The time is taken here, last
+ * of all, so that records stand in a ring in the order of their times. A failure is counted by kind
+ * and reason; the caller has nothing to do about it.
  */
 static __always_inline void emit_record(void *ctx, struct record_header *record, u64 size) {
     u32 kind = record->kind;
-    u64 time_ns = record->time_ns;
+    u64 time_ns = bpf_ktime_get_ns();
+    record->time_ns = time_ns;
     long error = bpf_perf_event_output(ctx, &records, BPF_F_CURRENT_CPU, record, size);
     if (error == 0)
         return;

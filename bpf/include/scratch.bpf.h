@@ -2,18 +2,18 @@
 /*
  * Memory to build a record that is too big for the 512 byte stack.
  *
- * An array with one slot per possible CPU, not a per-CPU map: those end at 32 KiB a value. Each
- * object has a map of its own and only ONE program of it may use it. That program owns the slot of
- * its CPU while it runs: it cannot migrate (tracepoint programs run with preemption or migration
- * off), and if a kernel since 7.0 preempts it, the kernel skips a second run of the same program on
- * that CPU and counts it in recursion_misses, which the loader reads (kernel_drops.ts). Kernels
- * before 5.12 have no such guard, but run tracepoints with preemption off, and fork, exec and exit
- * do not happen in interrupts.
+ * An array with slots for each possible CPU, not a per-CPU map: those end at 32 KiB a value. Each
+ * object has a map of its own and only ONE program of it, with its spare, may use it. A program
+ * owns its slot while it runs: it cannot migrate (tracepoint programs run with preemption or
+ * migration off), and if a kernel since 7.0 preempts it, the kernel skips a second run of the same
+ * program on that CPU. Kernels before 5.12 have no such guard, but run tracepoints with preemption
+ * off, and fork, exec and exit do not happen in interrupts.
  */
 #ifndef SHRIKE_SCRATCH_BPF_H
 #define SHRIKE_SCRATCH_BPF_H
 
 #include "kernel_types.h"
+#include "preemption.bpf.h"
 #include "record.h"
 #include <bpf/bpf_helpers.h>
 
@@ -46,13 +46,25 @@ struct scratch {
     };
 };
 
-/* The loader sets max_entries to the number of possible CPUs. */
+/* The loader sets max_entries: possible CPUs, times 2 where there are spares. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __type(key, u32);
     __type(value, struct scratch);
     __uint(max_entries, 1);
 } scratch SEC(".maps");
+
+/* Whose slot: a hook's program or its spare, see preemption.bpf.h. */
+enum scratch_user {
+    SCRATCH_MAIN = 0,
+    SCRATCH_SPARE = 1,
+};
+
+/* The slot of this CPU. */
+static __always_inline u32 scratch_id(enum scratch_user user) {
+    u32 cpu = bpf_get_smp_processor_id();
+    return is_preemptible() ? cpu * 2 + user : cpu;
+}
 
 /*
  * min(value, max) in a way that the verifier sees: it forgets bounds of values that went through

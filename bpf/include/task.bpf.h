@@ -22,14 +22,14 @@ struct pid_place {
 /* `leader` names the thread group; its thread_pid lives until the group is reaped. */
 static __always_inline void read_pid_place(struct pid_place *place,
                                            const struct task_struct *leader) {
-    const struct pid *pid = leader->thread_pid;
-    u32 level = pid->level;
     /*
-     * numbers[] has level + 1 entries. An index that is not a constant cannot be used on a BTF
-     * pointer, hence the reads by address.
+     * numbers[] has level + 1 entries, and an index that is not a constant cannot be used on a BTF
+     * pointer (5.10 refuses even the arithmetic), so the struct is read by address.
      */
-    const struct upid *number =
-        (const void *)((u64)(const void *)&pid->numbers + level * bpf_core_type_size(struct upid));
+    const struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+    u32 level = BPF_CORE_READ(pid, level);
+    const struct upid *number = (const void *)((u64)(const void *)&pid->numbers +
+                                               level * (u64)bpf_core_type_size(struct upid));
     place->level = level;
     place->number = BPF_CORE_READ(number, nr);
     place->namespace = BPF_CORE_READ(number, ns, ns.inum);
@@ -41,8 +41,8 @@ static __always_inline u64 leader_start_ns(const struct task_struct *task) {
 }
 
 /*
- * Fills everything of a header but the size. `leader` is the task the record is about, `place` is
- * its own; `hooked` is the task whose cgroup counts: the same, but for an exit, where the leader
+ * Fills everything of a header but size and time. `leader` is the task the record is about, `place`
+ * is its own; `hooked` is the task whose cgroup counts: the same, but for an exit, where the leader
  * may have been dead for long.
  */
 static __always_inline void fill_header(struct record_header *header, u16 kind,
@@ -52,7 +52,6 @@ static __always_inline void fill_header(struct record_header *header, u16 kind,
     header->size = 0;
     header->kind = kind;
     header->flags = 0;
-    header->time_ns = bpf_ktime_get_ns();
     header->leader_start_ns = leader_start_ns(leader);
     header->cpu = bpf_get_smp_processor_id();
     header->tgid = leader->tgid;

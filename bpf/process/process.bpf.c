@@ -3,7 +3,9 @@
  * The process sensor: fork, exec and exit of thread groups, one record each.
  *
  * Three BTF tracepoints (tp_btf, since 5.5) rather than kprobes or fentry: they are there on every
- * kernel with BTF, survive inlining and renaming of functions, and fire once per happening.
+ * kernel with BTF, survive inlining and renaming of functions, and fire once per happening. Each
+ * hook has a second program, the spare, which is only loaded on kernels that need it:
+ * preemption.bpf.h.
  */
 #include "kernel_types.h"
 #include "process.h"
@@ -11,6 +13,7 @@
 #include "record.bpf.h"
 #include "append.bpf.h"
 #include "path.bpf.h"
+#include "preemption.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char license_text[] SEC("license") = "Dual BSD/GPL";
@@ -33,14 +36,16 @@ _Static_assert(sizeof(struct process_exec) + 3 * PROCESS_PATH_SIZE_MAX +
  * so its record is before any other of it in time. Threads are left out, and with them what the
  * kernel makes inside a process (io_uring and vhost workers are threads of it).
  */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_process_fork, struct task_struct *caller, struct task_struct *child) {
+static __always_inline void report_fork(void *ctx, const struct task_struct *caller,
+                                        const struct task_struct *child) {
     struct process_fork record;
     struct pid_place place;
     if (child->pid != child->tgid)
-        return 0;
+        return;
     if (child->flags & PF_KTHREAD)
-        return 0;
+        return;
+    if (!claim_event(PROCESS_FORK, child, 0))
+        return;
     const struct task_struct *parent = child->real_parent;
     read_pid_place(&place, child);
     fill_header(&record.header, PROCESS_FORK, child, &place, child);
@@ -52,15 +57,30 @@ int BPF_PROG(on_process_fork, struct task_struct *caller, struct task_struct *ch
     record.process_flags = parent_flags(parent) | fill_credentials(&record.credentials, child);
     fill_namespaces(&record.namespaces, child, &place);
     emit_record(ctx, &record.header, sizeof(record));
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_process_fork, struct task_struct *caller, struct task_struct *child) {
+    hook_enter();
+    report_fork(ctx, caller, child);
+    hook_leave();
     return 0;
 }
 
-__noinline int append_arguments(u32 cpu, u64 start, u64 end) {
-    return append_user(cpu, PROCESS_ARGUMENTS_SIZE_MAX, start, end);
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork_spare, struct task_struct *caller, struct task_struct *child) {
+    hook_enter();
+    report_fork(ctx, caller, child);
+    hook_leave();
+    return 0;
 }
 
-__noinline int append_environment(u32 cpu, u64 start, u64 end) {
-    return append_user(cpu, PROCESS_ENVIRONMENT_SIZE_MAX, start, end);
+__noinline int append_arguments(u32 id, u64 start, u64 end) {
+    return append_user(id, PROCESS_ARGUMENTS_SIZE_MAX, start, end);
+}
+
+__noinline int append_environment(u32 id, u64 start, u64 end) {
+    return append_user(id, PROCESS_ENVIRONMENT_SIZE_MAX, start, end);
 }
 
 /* The file that runs, but for its path. Returns flags. */
@@ -98,7 +118,7 @@ static __always_inline u32 append_flags(int state, u32 cut, u32 failed) {
 }
 
 /* Appends the path of the file that runs, as the process would see it. Returns flags. */
-static __always_inline u32 append_exe(struct scratch *slot, u32 cpu,
+static __always_inline u32 append_exe(struct scratch *slot, u32 id,
                                       const struct task_struct *task) {
     const struct file *file = task->mm->exe_file;
     if (!file)
@@ -107,12 +127,12 @@ static __always_inline u32 append_exe(struct scratch *slot, u32 cpu,
     if (is_memfd(file)) {
         const unsigned char *name = file->f_path.dentry->d_name.name;
         flags |= PROCESS_EXE_MEMFD;
-        if (append_string(slot, cpu, name, PATH_NAME_SIZE_MAX) != APPEND_WHOLE)
+        if (append_string(slot, id, name, PATH_NAME_SIZE_MAX) != APPEND_WHOLE)
             return flags | PROCESS_EXE_FAILED;
         slot->header.size += 1; /* names of paths end with NUL; it is there */
         return flags;
     }
-    u32 state = append_path(slot, cpu, PROCESS_PATH_SIZE_MAX, &file->f_path, &task->fs->root);
+    u32 state = append_path(slot, id, PROCESS_PATH_SIZE_MAX, &file->f_path, &task->fs->root);
     if (state == WALK_CUT)
         flags |= PROCESS_EXE_CUT;
     if (state == WALK_FAILED)
@@ -121,9 +141,9 @@ static __always_inline u32 append_exe(struct scratch *slot, u32 cpu,
 }
 
 /* Appends the working directory. Returns flags. */
-static __always_inline u32 append_cwd(struct scratch *slot, u32 cpu,
+static __always_inline u32 append_cwd(struct scratch *slot, u32 id,
                                       const struct task_struct *task) {
-    u32 state = append_path(slot, cpu, PROCESS_PATH_SIZE_MAX, &task->fs->pwd, &task->fs->root);
+    u32 state = append_path(slot, id, PROCESS_PATH_SIZE_MAX, &task->fs->pwd, &task->fs->root);
     if (state == WALK_AT_TOP)
         return PROCESS_CWD_UNREACHABLE;
     if (state == WALK_CUT)
@@ -161,39 +181,39 @@ static __always_inline void fill_exec(struct process_exec *record, const struct 
 }
 
 /* filename, interpreter, exe, cwd */
-static __always_inline void append_names(struct scratch *slot, u32 cpu,
+static __always_inline void append_names(struct scratch *slot, u32 id,
                                          const struct task_struct *task,
                                          const struct linux_binprm *bprm) {
     struct process_exec *record = (void *)slot->bytes;
     u32 start = record->header.size;
-    int state = append_string(slot, cpu, bprm->filename, PROCESS_PATH_SIZE_MAX);
+    int state = append_string(slot, id, bprm->filename, PROCESS_PATH_SIZE_MAX);
     u32 flags = append_flags(state, PROCESS_FILENAME_CUT, PROCESS_FILENAME_FAILED);
     record->filename_size = record->header.size - start;
     start = record->header.size;
     /* exec of a script puts a copy of the interpreter's name here; else it is the same pointer. */
     if (bprm->interp != bprm->filename)
-        append_string(slot, cpu, bprm->interp, PROCESS_INTERPRETER_SIZE_MAX);
+        append_string(slot, id, bprm->interp, PROCESS_INTERPRETER_SIZE_MAX);
     record->interpreter_size = record->header.size - start;
     start = record->header.size;
-    flags |= append_exe(slot, cpu, task);
+    flags |= append_exe(slot, id, task);
     record->exe_size = record->header.size - start;
     start = record->header.size;
-    flags |= append_cwd(slot, cpu, task);
+    flags |= append_cwd(slot, id, task);
     record->cwd_size = record->header.size - start;
     record->process_flags |= flags;
 }
 
 /* arguments, environment */
-static __always_inline void append_strings(struct scratch *slot, u32 cpu,
+static __always_inline void append_strings(struct scratch *slot, u32 id,
                                            const struct mm_struct *mm) {
     struct process_exec *record = (void *)slot->bytes;
     u32 start = record->header.size;
-    int state = append_arguments(cpu, mm->arg_start, mm->arg_end);
+    int state = append_arguments(id, mm->arg_start, mm->arg_end);
     u32 flags = append_flags(state, PROCESS_ARGUMENTS_CUT, PROCESS_ARGUMENTS_FAILED);
     record->arguments_size = record->header.size - start;
     start = record->header.size;
     if (collect_environment) {
-        state = append_environment(cpu, mm->env_start, mm->env_end);
+        state = append_environment(id, mm->env_start, mm->env_end);
         flags |= append_flags(state, PROCESS_ENVIRONMENT_CUT, PROCESS_ENVIRONMENT_FAILED);
     }
     record->environment_size = record->header.size - start;
@@ -205,19 +225,36 @@ static __always_inline void append_strings(struct scratch *slot, u32 cpu,
  * new memory, credentials and executable are in place, a calling thread has taken its leader's tid,
  * and bprm still has the names as the caller gave them.
  */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_process_exec, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm) {
-    u32 cpu = bpf_get_smp_processor_id();
-    struct scratch *slot = bpf_map_lookup_elem(&scratch, &cpu);
+static __always_inline void report_exec(void *ctx, const struct task_struct *task, pid_t old_tid,
+                                        const struct linux_binprm *bprm, enum scratch_user user) {
+    if (!claim_event(PROCESS_EXEC, task, task->self_exec_id))
+        return;
+    u32 id = scratch_id(user);
+    struct scratch *slot = bpf_map_lookup_elem(&scratch, &id);
     if (!slot) {
         count_drop(PROCESS_EXEC, bpf_ktime_get_ns(), DROP_NO_SCRATCH);
-        return 0;
+        return;
     }
     struct process_exec *record = (void *)slot->bytes;
     fill_exec(record, task, old_tid, bprm);
-    append_names(slot, cpu, task, bprm);
-    append_strings(slot, cpu, task->mm);
+    append_names(slot, id, task, bprm);
+    append_strings(slot, id, task->mm);
     emit_record(ctx, &record->header, bounded(record->header.size, RECORD_SIZE_MAX));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_process_exec, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm) {
+    hook_enter();
+    report_exec(ctx, task, old_tid, bprm, SCRATCH_MAIN);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec_spare, struct task_struct *task, pid_t old_tid, struct linux_binprm *bprm) {
+    hook_enter();
+    report_exec(ctx, task, old_tid, bprm, SCRATCH_SPARE);
+    hook_leave();
     return 0;
 }
 
@@ -227,16 +264,17 @@ int BPF_PROG(on_process_exec, struct task_struct *task, pid_t old_tid, struct li
  * moment, both may find 0: user space drops the second record. (The argument group_dead would tell
  * them apart, but only since 6.16.)
  */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_process_exit, struct task_struct *task) {
+static __always_inline void report_exit(void *ctx, const struct task_struct *task) {
     struct process_exit record;
     struct pid_place place;
     const struct signal_struct *signal = task->signal;
     if (task->flags & PF_KTHREAD)
-        return 0;
+        return;
     if (signal->live.counter != 0)
-        return 0;
+        return;
     const struct task_struct *leader = task->group_leader;
+    if (!claim_event(PROCESS_EXIT, leader, 0))
+        return;
     read_pid_place(&place, leader);
     fill_header(&record.header, PROCESS_EXIT, leader, &place, task);
     record.header.size = sizeof(record);
@@ -247,5 +285,20 @@ int BPF_PROG(on_process_exit, struct task_struct *task) {
     record.process_flags = 0;
     record._reserved = 0;
     emit_record(ctx, &record.header, sizeof(record));
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_process_exit, struct task_struct *task) {
+    hook_enter();
+    report_exit(ctx, task);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit_spare, struct task_struct *task) {
+    hook_enter();
+    report_exit(ctx, task);
+    hook_leave();
     return 0;
 }

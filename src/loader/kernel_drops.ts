@@ -17,7 +17,7 @@ export interface RecordKindName {
 
 /** What `KernelDrops` works with. */
 export interface KernelDropsOptions {
-  readonly sensors: Pick<LoadedSensors, "readDrops" | "programInfo">;
+  readonly sensors: Pick<LoadedSensors, "readDrops" | "skippedRuns">;
   /** Kinds to look for; decoders fit. */
   readonly kinds: readonly RecordKindName[];
   /** Whether the shared ring of that CPU was full since the last look: then it is why. */
@@ -46,7 +46,7 @@ const REASON_LABELS: Readonly<Record<number, string>> = {
 export class KernelDrops {
   readonly #options: KernelDropsOptions;
   readonly #rows = new Map<string, KernelDropRow>();
-  readonly #misses = new Map<string, bigint>();
+  readonly #skipped = new Map<string, number>();
   #lookedNs: bigint;
 
   constructor(options: KernelDropsOptions) {
@@ -61,8 +61,8 @@ export class KernelDrops {
     for (const { kind, name } of kinds) {
       for (const row of sensors.readDrops(kind)) this.#enterRow(name, row);
     }
-    for (const { program, recursionMisses } of sensors.programInfo()) {
-      this.#enterMisses(program, recursionMisses, nowNs);
+    for (const { program, count } of sensors.skippedRuns()) {
+      this.#enterSkipped(program, count, nowNs);
     }
     this.#lookedNs = nowNs;
   }
@@ -87,11 +87,11 @@ export class KernelDrops {
     });
   }
 
-  #enterMisses(program: string, misses: bigint, nowNs: bigint): void {
-    const added = Number(misses - (this.#misses.get(program) ?? 0n));
+  #enterSkipped(program: string, count: number, nowNs: bigint): void {
+    const added = count - (this.#skipped.get(program) ?? 0);
     if (added <= 0) return;
-    this.#misses.set(program, misses);
-    this.#missedCounter(program).value += added;
+    this.#skipped.set(program, count);
+    this.#skippedCounter(program).value += added;
     this.#options.losses.add({
       ...{ cause: "program_skipped", kind: program, count: added },
       firstNs: this.#lookedNs,
@@ -107,7 +107,7 @@ export class KernelDrops {
     );
   }
 
-  #missedCounter(program: string): Counter {
+  #skippedCounter(program: string): Counter {
     return this.#options.counters.counter(
       "shrike_loader_program_skipped_total",
       "Runs of a BPF program that the kernel skipped because it was running on that CPU",

@@ -12,8 +12,8 @@ import {
   possibleCpus,
   VerifierError,
 } from "../../ffi/mod.ts";
-import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
-import { KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
+import type { Sensor, SensorProgram, SensorSettings } from "../sensors/sensor.ts";
+import { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
 import { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";
 import type { Payload } from "./payload.ts";
@@ -169,6 +169,26 @@ export class LoadedSensors {
     );
   }
 
+  /**
+   * Runs that the kernel skipped, by program, spares taken into account: where there is one, a run is
+   * lost only when both were skipped, so the smaller count is the most it can be.
+   */
+  skippedRuns(): { readonly program: string; readonly count: number }[] {
+    const skipped: { program: string; count: number }[] = [];
+    const counts = new Map(this.programInfo().map((info) => [info.program, info.recursionMisses]));
+    for (const { sensor } of this.#sensors) {
+      for (const { name, spareOf } of sensor.programs) {
+        if (spareOf !== undefined || !counts.has(name)) continue;
+        const spares = sensor.programs.filter((program) => program.spareOf === name);
+        const all = [name, ...spares.map((program) => program.name)]
+          .map((program) => counts.get(program))
+          .filter((count) => count !== undefined);
+        skipped.push({ program: name, count: Math.min(...all.map(Number)) });
+      }
+    }
+    return skipped;
+  }
+
   /** Kernel memory of all maps, bytes; shared maps count once. */
   mapMemorySize(): number {
     let size = 0;
@@ -216,14 +236,18 @@ function loadSensor(
   const { libbpf, maps, settings } = options;
   const bytes = options.payload.read(`bpf/${entry.file}`);
   const leftOut: { program: string; reason: string }[] = [];
+  const unneeded = sensor.programs.filter((program) => !isNeeded(program));
+  const isLoadedSpare = (program: SensorProgram) =>
+    program.spareOf !== undefined && isNeeded(program);
   // Each turn leaves out one more optional program, so it ends.
   for (;;) {
     const object = libbpf.openObject(bytes, sensor.name);
     try {
       const globals = sensor.globals(settings[sensor.name] ?? {});
       writeGlobals(sensor.name, globals, entry.globals, (name) => object.map(name).initialValue());
+      for (const { name } of unneeded) object.program(name).setAutoload(false);
       for (const { program } of leftOut) object.program(program).setAutoload(false);
-      maps.configure(object);
+      maps.configure(object, sensor.programs.some(isLoadedSpare));
       object.load();
       maps.adopt(object);
       return { sensor, object, leftOut };
@@ -235,6 +259,11 @@ function loadSensor(
       leftOut.push({ program, reason: explainLoadFailure(sensor.name, error).state });
     }
   }
+}
+
+/** Whether a program is for this kernel. */
+function isNeeded({ since }: SensorProgram): boolean {
+  return since === undefined || isKernelSince(Deno.osRelease(), since);
 }
 
 /** The program that was refused, when the sensor can do without it. */

@@ -10,8 +10,8 @@ export const RECORDS_MAP = "records";
 export const RECORD_DROPS_MAP = "record_drops";
 const SHARED_MAPS: readonly string[] = [RECORDS_MAP, RECORD_DROPS_MAP];
 
-/** Maps with one entry per CPU number: their size is only known here. */
-const PER_CPU_ID_MAPS: readonly string[] = [RECORDS_MAP, "scratch"];
+/** Slots per CPU, two where an object has spare programs: `bpf/include/scratch.bpf.h`. */
+const SCRATCH_MAP = "scratch";
 
 /** Sizes and shares maps. Owns none of them: they live as long as the objects. */
 export class SharedMaps {
@@ -23,14 +23,17 @@ export class SharedMaps {
     this.#cpuIdMax = Math.max(...possibleCpus);
   }
 
-  /** Prepares the maps of an opened object for its load. */
-  configure(object: BpfObject): void {
+  /** Prepares the maps of an opened object for its load; `hasSpares`: it loads spare programs. */
+  configure(object: BpfObject, hasSpares: boolean): void {
+    const cpuIds = this.#cpuIdMax + 1;
     for (const map of object.maps) {
       const shared = this.#maps.get(map.name);
       if (shared !== undefined) {
         map.reuseFd(shared.fd);
-      } else if (PER_CPU_ID_MAPS.includes(map.name)) {
-        map.setMaxEntries(this.#cpuIdMax + 1);
+      } else if (map.name === RECORDS_MAP) {
+        map.setMaxEntries(cpuIds);
+      } else if (map.name === SCRATCH_MAP) {
+        map.setMaxEntries(hasSpares ? 2 * cpuIds : cpuIds);
       }
     }
   }

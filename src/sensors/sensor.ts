@@ -43,6 +43,10 @@ export interface SensorProgram {
   readonly hook: string;
   /** The sensor is useless without it; otherwise it is left out with the reason when it fails. */
   readonly required: boolean;
+  /** Kernels before this version (`[major, minor]`) do not need it; it is not loaded there. */
+  readonly since?: readonly [number, number];
+  /** Name of the program on the same hook that this one stands in for when the kernel skips it. */
+  readonly spareOf?: string;
 }
 
 /** One feature. */

@@ -124,7 +124,7 @@ export class SensorRecorder {
         for (const count of counts) lost += count;
       }
     }
-    for (const { recursionMisses } of this.sensors.programInfo()) lost += Number(recursionMisses);
+    for (const { count } of this.sensors.skippedRuns()) lost += count;
     return lost;
   }
 

@@ -37,7 +37,7 @@ export function kernelTest({ name, requires = [], run }: KernelTest): void {
     ignore: reason !== undefined,
     fn: async () => {
       requireFeatures([...ALWAYS, ...requires]);
-      using _leaks = leakCheck();
+      await using _leaks = leakCheck();
       await run();
     },
   });
