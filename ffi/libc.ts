@@ -44,6 +44,19 @@ const SOCKET_PATH_SIZE_MAX = 108;
 /** Links of /proc are cut at a page by the kernel; ordinary ones at PATH_MAX. */
 const LINK_SIZE_MAX = 4096;
 
+/** dirfd of a path that is not relative to a descriptor. */
+const AT_FDCWD = -100;
+/** MAX_HANDLE_SZ of <fcntl.h>, and what stands before the handle in `struct file_handle`. */
+const HANDLE_SIZE_MAX = 128;
+const HANDLE_HEADER_SIZE = 8;
+
+/** How a file system names a file without a path. */
+export interface FileHandle {
+  /** `enum fid_type` of include/linux/exportfs.h, such as FILEID_KERNFS (0xfe). */
+  readonly type: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** CPU time and memory as the kernel counted them. */
 export interface ResourceUsage {
   readonly userNs: number;
@@ -255,6 +268,21 @@ export class Libc {
     const object = typeof path === "string" ? path : new TextDecoder().decode(path);
     const attempt = { operation: "readlink", action: "read link", object };
     return target.slice(0, unwrapLibc(size, code, attempt));
+  }
+
+  /** The handle by which the file system of `path` knows the file; links are not followed. */
+  nameToHandle(path: string): FileHandle {
+    const handle = new Uint8Array(HANDLE_HEADER_SIZE + HANDLE_SIZE_MAX);
+    const view = new DataView(handle.buffer);
+    view.setUint32(0, HANDLE_SIZE_MAX, true);
+    const mountId = new Int32Array(1);
+    const name = encodeCString(path);
+    const result = this.symbols.name_to_handle_at(AT_FDCWD, name, handle, mountId, 0);
+    const code = this.errno.read();
+    const action = "get the file handle of";
+    unwrapLibc(result, code, { operation: "name_to_handle_at", action, object: path });
+    const end = HANDLE_HEADER_SIZE + view.getUint32(0, true);
+    return { type: view.getInt32(4, true), bytes: handle.slice(HANDLE_HEADER_SIZE, end) };
   }
 
   /** Closes the library handle; safe to call twice. */

@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { LibcError } from "./errors.ts";
 import { ClockId, openLibc, RusageWho } from "./libc.ts";
 import { PollSet } from "./poll_set.ts";
@@ -82,4 +83,20 @@ Deno.test("Libc.clockGettimeNs() grows, getrusage() counts this thread", () => {
   const usage = libc.getrusage(RusageWho.thread);
   ok(usage.userNs + usage.systemNs > 0);
   ok(libc.getrusage(RusageWho.self).maxResidentSize > 1 << 20);
+});
+
+const CGROUP = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory"]
+  .find((place) => existsSync(`${place}/cgroup.procs`));
+
+Deno.test({
+  name: "Libc.nameToHandle() gives the id of a cgroup, which is its inode number",
+  ignore: CGROUP === undefined,
+  fn() {
+    using libc = openLibc();
+    const { type, bytes } = libc.nameToHandle(CGROUP!);
+    strictEqual(type, 0xfe);
+    const id = new DataView(bytes.buffer).getBigUint64(0, true);
+    strictEqual(id, BigInt(Deno.statSync(CGROUP!).ino ?? -1));
+    throws(() => libc.nameToHandle("/nonexistent"), { name: "LibcError", errnoName: "ENOENT" });
+  },
 });

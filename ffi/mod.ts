@@ -13,6 +13,7 @@ export { CallError, LibbpfError, LibcError, LibraryError, VerifierError } from "
 export { Libbpf, type LibbpfParts, openLibbpf } from "./libbpf.ts";
 export {
   ClockId,
+  type FileHandle,
   Libc,
   type LibcTable,
   openLibc,

@@ -148,6 +148,16 @@ export const LIBC_SYMBOLS = {
     ],
     result: "isize", // -1 and errno
   },
+  name_to_handle_at: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "buffer", // struct file_handle *handle: u32 handle_bytes, int handle_type, bytes
+      "buffer", // int *mount_id
+      "i32", // int flags
+    ],
+    result: "i32", // -1 and errno
+  },
   getpagesize: { parameters: [], result: "i32" }, // int(void)
   gettid: { parameters: [], result: "i32" }, // pid_t(void)
 } as const satisfies Deno.ForeignLibraryInterface;
