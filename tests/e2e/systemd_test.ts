@@ -35,7 +35,8 @@ objects() { sed -n 's/^\\(prog\\|map\\|link\\)_id:[[:space:]]*/\\1 /p' /proc/$1/
 freed() { while read -r kind id; do bpftool $kind show id $id >/dev/null 2>&1 && return 1; done <$1; }
 
 say verify "$(systemd-analyze verify shrike.service 2>&1 | head -n 5 | tr '\\n' ' ')"
-systemctl start shrike; say start $?
+systemctl start shrike; started=$?; say start $started
+[ $started = 0 ] || { journalctl -u shrike --no-pager -n 40; exit 20; }
 say active "$(show ActiveState) $(show SubState)"
 say status "$(show StatusText)"
 wait_for sees first-mark; say first $?
