@@ -123,7 +123,7 @@ export class Libbpf {
     return unwrap(this.#parts.symbols[operation](type, null), attempt) === 1;
   }
 
-  /** Makes the kernel count program runs until disposed. Costs each BPF program of the host time. */
+  /** Makes the kernel count program runs until disposed. Costs every BPF program some time. */
   enableStats(): Disposable {
     const attempt = { operation: "bpf_enable_stats", action: "count runs of", object: "programs" };
     const fd = unwrap(this.#parts.symbols.bpf_enable_stats(BPF_STATS_RUN_TIME), attempt);

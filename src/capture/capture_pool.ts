@@ -243,12 +243,12 @@ export class CapturePool implements RecordSource {
   }
 
   async #followCpus(online: readonly number[]): Promise<void> {
-    for (const lane of [...this.#lanes]) {
-      if (lane.reader.ended) await this.#dropLane(lane);
-    }
     for (const lane of this.#lanes) {
       const gone = !online.includes(lane.cpu) || lane.hungUp || !lane.perf.isAlive();
       if (gone && !lane.retired) await this.#retireLane(lane);
+    }
+    for (const lane of [...this.#lanes]) {
+      if (lane.reader.ended) await this.#dropLane(lane);
     }
     for (const cpu of online) {
       // A CPU that comes back gets its ring when the old one has been read to the end.

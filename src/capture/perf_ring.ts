@@ -22,6 +22,9 @@ const WATERMARK_DIVISOR = 4;
 /** sizeof the two u64 that read(2) of our events gives: value, time_running. */
 const READ_SIZE = 16;
 
+/** The kernel's clock has steps of some 40 ns at most, a read takes longer; once would do. */
+const CLOCK_LOOKS = 10;
+
 /** A CPU has no ring. */
 export class RingOpenError extends Error {
   override readonly name = "RingOpenError";
@@ -55,7 +58,6 @@ export class PerfRing implements CpuRing {
   readonly #mapping: MappedMemory;
   readonly #memory: PerfMemory;
   readonly #libc: Libc;
-  #runningNs = -1n;
   #open = true;
 
   /**
@@ -93,15 +95,21 @@ export class PerfRing implements CpuRing {
 
   /**
    * Whether the event's clock still runs. It stops for ever when the CPU goes offline, also when it
-   * is online again before anybody looked. Two calls within one clock tick cannot tell.
+   * is online again before anybody looked.
    */
   isAlive(): boolean {
+    const before = this.#runningNs();
+    for (let look = 0; look < CLOCK_LOOKS; look++) {
+      if (this.#runningNs() !== before) return true;
+    }
+    return false;
+  }
+
+  /** Time the event was active so far. Asks the CPU, some us. */
+  #runningNs(): bigint {
     const values = new BigUint64Array(READ_SIZE / 8);
     this.#libc.read(this.watermarkFd, new Uint8Array(values.buffer));
-    const runningNs = values[1] ?? 0n;
-    const alive = runningNs !== this.#runningNs;
-    this.#runningNs = runningNs;
-    return alive;
+    return values[1] ?? 0n;
   }
 
   /** Unmaps and closes. No thread may use the memory any more. Safe to call twice. */

@@ -19,15 +19,19 @@ export interface WorkerEndpoint extends MessageEndpoint {
   onerror: ((event: ErrorEvent) => void) | null;
 }
 
-/** Time for the answer to an order. A worker answers within one copy of at most 1 MiB. */
-const ANSWER_TIMEOUT_MS = 2000;
+/**
+ * Time for the answer to an order: it takes some ms, but on a starved machine (an emulator, a host
+ * in swap) much longer, and a worker that is only slow must not be taken for dead. A stop does not
+ * wait as long, because the thread is ended anyway.
+ */
+const ANSWER_TIMEOUTS_MS = { start: 30_000, assign: 10_000, stop: 2000 } as const;
 
 /** Time for the thread of a terminated worker to end. */
-const THREAD_END_TIMEOUT_MS = 2000;
+const THREAD_END_TIMEOUT_MS = 10_000;
 const THREAD_END_STEP_MS = 5;
 
-/** Looks without a heartbeat until a worker counts as dead: 5 s at two looks a second. */
-const SILENT_LOOKS_MAX = 10;
+/** Looks without a heartbeat until a worker counts as dead: 10 s at two looks a second. */
+const SILENT_LOOKS_MAX = 20;
 
 /** A worker ended, or does not answer. */
 export class WorkerError extends Error {
@@ -144,7 +148,10 @@ export class WorkerHandle {
     const { promise, resolve, reject } = Promise.withResolvers<FromCaptureWorker>();
     this.#order = { answer, resolve, reject };
     const late = () => this.#die(new WorkerError(this.cpus, `no answer to "${message.type}"`));
-    const timer = setTimeout(late, this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(
+      late,
+      this.#options.answerTimeoutMs ?? ANSWER_TIMEOUTS_MS[message.type],
+    );
     try {
       this.#port.send(message);
       if (this.#state === "running") this.#interrupt();

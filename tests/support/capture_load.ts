@@ -46,7 +46,7 @@ export class CaptureLoad {
     let object: BpfObject | undefined;
     try {
       object = libbpf.openObject(bytes, "capture_load");
-      for (const name of ["records", "load_scratch"]) {
+      for (const name of ["records", "load_scratch", "load_orders"]) {
         object.map(name).setMaxEntries(libbpf.possibleCpuCount());
       }
       object.load();
@@ -61,9 +61,10 @@ export class CaptureLoad {
 
   /** Makes records of these sizes at the generator's system calls from now on. */
   order(generator: LoadGenerator, { sizeMin, sizeSpan }: LoadSizes): void {
-    const { pid, syscall } = generator;
+    const { cpu, pid, syscall } = generator;
     const order = new Uint32Array([pid, syscall, sizeMin, sizeSpan]);
-    this.#object.map("load_orders").update(new Uint8Array(4), new Uint8Array(order.buffer));
+    const key = new Uint8Array(new Uint32Array([cpu]).buffer);
+    this.#object.map("load_orders").update(key, new Uint8Array(order.buffer));
   }
 
   /** Records made on a CPU, whether they got out or not. */
@@ -98,7 +99,7 @@ export class LoadGenerator {
   /** Number of the system call. */
   syscall = 0;
 
-  private constructor(process: Deno.ChildProcess) {
+  private constructor(readonly cpu: number, process: Deno.ChildProcess) {
     this.#process = process;
     this.pid = process.pid;
     this.#lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -112,7 +113,7 @@ export class LoadGenerator {
       stdin: "piped",
       stdout: "piped",
     });
-    const generator = new LoadGenerator(command.spawn());
+    const generator = new LoadGenerator(cpu, command.spawn());
     generator.syscall = Number((await generator.#line()).replace("ready ", ""));
     return generator;
   }

@@ -11,7 +11,7 @@ enum {
     LOAD_SIZE_MIN = 80, /* header, number, stamp at the end */
 };
 
-/* What is wanted; written by the test. */
+/* What is wanted of a CPU; written by the test. */
 struct load_order {
     u32 tgid;
     u32 syscall;
@@ -23,7 +23,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __type(key, u32);
     __type(value, struct load_order);
-    __uint(max_entries, 1);
+    __uint(max_entries, 1); /* the test sets it to the number of possible CPUs */
 } load_orders SEC(".maps");
 
 /* Records made on each CPU, whether they got out or not. */
@@ -66,11 +66,11 @@ static __always_inline u32 spread(u64 number, u32 span) {
 SEC("raw_tp/sys_enter")
 int on_load_syscall(struct sys_enter_args *ctx) {
     u32 zero = 0;
-    struct load_order *order = bpf_map_lookup_elem(&load_orders, &zero);
+    u32 cpu = bpf_get_smp_processor_id();
+    struct load_order *order = bpf_map_lookup_elem(&load_orders, &cpu);
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     if (!order || tgid != order->tgid || ctx->id != order->syscall)
         return 0;
-    u32 cpu = bpf_get_smp_processor_id();
     struct load_scratch *scratch = bpf_map_lookup_elem(&load_scratch, &cpu);
     u64 *count = bpf_map_lookup_elem(&load_counts, &zero);
     if (!scratch || !count)
