@@ -22,10 +22,10 @@ const FLAGS = [
   "--minify-syntax",
   "--legal-comments=none",
   "--charset=utf8",
-  // The boot module imports the bundle, so it is not the main module to Deno; it is to us.
+  // In the executable there is no other main module, whatever way it was made.
   "--define:import.meta.main=true",
-  // commander is CommonJS inside. A blob: URL is no base for createRequire(), but only modules
-  // of the runtime are still required at run time, so any absolute path will do.
+  // commander is CommonJS inside. The worker's blob: URL is no base for createRequire(), but only
+  // modules of the runtime are still required at run time, so any absolute path will do.
   "--banner:js=import{createRequire as shrikeRequire}from'node:module';" +
   "const require=shrikeRequire('/');",
   "--log-level=warning",

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import type { BuildStep } from "./build_step.ts";
 import { PAYLOAD_FILES } from "./payload_files.ts";
 import { runTool, toolIdentity } from "./run_tool.ts";
-import { hostPlatform, pinnedDeno, type Workspace } from "./workspace.ts";
+import { pinnedDeno, type Workspace } from "./workspace.ts";
 
-/** Deno's arguments in front of the boot module. */
+/** Deno's arguments; the launcher adds the path of the main module, which has no extension. */
 const RUNTIME_ARGUMENTS = [
   "run",
   // Reading /proc of other processes and dlopen() are each as strong as every permission.
@@ -23,6 +23,7 @@ const RUNTIME_ARGUMENTS = [
   "--no-remote",
   "--no-code-cache",
   "--no-check",
+  "--ext=js",
 ];
 
 /** Variables the runtime gets instead of the user's; every other `DENO_*` and `NODE_*` is dropped. */
@@ -40,7 +41,8 @@ const RUNTIME_ENVIRONMENT = [
 ];
 
 /** `struct trailer` of launcher.h: size, and what the checksum covers. */
-const TRAILER_SIZE = 152;
+const TRAILER_SIZE = 168;
+const MAIN_MODULE = "bundle/main.js";
 const TRAILER_MAGIC = "SHRIKE01";
 const RUNTIME_ALIGN = 65536;
 
@@ -73,9 +75,9 @@ async function pack(workspace: Workspace, deno: string): Promise<void> {
     const launcher = await compileLauncher(workspace, work);
     const runtime = await Deno.readFile(deno);
     const parts = {
-      arguments: encodeTexts([...RUNTIME_ARGUMENTS, await bootModule(workspace, work)]),
+      arguments: encodeTexts(RUNTIME_ARGUMENTS),
       environment: encodeTexts(RUNTIME_ENVIRONMENT),
-      payload: await encodePayload(workspace),
+      ...await encodePayload(workspace),
     };
     await Deno.mkdir(workspace.dist, { recursive: true });
     const path = join(work, "shrike");
@@ -101,23 +103,10 @@ async function compileLauncher(workspace: Workspace, work: string): Promise<Uint
   return await Deno.readFile(path);
 }
 
-/** The boot module as the `data:` URL that Deno gets as its main module. */
-async function bootModule(workspace: Workspace, work: string): Promise<string> {
-  const path = join(work, "boot.js");
-  await runTool(
-    join(workspace.root, `node_modules/@esbuild/linux-${hostPlatform().npm}/bin/esbuild`),
-    [
-      join(workspace.root, "scripts/build/launcher/boot.ts"),
-      ..."--format=esm --target=esnext --minify --log-level=warning".split(" "),
-      `--outfile=${path}`,
-    ],
-  );
-  const code = await Deno.readFile(path);
-  return `data:text/javascript;base64,${code.toBase64()}`;
-}
-
 /** The payload as `src/loader/payload.ts` reads it: size of the index, index, files. */
-async function encodePayload(workspace: Workspace): Promise<Uint8Array> {
+async function encodePayload(
+  workspace: Workspace,
+): Promise<{ readonly payload: Uint8Array; readonly main: Region }> {
   const names = [...PAYLOAD_FILES];
   for await (const entry of Deno.readDir(join(workspace.out, "bpf"))) {
     if (entry.name.endsWith(".bpf.o")) names.push(`bpf/${entry.name}`);
@@ -134,7 +123,20 @@ async function encodePayload(workspace: Workspace): Promise<Uint8Array> {
   const text = new TextEncoder().encode(JSON.stringify(index));
   const size = new Uint8Array(4);
   new DataView(size.buffer).setUint32(0, text.length, true);
-  return concat([size, text, ...files]);
+  const main = index[MAIN_MODULE]!;
+  return {
+    payload: concat([size, text, ...files]),
+    main: { offset: size.length + text.length + main.offset, size: main.size },
+  };
+}
+
+/** What stands behind the runtime. */
+interface Parts {
+  readonly arguments: Uint8Array;
+  readonly environment: Uint8Array;
+  readonly payload: Uint8Array;
+  /** In the payload. */
+  readonly main: Region;
 }
 
 /** Writes launcher, runtime, parts and trailer, as launcher.h describes. */
@@ -142,7 +144,7 @@ async function writeExecutable(
   path: string,
   launcher: Uint8Array,
   runtime: Uint8Array,
-  parts: Readonly<Record<"arguments" | "environment" | "payload", Uint8Array>>,
+  parts: Parts,
 ): Promise<void> {
   const runtimeOffset = Math.ceil(launcher.length / RUNTIME_ALIGN) * RUNTIME_ALIGN;
   let end = runtimeOffset + runtime.length;
@@ -151,6 +153,8 @@ async function writeExecutable(
     regions.push({ offset: end, size: part.length });
     end += part.length;
   }
+  const { main, payload } = parts;
+  regions.push({ offset: end - payload.length + main.offset, size: main.size });
   const body = concat([parts.arguments, parts.environment, parts.payload]);
   const trailer = encodeTrailer(end + TRAILER_SIZE, regions, runtime, body);
   using file = await Deno.open(path, { write: true, createNew: true, mode: 0o755 });

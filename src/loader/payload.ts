@@ -56,8 +56,8 @@ export class PayloadError extends Error {
 const LIBBPF = "libbpf.so";
 const WORKER = "bundle/capture_worker.js";
 
-/** `SHRIKE__BOOT`, as the launcher sets it, begins with start mode, descriptor and offset. */
-const BOOT = /^(map|cache|memfd):(\d+):(\d+):/;
+/** `SHRIKE__BOOT`, as the launcher sets it: start mode, descriptor and offset of the payload. */
+const BOOT = /^(map|cache|memfd):(\d+):(\d+)$/;
 
 /** Finds the payload of this program; reads nothing of it yet. */
 export function openPayload(): Payload {
@@ -145,8 +145,7 @@ interface Place {
 
 /**
  * Files behind the launcher: a u32 (little-endian) with the size of the index, the index (JSON, name to
- * place, counted from the end of the index), the files. The launcher's boot module has compared
- * the whole with its digest before this code was run.
+ * place, counted from the end of the index), the files. The launcher has checked the whole.
  */
 class LauncherPayload extends ExecutablePayload {
   readonly form = "launcher";

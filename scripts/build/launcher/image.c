@@ -16,7 +16,7 @@
 /* Bigger than any page size of the machines we run on, and the launcher is linked to it. */
 #define RUNTIME_ALIGN 65536
 
-_Static_assert(sizeof(struct trailer) == 152, "pack_executable.ts writes 152 bytes");
+_Static_assert(sizeof(struct trailer) == 168, "pack_executable.ts writes 168 bytes");
 
 static int is_inside(struct region region, uint64_t start, uint64_t end) {
     return region.offset >= start && region.offset <= end && region.size <= end - region.offset;
@@ -53,8 +53,8 @@ static const char *find_damage(const struct image *image, uint64_t size) {
         return "its checksum is wrong";
     if (!is_inside(trailer->arguments, tail, body_end) ||
         !is_inside(trailer->environment, tail, body_end) ||
-        !is_inside(trailer->payload, tail, body_end) || !is_text_list(image, trailer->arguments) ||
-        !is_text_list(image, trailer->environment))
+        !is_inside(trailer->payload, tail, body_end) || !is_inside(trailer->main, tail, body_end) ||
+        !is_text_list(image, trailer->arguments) || !is_text_list(image, trailer->environment))
         return "its table is wrong";
     return NULL;
 }

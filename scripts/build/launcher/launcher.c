@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 
 /* Exit code of `shrike` when it cannot start at all, as in src/cli/exit_codes.ts. */
 #define EXIT_CANNOT_START 1
@@ -84,8 +84,24 @@ static char **append_texts(char **list, const struct image *image, struct region
     return list;
 }
 
+/*
+ * The path of the main module: a file in memory, which Deno loads like any file, but which is
+ * nowhere on a disk. It is the last of the runtime's arguments.
+ */
+static char *main_module(const struct image *image) {
+    const struct region *main = &image->trailer->main;
+    int memory = memfd_create("shrike-main", 0);
+    char *path;
+
+    if (memory < 0 || write_all(memory, image->bytes + main->offset, main->size) < 0)
+        fail("free some memory", "Cannot make a file in memory: %s", strerror(errno));
+    if (asprintf(&path, "/proc/self/fd/%d", memory) < 0)
+        fail("free some memory", "Cannot start: no memory");
+    return path;
+}
+
 static char **build_argv(const struct image *image, char **argv) {
-    size_t count = count_texts(image, image->trailer->arguments) + 2;
+    size_t count = count_texts(image, image->trailer->arguments) + 3;
     char **list, **next;
 
     for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
@@ -94,6 +110,7 @@ static char **build_argv(const struct image *image, char **argv) {
     next = list;
     *next++ = "shrike";
     next = append_texts(next, image, image->trailer->arguments);
+    *next++ = main_module(image);
     for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
         *next++ = argv[i];
     *next = NULL;
@@ -145,11 +162,10 @@ static char **build_envp(const struct image *image, char **envp) {
 
 /* Tells the program where its payload is and how it was started. */
 static char *boot_variable(const struct image *image, const char *way) {
-    const struct region *payload = &image->trailer->payload;
     char *text;
 
-    if (asprintf(&text, "SHRIKE__BOOT=%s:%d:%llu:%llu", way, image->fd,
-                 (unsigned long long)payload->offset, (unsigned long long)payload->size) < 0)
+    if (asprintf(&text, "SHRIKE__BOOT=%s:%d:%llu", way, image->fd,
+                 (unsigned long long)image->trailer->payload.offset) < 0)
         fail("free some memory", "Cannot start: no memory");
     return text;
 }

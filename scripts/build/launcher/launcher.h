@@ -28,6 +28,7 @@ struct trailer {
     struct region arguments;   /* for the runtime, before the user's; each ends in NUL */
     struct region environment; /* NAME=VALUE for the runtime; each ends in NUL */
     struct region payload;     /* read by src/loader/payload.ts */
+    struct region main;        /* the main module, a part of the payload */
     char runtime_sha256[64];   /* hexadecimal, names the copy in the cache */
     uint64_t checksum;         /* FNV-1a of all between runtime and this field */
 };
@@ -48,6 +49,9 @@ struct invocation {
 /* Prints "shrike: ..." with a hint and ends with the exit code for a program that cannot start. */
 _Noreturn void fail(const char *hint, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Writes all of it; -1 with errno when that fails. */
+int write_all(int fd, const uint8_t *bytes, uint64_t size);
 
 /* Opens /proc/self/exe and checks all of it but the runtime. Does not return on damage. */
 void open_image(struct image *image);

@@ -26,7 +26,7 @@ static const uint8_t *runtime_bytes(const struct image *image) {
     return image->bytes + image->trailer->runtime.offset;
 }
 
-static int write_all(int fd, const uint8_t *bytes, uint64_t size) {
+int write_all(int fd, const uint8_t *bytes, uint64_t size) {
     while (size > 0) {
         ssize_t count = write(fd, bytes, size > 1 << 20 ? 1 << 20 : size);
 
@@ -105,7 +105,7 @@ static int is_current(const struct image *image, int cache, const char *name) {
 
 /* Writes the runtime under another name and renames it: nobody ever executes half of it. */
 static int store(const struct image *image, int cache, const char *name) {
-    char temporary[96];
+    char temporary[128];
     int fd;
 
     snprintf(temporary, sizeof(temporary), "%s.%d", name, getpid());
@@ -141,11 +141,11 @@ static void remove_others(int cache, const char *name) {
 }
 
 void start_cached(const struct image *image, const struct invocation *call, struct failure *why) {
-    char name[sizeof(image->trailer->runtime_sha256) + 1];
-    char path[256];
+    char name[96], path[256];
     int cache;
 
-    snprintf(name, sizeof(name), "%.*s", (int)sizeof(name) - 1, image->trailer->runtime_sha256);
+    /* The kernel calls the process by the first 15 letters of this. */
+    snprintf(name, sizeof(name), "shrike-%.64s", image->trailer->runtime_sha256);
     snprintf(path, sizeof(path), STATE_PARENT "/" STATE_FOLDER "/" CACHE_FOLDER "/%s", name);
     cache = open_cache();
     if (cache < 0) {
