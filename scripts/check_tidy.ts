@@ -46,8 +46,8 @@ export function checkTidy(path: string, text: string): string[] {
 }
 
 /**
- * Functions of C code as clang-format lays it out: they end at a `}` in the first column and begin at
- * the last line before it that has a word there.
+ * Functions of C code as clang-format lays it out: they end at a `}` in the first column and begin
+ * at the last line before it that has a word there.
  */
 function findLongFunctions(lines: readonly string[]): { line: number; size: number }[] {
   const long: { line: number; size: number }[] = [];

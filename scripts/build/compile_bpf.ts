@@ -35,8 +35,8 @@ export interface BpfManifest {
 }
 
 /*
- * v3 has 32-bit jumps and arithmetic (kernel 5.1), and is below every kernel we run on (5.10). Later
- * levels are not: v4 needs 6.6.
+ * v3 has 32-bit jumps and arithmetic (kernel 5.1), and is below every kernel we run on (5.10).
+ * Later levels are not: v4 needs 6.6.
  */
 const CPU_LEVEL = "v3";
 
@@ -70,8 +70,9 @@ async function findBpfSensors(workspace: Workspace): Promise<string[]> {
 }
 
 /**
- * The folder with this machine's `asm/types.h`, which libbpf's headers include: `-target bpf` does not
- * search it, and its name differs between distributions (Debian: `/usr/include/x86_64-linux-gnu`).
+ * The folder with this machine's `asm/types.h`, which libbpf's headers include: `-target bpf` does
+ * not search it, and its name differs between distributions (Debian:
+ * `/usr/include/x86_64-linux-gnu`).
  */
 async function systemInclude(): Promise<string> {
   const triple = (await runTool("gcc", ["-print-multiarch"])).trim();

@@ -29,7 +29,7 @@ async function compile(text: string, flags: string[] = ["-g"]): Promise<Uint8Arr
   }
 }
 
-Deno.test("describeObject() finds the constants that the loader may set, and no others", async () => {
+Deno.test("describeObject() finds the constants a loader may set, and no others", async () => {
   const bytes = await compile(PROGRAM);
   const { globals, sha256, size, file } = describeObject("/x/test.bpf.o", bytes);
   assert.deepEqual(Object.keys(globals).sort(), ["first", "second"]);

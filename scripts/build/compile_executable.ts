@@ -70,8 +70,8 @@ async function compile(workspace: Workspace, deno: string): Promise<void> {
 }
 
 /**
- * `deno compile` takes any file as DENORT_BIN; given a whole Deno instead of its base runtime it makes
- * a program that ignores what was put into it.
+ * `deno compile` takes any file as DENORT_BIN; given a whole Deno instead of its base runtime it
+ * makes a program that ignores what was put into it.
  */
 async function refuseBareRuntime(path: string): Promise<void> {
   const help = await runTool(path, ["--help"]);

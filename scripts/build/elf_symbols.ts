@@ -1,8 +1,8 @@
 /**
  * Reads what a build must know of an ELF object: its sections and its symbols.
  *
- * A BPF object straight from clang has no offsets of its global variables in BTF (libbpf fills them in
- * when it opens the object), so they are taken from the symbol table, as libbpf does.
+ * A BPF object straight from clang has no offsets of its global variables in BTF (libbpf fills them
+ * in when it opens the object), so they are taken from the symbol table, as libbpf does.
  *
  * @module
  */

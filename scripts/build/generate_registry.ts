@@ -12,8 +12,8 @@ const FIRST_LINE =
 const EXPORTED_SENSOR = /^export const (\w+): Sensor\b/gm;
 
 /**
- * The text of `src/sensors/generated/registry.ts`: every folder below `src/sensors/` with a `sensor.ts`
- * is a sensor.
+ * The text of `src/sensors/generated/registry.ts`: every folder below `src/sensors/` with a
+ * `sensor.ts` is a sensor.
  *
  * @throws {Error} a `sensor.ts` that does not export exactly one constant of type `Sensor`.
  */
@@ -27,8 +27,8 @@ export async function generateRegistry(root: string): Promise<string> {
     const [name] = exported;
     if (name === undefined || exported.length > 1) {
       throw new Error(
-        `Cannot register "${path}": it has ${exported.length} lines \`export const NAME: Sensor\`, ` +
-          "one is needed",
+        `Cannot register "${path}": it has ${exported.length} lines ` +
+          "`export const NAME: Sensor`, one is needed",
       );
     }
     imports.push(`import { ${name} } from "../${folder}/sensor.ts";\n`);

@@ -1,11 +1,11 @@
 /**
- * Writes `src/wire/generated/` from the wire headers under `bpf/`: the C header is the only source of
- * a record's layout.
+ * Writes `src/wire/generated/` from the wire headers under `bpf/`: the C header is the only source
+ * of a record's layout.
  *
  * Each header is compiled alone with its exported types anchored (`EXPORT_STRUCT`, `EXPORT_ENUM` in
- * `bpf/include/wire_types.h`), the BTF of that object is read with `bpftool -j btf dump`, and sizes,
- * offsets, readers and enums are written as TypeScript. Whatever would make the layout ambiguous or
- * leak kernel memory (holes, bit-fields, pointers, `long`, unions) is refused by name.
+ * `bpf/include/wire_types.h`), the BTF of that object is read with `bpftool -j btf dump`, and
+ * sizes, offsets, readers and enums are written as TypeScript. Whatever would make the layout
+ * ambiguous or leak kernel memory (holes, bit-fields, pointers, `long`, unions) is refused by name.
  *
  * @module
  */

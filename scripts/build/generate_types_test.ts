@@ -108,7 +108,7 @@ Deno.test("HeaderTypes.claimKinds() refuses a kind the drop counters have no row
   }
 });
 
-Deno.test("generateTypes() is the same twice and covers every header of this checkout", async () => {
+Deno.test("generateTypes() is the same twice and covers every header", async () => {
   const work = await Deno.makeTempDir();
   try {
     const [first, second] = [await generateTypes(ROOT, work), await generateTypes(ROOT, work)];

@@ -40,7 +40,7 @@ const SCALARS: Readonly<Record<string, { readonly ts: string; readonly get: stri
   s64: { ts: "bigint", get: "getBigInt64" },
 };
 
-/** Blocks of record kinds, and kinds in a block: RECORD_DROP_SLOT() in record.h has a row for each. */
+/** Blocks of kinds, and kinds in a block: RECORD_DROP_SLOT() in record.h has a row for each. */
 const KIND_BLOCKS = 8;
 
 /** The exported types of one header. */
@@ -58,7 +58,7 @@ export class HeaderTypes {
       .map((anchor) => this.#type(this.#type(anchor.type_id).type_id));
   }
 
-  /** Enters this header's record kinds into `kinds` (kind to header), refusing one that is taken. */
+  /** Enters this header's record kinds into `kinds` (kind to header); refuses one that is taken. */
   claimKinds(kinds: Map<number, string>): void {
     for (const type of this.#exported) {
       if (type.kind !== "ENUM" || !type.name.endsWith("_record_kind")) continue;

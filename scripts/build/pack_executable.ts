@@ -26,7 +26,7 @@ const RUNTIME_ARGUMENTS = [
   "--ext=js",
 ];
 
-/** Variables the runtime gets instead of the user's; every other `DENO_*` and `NODE_*` is dropped. */
+/** What the runtime gets instead of the user's; every other `DENO_*` and `NODE_*` is dropped. */
 const RUNTIME_ENVIRONMENT = [
   "DENO_NO_UPDATE_CHECK=1",
   "DENO_NO_PROMPT=1",

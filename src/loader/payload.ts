@@ -1,6 +1,6 @@
 /**
- * What the agent carries: BPF objects, libbpf, the worker's code. In a checkout they stand in `.out/`;
- * in the executable they are part of the one file.
+ * What the agent carries: BPF objects, libbpf, the worker's code. In a checkout they stand in
+ * `.out/`; in the executable they are part of the one file.
  *
  * @module
  */
@@ -144,8 +144,8 @@ interface Place {
 }
 
 /**
- * Files behind the launcher: a u32 (little-endian) with the size of the index, the index (JSON, name to
- * place, counted from the end of the index), the files. The launcher has checked the whole.
+ * Files behind the launcher: a u32 (little-endian) with the size of the index, the index (JSON,
+ * name to place, counted from the end of the index), the files. The launcher has checked the whole.
  */
 class LauncherPayload extends ExecutablePayload {
   readonly form = "launcher";
