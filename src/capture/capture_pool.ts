@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
+import type { Clock, Counters, LossLedger } from "../telemetry/mod.ts";
 import { type CaptureSystem, LinuxCaptureSystem } from "./capture_system.ts";
 import { groupCpus, workerLimit } from "./cpu_groups.ts";
 import { Doorbell } from "./doorbell.ts";
 import { kernelLostCounter, Lane } from "./lane.ts";
-import type { RingOpenError } from "./perf_ring.ts";
+import { RingOpenError } from "./perf_ring.ts";
 import type { RecordRing, RecordSource } from "./record_source.ts";
-import { RestartBudget } from "./restart_budget.ts";
-import { type WorkerEndpoint, WorkerError, WorkerHandle } from "./worker_handle.ts";
+import { WorkerCrew } from "./worker_crew.ts";
+import type { WorkerEndpoint, WorkerError } from "./worker_handle.ts";
 
 /** Pages of a perf ring: 1 MiB, 16 records of the largest size or 5,000 of 200 bytes. */
 const RING_PAGES = 256;
@@ -70,10 +70,8 @@ export class CapturePool implements RecordSource {
   readonly #system: CaptureSystem;
   readonly #workerLimit: number;
   readonly #doorbell = new Doorbell();
-  readonly #budget = new RestartBudget();
-  readonly #restarts: Counter;
+  readonly #crew: WorkerCrew;
   #lanes: Lane[] = [];
-  #workers: WorkerHandle[] = [];
   /** Changes run one after the other; this is the end of the last. */
   #lastChange: Promise<void> = Promise.resolve();
   #lookTimer: ReturnType<typeof setInterval> | undefined;
@@ -86,10 +84,7 @@ export class CapturePool implements RecordSource {
     this.#workerLimit = workerLimit(options.workers ?? "auto");
     this.#system = options.system ??
       new LinuxCaptureSystem(options.libbpfPath, options.recordsMapFd);
-    this.#restarts = options.counters.counter(
-      "shrike_capture_worker_restarts_total",
-      "Capture workers that died and were replaced",
-    );
+    this.#crew = this.#makeCrew();
   }
 
   /**
@@ -106,7 +101,7 @@ export class CapturePool implements RecordSource {
         const error = errors.find((error) => error !== null);
         if (this.#lanes.length === 0 && error != null) throw error;
         const groups = groupCpus(this.#lanes.map((lane) => lane.cpu), this.#workerLimit);
-        await this.#startAll(groups);
+        await this.#crew.start(groups);
         this.#state = "running";
       } catch (error) {
         await this.#close();
@@ -161,6 +156,25 @@ export class CapturePool implements RecordSource {
     return lane !== undefined && lane.takeStalled();
   }
 
+  #makeCrew(): WorkerCrew {
+    const { counters, libbpfPath, recordsMapFd, workerUrl, spawn = spawnWorker } = this.#options;
+    const help = "Capture workers that died and were replaced";
+    return new WorkerCrew({
+      system: this.#system,
+      spawn: () => spawn(workerUrl),
+      libbpfPath,
+      recordsMapFd,
+      doorbell: this.#doorbell.memory,
+      limit: this.#workerLimit,
+      restarts: counters.counter("shrike_capture_worker_restarts_total", help),
+      grants: (cpus) =>
+        this.#lanes.filter((lane) => cpus.includes(lane.cpu)).map((lane) => lane.grant()),
+      serialize: (step) => void this.#change(step).catch((error) => this.#fail(error)),
+      onRestart: (error) => this.#emit({ type: "worker_restarted", error }),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
   /** @returns the error when the CPU has no ring. */
   #openLane(cpu: number): RingOpenError | null {
     const pages = this.#options.ringPages ?? RING_PAGES;
@@ -168,10 +182,9 @@ export class CapturePool implements RecordSource {
     try {
       perf = this.#system.openRing(cpu, pages);
     } catch (error) {
-      if (!(error instanceof Error && error.name === "RingOpenError")) throw error;
-      const left = error as RingOpenError;
-      this.#emit({ type: "cpu_left_out", error: left });
-      return left;
+      if (!(error instanceof RingOpenError)) throw error;
+      this.#emit({ type: "cpu_left_out", error });
+      return error;
     }
     const askedSize = pages * perf.pageSize;
     if (perf.size < askedSize) {
@@ -180,66 +193,6 @@ export class CapturePool implements RecordSource {
     const sharedRingSize = this.#options.sharedRingSize ?? SHARED_RING_SIZE;
     this.#lanes.push(new Lane(perf, { ...this.#options, sharedRingSize }));
     return null;
-  }
-
-  async #startAll(groups: readonly number[][]): Promise<void> {
-    const handles = groups.map((group) => this.#spawn(group));
-    const starts = await Promise.allSettled(handles.map((handle) => this.#launch(handle)));
-    const failed = starts.find((start) => start.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-  }
-
-  /** A new worker for these CPUs. It is listed at once: whatever fails later, #close() ends it. */
-  #spawn(cpus: readonly number[]): WorkerHandle {
-    const handle = new WorkerHandle({
-      system: this.#system,
-      endpoint: (this.#options.spawn ?? spawnWorker)(this.#options.workerUrl),
-      onDeath: (dead, error) => {
-        this.#change(() => this.#replace(dead, error)).catch((failure) => this.#fail(failure));
-      },
-    });
-    handle.cpus = cpus;
-    this.#workers.push(handle);
-    return handle;
-  }
-
-  /** Lets it work; it sets the CPUs' slots of the records map. @throws {WorkerError} */
-  async #launch(handle: WorkerHandle): Promise<void> {
-    const { libbpfPath, recordsMapFd } = this.#options;
-    await handle.start(libbpfPath, recordsMapFd, this.#doorbell.memory);
-    await handle.assign(this.#grants(handle.cpus));
-  }
-
-  #grants(cpus: readonly number[]) {
-    return this.#lanes.filter((lane) => cpus.includes(lane.cpu)).map((lane) => lane.grant());
-  }
-
-  /**
-   * Puts a new worker on a dead one's rings. They are the kernel's and ours, so nothing that is in
-   * them is lost.
-   */
-  async #replace(dead: WorkerHandle, cause: WorkerError): Promise<void> {
-    let error = cause;
-    let handle = dead;
-    const { cpus } = dead;
-    // A change that was waiting in front of this one may have met the dead worker already.
-    while (this.#state === "running" && this.#workers.includes(handle)) {
-      this.#restarts.value++;
-      // Two threads on one ring would destroy it, so a thread that stays is the end.
-      if (!await handle.end()) {
-        return this.#fail(new WorkerError(cpus, `${error.message}; its thread does not end`));
-      }
-      this.#workers = this.#workers.filter((worker) => worker !== handle);
-      if (!this.#budget.spend(this.#system.nowMs())) return this.#fail(error);
-      handle = this.#spawn(cpus);
-      try {
-        await this.#launch(handle);
-        return this.#emit({ type: "worker_restarted", error });
-      } catch (failure) {
-        if (!(failure instanceof WorkerError)) return this.#fail(failure);
-        error = failure;
-      }
-    }
   }
 
   async #followCpus(online: readonly number[]): Promise<void> {
@@ -254,7 +207,7 @@ export class CapturePool implements RecordSource {
       // A CPU that comes back gets its ring when the old one has been read to the end.
       if (this.#lanes.some((lane) => lane.cpu === cpu)) continue;
       if (this.#openLane(cpu) !== null) continue;
-      await this.#employ(cpu);
+      await this.#crew.employ(cpu);
       this.#emit({ type: "cpu_added", cpu });
     }
     this.#publishRings();
@@ -263,73 +216,30 @@ export class CapturePool implements RecordSource {
   async #retireLane(lane: Lane): Promise<void> {
     lane.retire();
     // First the worker, so that it does not set the slot again.
-    await this.#reassign(lane.cpu, (cpus) => cpus);
+    await this.#crew.refresh(lane.cpu);
     this.#system.clearRecordsSlot(lane.cpu);
     this.#emit({ type: "cpu_removed", cpu: lane.cpu });
   }
 
   async #dropLane(lane: Lane): Promise<void> {
-    await this.#reassign(lane.cpu, (cpus) => cpus.filter((cpu) => cpu !== lane.cpu));
+    await this.#crew.release(lane.cpu);
     this.#lanes = this.#lanes.filter((other) => other !== lane);
     lane.close();
-  }
-
-  /** Finds a worker for a new CPU. */
-  async #employ(cpu: number): Promise<void> {
-    const least = this.#workers.toSorted((a, b) => a.cpus.length - b.cpus.length)[0];
-    if (least === undefined || this.#workers.length < this.#workerLimit) {
-      const handle = this.#spawn([cpu]);
-      return await this.#orReplace(handle, () => this.#launch(handle));
-    }
-    await this.#give(least, [...least.cpus, cpu]);
-  }
-
-  /** Gives the worker of `cpu` its rings anew; one that has none left is stopped. */
-  async #reassign(cpu: number, next: (cpus: readonly number[]) => readonly number[]) {
-    const handle = this.#workers.find((worker) => worker.cpus.includes(cpu));
-    if (handle !== undefined) await this.#give(handle, next(handle.cpus));
-  }
-
-  async #give(handle: WorkerHandle, cpus: readonly number[]): Promise<void> {
-    if (cpus.length > 0) {
-      handle.cpus = cpus;
-      return await this.#orReplace(handle, () => handle.assign(this.#grants(cpus)));
-    }
-    this.#workers = this.#workers.filter((worker) => worker !== handle);
-    if (!await this.#endWorker(handle)) {
-      throw new WorkerError(handle.cpus, "its thread does not end");
-    }
-  }
-
-  async #orReplace(handle: WorkerHandle, order: () => Promise<void>): Promise<void> {
-    try {
-      await order();
-    } catch (error) {
-      if (!(error instanceof WorkerError)) throw error;
-      await this.#replace(handle, error);
-    }
-  }
-
-  /** @returns whether its thread has ended. */
-  async #endWorker(handle: WorkerHandle): Promise<boolean> {
-    try {
-      await handle.stop();
-    } catch (error) {
-      if (!(error instanceof WorkerError)) throw error;
-    }
-    return await handle.end();
   }
 
   async #close(): Promise<void> {
     this.#state = "stopped";
     clearInterval(this.#lookTimer);
-    const ended = await Promise.all(this.#workers.map((worker) => this.#endWorker(worker)));
-    // After the workers: they would set the slots again.
-    for (const lane of this.#lanes) if (!lane.retired) this.#system.clearRecordsSlot(lane.cpu);
-    // A thread that did not end may still look at the rings: then they stay until the process ends.
-    if (ended.every((end) => end)) { for (const lane of this.#lanes) lane.close(); }
-    this.#system[Symbol.dispose]();
-    this.wake();
+    const ended = await this.#crew.end();
+    try {
+      // After the workers: they would set the slots again.
+      for (const lane of this.#lanes) if (!lane.retired) this.#system.clearRecordsSlot(lane.cpu);
+    } finally {
+      // A thread that did not end may still look at the rings: they stay as long as the process.
+      if (ended) { for (const lane of this.#lanes) lane.close(); }
+      this.#system[Symbol.dispose]();
+      this.wake();
+    }
   }
 
   #fail(error: unknown): void {
@@ -341,7 +251,7 @@ export class CapturePool implements RecordSource {
   }
 
   #look(): void {
-    for (const worker of this.#workers) worker.look();
+    this.#crew.look();
     for (const lane of this.#lanes) lane.syncCounters();
     // Atomics.waitAsync() has its own timer; one that was lost must not stop the agent for ever.
     if (this.#system.nowMs() > this.#waitEndsMs + LOOK_INTERVAL_MS) this.wake();

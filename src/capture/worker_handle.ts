@@ -70,6 +70,8 @@ export class WorkerHandle {
   readonly #eventFd: number;
   #order: Order | null = null;
   #threadId = 0;
+  /** The thread did not end when it should; nobody waits for it a second time. */
+  #stuck = false;
   #state: "new" | "running" | "ended" = "new";
   #lastBeat = 0;
   #silentLooks = 0;
@@ -117,6 +119,7 @@ export class WorkerHandle {
    * @returns whether it has ended, so that nobody but us touches the rings.
    */
   async end(): Promise<boolean> {
+    if (this.#stuck) return false;
     const { system, endpoint } = this.#options;
     this.#state = "ended";
     this.#interrupt();
@@ -124,7 +127,10 @@ export class WorkerHandle {
     this.#port.close();
     const deadlineMs = system.nowMs() + THREAD_END_TIMEOUT_MS;
     while (this.#threadId !== 0 && system.threadExists(this.#threadId)) {
-      if (system.nowMs() >= deadlineMs) return false;
+      if (system.nowMs() >= deadlineMs) {
+        this.#stuck = true;
+        return false;
+      }
       await system.sleep(THREAD_END_STEP_MS);
     }
     if (this.#threadId >= 0) system.close(this.#eventFd);

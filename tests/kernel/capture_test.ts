@@ -162,7 +162,7 @@ kernelTest({
   name: "CapturePool hands over every record of every CPU whole and in order",
   async run() {
     await using bench = await Bench.open();
-    // Each round fits into a ring of 1 MiB, so that nothing may be lost however slow the machine is.
+    // Each round fits into a ring of 1 MiB: nothing may be lost however slow the machine is.
     for (let round = 0; round < 10; round++) {
       await bench.runAll(500, { sizeMin: 80, sizeSpan: 900 });
       await bench.runAll(15, { sizeMin: 80, sizeSpan: 65_400 });
