@@ -4,28 +4,22 @@
  *
  * @module
  */
-import {
-  type BpfLink,
-  type BpfObject,
-  type BpfProgramInfo,
-  type Libbpf,
-  possibleCpus,
-  VerifierError,
-} from "../../ffi/mod.ts";
-import type { Sensor, SensorProgram, SensorSettings } from "../sensors/sensor.ts";
-import { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
+import { type BpfLink, type BpfProgramInfo, type Libbpf, possibleCpus } from "../../ffi/mod.ts";
+import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
+import { KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
-import { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";
+import {
+  checkFeatures,
+  type LoadedSensor,
+  type LoaderLog,
+  loadObject,
+  logVerifierError,
+} from "./load_object.ts";
+import { readManifest } from "./manifest.ts";
 import type { Payload } from "./payload.ts";
 import { checkSystem } from "./preflight.ts";
 import { type KernelDropRow, readDropRows } from "./record_drops.ts";
 import { RECORD_DROPS_MAP, RECORDS_MAP, SharedMaps } from "./shared_maps.ts";
-
-/** The part of the agent's log that is used; `{name}` in a message stands for a property. */
-export interface LoaderLog {
-  warn(message: string, properties: Record<string, unknown>): void;
-  debug(message: string, properties: Record<string, unknown>): void;
-}
 
 /** What `loadSensors()` needs. */
 export interface LoadOptions {
@@ -35,6 +29,29 @@ export interface LoadOptions {
   /** Config sections by sensor name; a missing one is empty. */
   readonly settings: Readonly<Record<string, SensorSettings>>;
   readonly log: LoaderLog;
+  /** The running system, unless a test has another. */
+  readonly system?: LoaderSystem;
+}
+
+/** What is asked of the system before and beside the load. */
+export interface LoaderSystem {
+  readonly features: Pick<KernelFeatures, "has" | "missingHooks">;
+  /** Kernel release, as uname(2) gives it. */
+  readonly release: string;
+  /** Numbers of the CPUs that may ever run. */
+  readonly possibleCpus: readonly number[];
+  /** @throws {LoadError} nothing can be loaded here. */
+  check(): void;
+}
+
+/** The running system. */
+function hostSystem(libbpf: Libbpf): LoaderSystem {
+  return {
+    features: new KernelFeatures(libbpf),
+    release: Deno.osRelease(),
+    possibleCpus: possibleCpus(),
+    check: checkSystem,
+  };
 }
 
 /** How a sensor fared. */
@@ -63,29 +80,32 @@ export interface ProgramCounts extends BpfProgramInfo {
  * @throws {LoadError} no sensor can be loaded.
  */
 export function loadSensors(options: LoadOptions): LoadedSensors {
-  checkSystem();
-  const objects = readManifest(options.payload);
-  const features = new KernelFeatures(options.libbpf);
-  const maps = new SharedMaps(possibleCpus());
+  const { libbpf, payload, log } = options;
+  const system = options.system ?? hostSystem(libbpf);
+  system.check();
+  const objects = readManifest(payload);
+  const maps = new SharedMaps(system.possibleCpus);
   const loaded: LoadedSensor[] = [];
   const refused: SensorReport[] = [];
   try {
     for (const sensor of options.sensors) {
       try {
-        checkFeatures(sensor, features);
-        loaded.push(loadSensor(sensor, objects[sensor.name], { ...options, maps }));
+        checkFeatures(sensor, system.features);
+        const settings = options.settings[sensor.name] ?? {};
+        const parts = { libbpf, payload, log, settings, maps, release: system.release };
+        loaded.push(loadObject(sensor, objects[sensor.name], parts));
       } catch (cause) {
         const error = explainLoadFailure(sensor.name, cause);
-        logVerifier(options.log, cause);
+        logVerifierError(log, cause);
         if (options.sensors.length > 1) {
           const { message, hint } = error;
-          options.log.warn("{message}, continuing without it", { message, hint });
+          log.warn("{message}, continuing without it", { message, hint });
         }
         refused.push(refusal(sensor, error));
       }
     }
     if (loaded.length === 0) throw refused[0]?.error ?? noSensors();
-    return new LoadedSensors(loaded, refused, maps);
+    return new LoadedSensors(loaded, refused, maps, system.possibleCpus);
   } catch (error) {
     for (const { object } of loaded) object[Symbol.dispose]();
     throw error;
@@ -99,10 +119,17 @@ export class LoadedSensors {
   readonly #sensors: LoadedSensor[];
   readonly #refused: SensorReport[];
   readonly #maps: SharedMaps;
+  readonly #possibleCpus: readonly number[];
   #links: BpfLink[] = [];
 
-  constructor(sensors: LoadedSensor[], refused: SensorReport[], maps: SharedMaps) {
+  constructor(
+    sensors: LoadedSensor[],
+    refused: SensorReport[],
+    maps: SharedMaps,
+    possibleCpus: readonly number[],
+  ) {
     this.#sensors = sensors;
+    this.#possibleCpus = possibleCpus;
     this.#refused = refused;
     this.#maps = maps;
     const records = maps.get(RECORDS_MAP);
@@ -155,7 +182,7 @@ export class LoadedSensors {
   /** Records of a kind that were lost in the kernel, a row per CPU that lost some. */
   readDrops(kind: number): KernelDropRow[] {
     const map = this.#maps.get(RECORD_DROPS_MAP);
-    return map === undefined ? [] : readDropRows(map, kind, possibleCpus());
+    return map === undefined ? [] : readDropRows(map, kind, this.#possibleCpus);
   }
 
   /** What the kernel counts about each program. */
@@ -214,93 +241,6 @@ export class LoadedSensors {
 function refusal({ name }: Sensor, error: LoadError): SensorReport {
   const reason = error.state;
   return { sensor: name, loaded: false, reason, error, programs: [], leftOut: [] };
-}
-
-interface LoadedSensor {
-  readonly sensor: Sensor;
-  readonly object: BpfObject;
-  readonly leftOut: { readonly program: string; readonly reason: string }[];
-}
-
-function loadSensor(
-  sensor: Sensor,
-  entry: ManifestObject | undefined,
-  options: LoadOptions & { readonly maps: SharedMaps },
-): LoadedSensor {
-  if (entry === undefined) {
-    throw new LoadError(`sensor "${sensor.name}"`, "the program carries no object for it", {
-      obstacle: "build_mismatch",
-      hint: "run `deno task build`",
-    });
-  }
-  const { libbpf, maps, settings } = options;
-  const bytes = options.payload.read(`bpf/${entry.file}`);
-  const leftOut: { program: string; reason: string }[] = [];
-  const unneeded = sensor.programs.filter((program) => !isNeeded(program));
-  const isLoadedSpare = (program: SensorProgram) =>
-    program.spareOf !== undefined && isNeeded(program);
-  // Each turn leaves out one more optional program, so it ends.
-  for (;;) {
-    const object = libbpf.openObject(bytes, sensor.name);
-    try {
-      const globals = sensor.globals(settings[sensor.name] ?? {});
-      writeGlobals(sensor.name, globals, entry.globals, (name) => object.map(name).initialValue());
-      for (const { name } of unneeded) object.program(name).setAutoload(false);
-      for (const { program } of leftOut) object.program(program).setAutoload(false);
-      maps.configure(object, sensor.programs.some(isLoadedSpare));
-      object.load();
-      maps.adopt(object);
-      return { sensor, object, leftOut };
-    } catch (error) {
-      object[Symbol.dispose]();
-      const program = optionalProgram(sensor, error);
-      if (program === undefined) throw error;
-      logVerifier(options.log, error);
-      leftOut.push({ program, reason: explainLoadFailure(sensor.name, error).state });
-    }
-  }
-}
-
-/** Whether a program is for this kernel. */
-function isNeeded({ since }: SensorProgram): boolean {
-  return since === undefined || isKernelSince(Deno.osRelease(), since);
-}
-
-/** The program that was refused, when the sensor can do without it. */
-function optionalProgram(sensor: Sensor, error: unknown): string | undefined {
-  if (!(error instanceof VerifierError)) return undefined;
-  const program = sensor.programs.find(({ name }) => name === error.program);
-  return program?.required === false ? program.name : undefined;
-}
-
-function checkFeatures(sensor: Sensor, features: KernelFeatures): void {
-  const missing = sensor.requires.find((feature) => !features.has(feature));
-  if (missing !== undefined) {
-    throw new LoadError(`sensor "${sensor.name}"`, `the kernel lacks ${missing}`, {
-      obstacle: "not_supported",
-      hint: `use ${KERNEL_FEATURES[missing].need}`,
-      feature: missing,
-    });
-  }
-  const required = sensor.programs.filter((program) => program.required).map(({ hook }) => hook);
-  const [hook] = features.missingHooks(required);
-  if (hook !== undefined) {
-    throw new LoadError(`sensor "${sensor.name}"`, `the kernel has no hook ${hook}`, {
-      obstacle: "not_supported",
-      hint: "use a kernel 5.10 or newer with CONFIG_TRACEPOINTS",
-      feature: hook,
-    });
-  }
-}
-
-/** A verifier log may have 100,000 lines; the verdict stands at the end. */
-const VERIFIER_LINES_MAX = 200;
-
-function logVerifier(log: LoaderLog, error: unknown): void {
-  if (!(error instanceof VerifierError)) return;
-  for (const line of error.log.trimEnd().split("\n").slice(-VERIFIER_LINES_MAX)) {
-    log.debug("verifier, {program}: {line}", { program: error.program, line });
-  }
 }
 
 function noSensors(): LoadError {

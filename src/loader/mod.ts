@@ -14,9 +14,10 @@ export {
 export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
 export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
 export { LoadError, type LoadObstacle } from "./load_error.ts";
+export type { LoaderLog } from "./load_object.ts";
 export {
   LoadedSensors,
-  type LoaderLog,
+  type LoaderSystem,
   type LoadOptions,
   loadSensors,
   type ProgramCounts,
