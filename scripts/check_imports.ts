@@ -51,6 +51,10 @@ export function checkImports(
     // Tests stand beside the code and may look anywhere; nobody imports them.
     const isTest = path.endsWith("_test.ts");
     if (!isTest) graph.set(path, imports.map((each) => each.target));
+    if (!isTest && roomOf(path, rooms) === undefined) {
+      problems.push(`${path}: belongs to no room of scripts/room_table.ts`);
+      continue;
+    }
     for (const each of imports) {
       const problem = judge(path, isTest, each, rooms);
       if (problem !== null) problems.push(`${path}: ${problem}`);
@@ -69,9 +73,8 @@ function judge(
 ): string | null {
   if (target.endsWith("_test.ts")) return `imports the test ${target}`;
   if (isTest) return null;
-  const room = roomOf(path, rooms);
+  const room = roomOf(path, rooms)!;
   const targetRoom = roomOf(target, rooms);
-  if (room === undefined) return "belongs to no room of scripts/room_table.ts";
   if (targetRoom === undefined) return `imports ${target}, which belongs to no room`;
   if (room === targetRoom) return judgeSensor(path, target);
   if (isTypeOnly && room.types?.includes(target)) return null;
