@@ -1,0 +1,313 @@
+/**
+ * Cgroup -> workload: at once from what is known, better later when a runtime has answered.
+ *
+ * @module
+ */
+import type { Workload, WorkloadReason, WorkloadSource } from "../events/mod.ts";
+import type { Counter, Counters } from "../telemetry/mod.ts";
+import {
+  type CgroupEntry,
+  type CgroupIdentity,
+  type CgroupLimits,
+  CgroupWorkloads,
+} from "./cgroup_workloads.ts";
+import { type Answerer, type Lookup, Lookups, type LookupState } from "./lookups.ts";
+import { makeWorkload, unknownWorkload } from "./make_workload.ts";
+import { recognisePath, type RecognitionContext } from "./recognise_path.ts";
+import type { RuntimeApi, RuntimeChange, Subject } from "./runtime/runtime_client.ts";
+import { subjectKey, subjectOf } from "./subject_of.ts";
+import type { TimerHandle, Timers } from "./timers.ts";
+
+/** How often removed cgroups and unused subjects are looked through. */
+const SWEEP_INTERVAL_MS = 5000;
+/** A subject that a runtime told of and that no cgroup uses is kept so long: image pulls are over. */
+const UNUSED_MS = 60_000;
+
+const ZERO_ID = unknownWorkload("zero_cgroup_id");
+const NO_PATH = unknownWorkload("unknown_cgroup");
+
+/** The runtimes, as far as the resolver needs them. */
+export interface LinkSource {
+  start(): void;
+  linksFor(subject: Subject): readonly Answerer[];
+  close(): void;
+}
+
+/** What links tell the resolver. */
+export interface LinkEvents {
+  readonly report: (change: RuntimeChange, api: RuntimeApi) => void;
+  readonly found: (api: RuntimeApi) => void;
+}
+
+/** Takes a better workload of a cgroup. Must not throw. */
+export type LearnedListener = (cgroup: CgroupIdentity, workload: Workload) => void;
+
+/** Needs of the resolver. */
+export interface ResolverOptions extends CgroupLimits {
+  readonly subjectsMax: number;
+  readonly context: RecognitionContext;
+  readonly counters: Counters;
+  readonly timers: Timers;
+  readonly onLearned: LearnedListener;
+  readonly openLinks: (events: LinkEvents) => LinkSource;
+}
+
+/** Knows the workload of each cgroup. `resolve()` never waits, throws or does I/O. */
+export class WorkloadResolver {
+  readonly #options: ResolverOptions;
+  readonly #cgroups: CgroupWorkloads;
+  readonly #lookups: Lookups;
+  readonly #links: LinkSource;
+  readonly #bySource: Readonly<Record<WorkloadSource, Counter>>;
+  readonly #amended: Counter;
+  readonly #unrecognised: Counter;
+  /** Subjects a runtime told of, by the time it did. */
+  readonly #announced = new Map<string, number>();
+  #context: RecognitionContext;
+  #timer: TimerHandle | undefined;
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+    this.#context = options.context;
+    const { counters, timers } = options;
+    const resolutions = (source: WorkloadSource) =>
+      counters.counter(
+        "shrike_workloads_resolutions_total",
+        "Answers to the question whose a cgroup is, by how the workload was known",
+        { source },
+      );
+    this.#bySource = {
+      kernel: resolutions("kernel"),
+      path: resolutions("path"),
+      runtime: resolutions("runtime"),
+      pending: resolutions("pending"),
+      none: resolutions("none"),
+    };
+    this.#amended = counters.counter(
+      "shrike_workloads_amendments_total",
+      "Workloads that became better known after events had carried them",
+    );
+    this.#unrecognised = counters.counter(
+      "shrike_workloads_unrecognised_paths_total",
+      "Cgroups whose path has no known form, so that they count as the host's",
+    );
+    this.#cgroups = new CgroupWorkloads(options, counters, (key) => {
+      if (!this.#announced.has(key)) this.#lookups.drop(key);
+    });
+    this.#links = options.openLinks({
+      report: (change, api) => this.#onChange(change, api),
+      found: (api) => this.#lookups.refreshAll({ api, withKnown: false }),
+    });
+    this.#lookups = new Lookups({
+      answerersFor: (subject) => this.#links.linksFor(subject),
+      counters,
+      timers,
+      changed: (lookup) => this.#onLookup(lookup),
+      subjectsMax: options.subjectsMax,
+    });
+  }
+
+  /** Looks for runtimes and begins to ask them. */
+  start(): void {
+    this.#links.start();
+    this.#scheduleSweep();
+  }
+
+  /** The workload of a cgroup, as it is known now. The same object until something is learned. */
+  resolve(cgroup: CgroupIdentity): Workload {
+    const workload = this.#resolve(cgroup);
+    this.#bySource[workload.source].value += 1;
+    return workload;
+  }
+
+  /** The cgroup is gone; late events still find its workload for the removal delay. */
+  removed(hierarchy: number, id: bigint, createdNs: bigint): void {
+    this.#cgroups.remove(hierarchy, id, createdNs, this.#options.timers.nowMs());
+  }
+
+  /** All cgroups with their workloads, oldest first, for `shrike cgroups`. */
+  *entries(): Generator<{ readonly cgroup: CgroupIdentity; readonly workload: Workload }> {
+    for (const { cgroup, workload } of this.#cgroups.entries()) yield { cgroup, workload };
+  }
+
+  /** Forgets what has waited long enough; called by itself, public for tests. */
+  sweep(): void {
+    const nowMs = this.#options.timers.nowMs();
+    this.#cgroups.sweep(nowMs);
+    for (const [key, announcedMs] of this.#announced) {
+      if (announcedMs + UNUSED_MS > nowMs) break;
+      this.#announced.delete(key);
+      if (!this.#cgroups.isUsed(key)) this.#lookups.drop(key);
+    }
+  }
+
+  /** Ends all questions and connections. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#links.close();
+    this.#lookups.close();
+  }
+
+  #resolve(cgroup: CgroupIdentity): Workload {
+    if (cgroup.id === 0n) return ZERO_ID;
+    const known = this.#cgroups.find(cgroup);
+    if (known !== undefined) {
+      if (known.lookup === undefined && known.key !== undefined) this.#ask(known);
+      return known.workload;
+    }
+    if (cgroup.path === undefined) return NO_PATH;
+    return this.#admit(cgroup, cgroup.path).workload;
+  }
+
+  #admit(cgroup: CgroupIdentity, path: string): CgroupEntry {
+    const recognition = recognisePath(path, this.#context);
+    if (!recognition.isRecognised) this.#unrecognised.value += 1;
+    const subject = subjectOf(recognition);
+    const entry: CgroupEntry = {
+      cgroup,
+      recognition,
+      lookup: undefined,
+      key: subject === undefined ? undefined : subjectKey(subject),
+      workload: NO_PATH,
+      wasSettled: false,
+      removedMs: undefined,
+    };
+    if (subject !== undefined) entry.lookup = this.#lookups.want(subject);
+    entry.workload = this.#makeWorkload(entry);
+    entry.wasSettled = isSettled(entry);
+    this.#cgroups.put(entry);
+    return entry;
+  }
+
+  /** Asks for an entry that found no room before. */
+  #ask(entry: CgroupEntry): void {
+    const subject = subjectOf(entry.recognition);
+    if (subject !== undefined) entry.lookup = this.#lookups.want(subject);
+    if (entry.lookup !== undefined) this.#update(entry);
+  }
+
+  #makeWorkload(entry: CgroupEntry): Workload {
+    const { recognition, lookup, cgroup, key } = entry;
+    const state = lookup?.state ?? "queue_full";
+    if (state === "known") {
+      return makeWorkload(recognition, lookup?.facts, { source: "runtime" });
+    }
+    const source = cgroup.pathSource;
+    if (!recognition.isRecognised) {
+      return makeWorkload(recognition, undefined, { source, reason: "unrecognised_path" });
+    }
+    // A unit is whole without its description.
+    if (key === undefined || lookup?.subject.kind === "unit") {
+      const reason = recognition.kind === "container" ? { reason: "no_runtime" } as const : {};
+      return makeWorkload(recognition, undefined, { source, ...reason });
+    }
+    return makeWorkload(recognition, undefined, {
+      source: state === "running" ? "pending" : source,
+      reason: REASONS[state],
+    });
+  }
+
+  #onLookup(lookup: Lookup): void {
+    for (const entry of this.#cgroups.of(lookup.key)) {
+      entry.lookup = lookup;
+      this.#update(entry);
+    }
+  }
+
+  /** Tells of names learned and of the first end of a question, not of each further failure. */
+  #update(entry: CgroupEntry): void {
+    const workload = this.#makeWorkload(entry);
+    const isNews = workload.source === "runtime" || (isSettled(entry) && !entry.wasSettled);
+    entry.wasSettled ||= isSettled(entry);
+    if (isKnownAlike(entry.workload, workload)) return;
+    entry.workload = workload;
+    if (!isNews) return;
+    this.#amended.value += 1;
+    this.#options.onLearned(entry.cgroup, entry.workload);
+  }
+
+  #onChange(change: RuntimeChange, api: RuntimeApi): void {
+    switch (change.type) {
+      case "connected":
+        // Names may have changed while nobody listened.
+        this.#lookups.refreshAll({ api, withKnown: true });
+        break;
+      case "container":
+        this.#announce(change.id, change.namespace, api);
+        break;
+      case "removed":
+        this.#forgetContainer(change.id);
+        break;
+      case "namespaces":
+        this.#setNamespaces(change.names);
+        break;
+    }
+  }
+
+  /** Asks before the first process of the container is seen. */
+  #announce(id: string, namespace: string | undefined, api: RuntimeApi): void {
+    // Docker's own API tells more about its containers.
+    if (api === "containerd" && namespace === "moby") return;
+    const isKubernetes = namespace === undefined || namespace === "k8s.io";
+    const subject: Subject = {
+      kind: "container",
+      id,
+      runtime: api === "cri" ? "containerd" : api,
+      inPod: api === "cri" || namespace === "k8s.io",
+      ...(isKubernetes ? {} : { namespace }),
+    };
+    const lookup = this.#lookups.refresh(subject);
+    if (lookup === undefined) return;
+    this.#announced.delete(lookup.key);
+    this.#announced.set(lookup.key, this.#options.timers.nowMs());
+  }
+
+  #forgetContainer(id: string): void {
+    const key = subjectKey({ kind: "container", id, runtime: "", inPod: false });
+    if (!this.#announced.has(key) || this.#cgroups.isUsed(key)) return;
+    this.#announced.delete(key);
+    this.#lookups.drop(key);
+  }
+
+  /** Paths that looked like the host's may be containers of a namespace that is known now. */
+  #setNamespaces(names: readonly string[]): void {
+    this.#context = { ...this.#context, containerdNamespaces: new Set(names) };
+    for (const entry of [...this.#cgroups.entries()]) {
+      const { cgroup, recognition, removedMs } = entry;
+      if (recognition.isRecognised || cgroup.path === undefined || removedMs !== undefined) {
+        continue;
+      }
+      if (!recognisePath(cgroup.path, this.#context).isRecognised) continue;
+      const { workload } = this.#admit(cgroup, cgroup.path);
+      this.#amended.value += 1;
+      this.#options.onLearned(cgroup, workload);
+    }
+  }
+
+  #scheduleSweep(): void {
+    this.#timer = this.#options.timers.after(SWEEP_INTERVAL_MS, () => {
+      this.sweep();
+      this.#scheduleSweep();
+    });
+  }
+}
+
+const REASONS: Readonly<Record<Exclude<LookupState, "known">, WorkloadReason>> = {
+  running: "lookup_running",
+  unknown: "unknown_to_runtime",
+  failed: "runtime_failed",
+  no_runtime: "no_runtime",
+  queue_full: "lookup_queue_full",
+};
+
+/** Whether the question has ended, one way or the other. */
+function isSettled({ lookup, key }: CgroupEntry): boolean {
+  if (lookup === undefined) return key === undefined;
+  return lookup.state !== "running" && lookup.state !== "queue_full";
+}
+
+/** Whether nothing was learned. What a runtime tells twice does not come here twice. */
+function isKnownAlike(older: Workload, newer: Workload): boolean {
+  return newer.source !== "runtime" && older.source === newer.source &&
+    older.reason === newer.reason;
+}
