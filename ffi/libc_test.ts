@@ -24,7 +24,7 @@ Deno.test("Libc.readlink() gives bytes that are not UTF-8", () => {
 
 Deno.test("Libc throws LibcError with the errno of the call", () => {
   using libc = openLibc();
-  throws(() => libc.readlink("/nonexistent/link"), (error) => {
+  throws(() => libc.readlink("/proc/nonexistent/link"), (error) => {
     ok(error instanceof LibcError);
     strictEqual(error.operation, "readlink");
     strictEqual(error.errnoName, "ENOENT");
@@ -66,7 +66,7 @@ Deno.test("PollSet.wait() tells which descriptor is ready, and skips ignored one
 Deno.test("Libc.sendDatagram() reaches sockets with a path and abstract ones", () => {
   using libc = openLibc();
   throws(
-    () => libc.sendDatagram("/nonexistent/socket", new Uint8Array(1)),
+    () => libc.sendDatagram("/proc/nonexistent/socket", new Uint8Array(1)),
     { name: "LibcError", operation: "sendto", errnoName: "ENOENT" },
   );
   throws(
@@ -97,6 +97,9 @@ Deno.test({
     strictEqual(type, 0xfe);
     const id = new DataView(bytes.buffer).getBigUint64(0, true);
     strictEqual(id, BigInt(Deno.statSync(CGROUP!).ino ?? -1));
-    throws(() => libc.nameToHandle("/nonexistent"), { name: "LibcError", errnoName: "ENOENT" });
+    throws(() => libc.nameToHandle("/proc/nonexistent"), {
+      name: "LibcError",
+      errnoName: "ENOENT",
+    });
   },
 });

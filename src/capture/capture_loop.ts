@@ -16,7 +16,7 @@ import { WakeupPolicy } from "./wakeup_policy.ts";
 const EACH_TIMEOUT_MS = 200;
 /** Wait while a watermark is in use: bounds the latency of what lies below the mark. */
 const WATERMARK_TIMEOUT_MS = 5;
-/** Wait for the main thread to make room. The kernel's ring is the buffer meanwhile. */
+/** Longest wait for the main thread to make room; it ends the wait itself when it has. */
 const STALL_TIMEOUT_MS = 2;
 
 /**
@@ -40,13 +40,10 @@ export class CaptureLoop {
   readonly #options: CaptureLoopOptions;
   #lanes: readonly Lane[] = [];
   #all: PollSet;
-  /** Without the rings: a ring that cannot be emptied would end each wait at once. */
-  readonly #interruptOnly: PollSet;
 
   constructor(options: CaptureLoopOptions) {
     this.#options = options;
-    this.#interruptOnly = new PollSet(options.libc, [options.eventFd]);
-    this.#all = this.#interruptOnly;
+    this.#all = new PollSet(options.libc, [options.eventFd]);
   }
 
   /** Works on these rings from now on. Takes back the interrupt that brought the order. */
@@ -80,10 +77,8 @@ export class CaptureLoop {
   #wait(nowMs: number): void {
     let timeoutMs = EACH_TIMEOUT_MS;
     for (const lane of this.#lanes) {
-      if (lane.stalled) {
-        this.#interruptOnly.wait(STALL_TIMEOUT_MS);
-        return;
-      }
+      // A ring that cannot be emptied would end each poll at once.
+      if (lane.stalled) return lane.waitForRoom(STALL_TIMEOUT_MS);
       if (lane.needsLooking(nowMs)) timeoutMs = WATERMARK_TIMEOUT_MS;
     }
     if (this.#all.wait(timeoutMs) > 0) this.#noteDeadEvents();
@@ -125,6 +120,11 @@ class Lane {
 
   get stalled(): boolean {
     return this.#writer.stalled;
+  }
+
+  /** Blocks until the main thread has made room. */
+  waitForRoom(timeoutMs: number): void {
+    this.#ring.waitForRoom(timeoutMs);
   }
 
   /** Whether records may come without a wake-up. */

@@ -22,6 +22,12 @@ const SHARED_RING_SIZE = 1 << 20;
 /** Half a second: heartbeats, counters, overdue waits. */
 const LOOK_INTERVAL_MS = 500;
 
+/**
+ * V8 keeps the timer of an Atomics.waitAsync() that was notified until it would have fired (about
+ * 500 bytes each): this bounds how many there are.
+ */
+const WAIT_MAX_MS = 200;
+
 /** What happened to the pool, for log and agent. */
 export type CaptureEvent =
   | { readonly type: "worker_restarted"; readonly error: WorkerError }
@@ -136,8 +142,9 @@ export class CapturePool implements RecordSource {
   }
 
   async wait(timeoutMs: number): Promise<void> {
-    this.#waitEndsMs = this.#system.nowMs() + timeoutMs;
-    await this.#doorbell.wait(timeoutMs, () => this.#hasNews());
+    const waitMs = Math.min(timeoutMs, WAIT_MAX_MS);
+    this.#waitEndsMs = this.#system.nowMs() + waitMs;
+    await this.#doorbell.wait(waitMs, () => this.#hasNews());
     this.#waitEndsMs = Infinity;
   }
 

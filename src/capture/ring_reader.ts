@@ -8,7 +8,7 @@ import type { Clock, Counter, LossLedger } from "../telemetry/mod.ts";
 import { RECORD_HEADER_SIZE, type RecordView } from "../wire/mod.ts";
 import { PERF_HEADER_SIZE, PERF_HEADER_SIZE_OFFSET } from "./perf_memory.ts";
 import type { RecordRing } from "./record_source.ts";
-import { RingInvariantError, RingSlot, type SharedRing } from "./shared_ring.ts";
+import { RingInvariantError, type SharedRing } from "./shared_ring.ts";
 
 /** In a PERF_RECORD_SAMPLE with PERF_SAMPLE_RAW alone, u32 size and the bytes follow the header. */
 const RAW_SIZE_OFFSET = PERF_HEADER_SIZE;
@@ -223,7 +223,7 @@ export class RingReader implements RecordRing {
 
   #free(): void {
     this.#freed = this.#read;
-    Atomics.store(this.#ring.slots, RingSlot.READ, this.#read | 0);
+    this.#ring.free(this.#read);
   }
 
   /** Looks for more. @returns bytes that can be read. */

@@ -94,6 +94,27 @@ export class SharedRing {
   }
 
   /**
+   * Lets the writer's thread sleep until the reader has freed memory, at most `timeoutMs`. The
+   * writer has set STALLED before; the reader stores READ and then looks at STALLED, so one sees
+   * the other.
+   */
+  waitForRoom(timeoutMs: number): void {
+    const read = Atomics.load(this.slots, RingSlot.READ);
+    if (((this.write - (read >>> 0)) >>> 0) < this.size) return;
+    Atomics.wait(this.slots, RingSlot.READ, read, timeoutMs);
+  }
+
+  /**
+   * Frees memory up to a stream position, and wakes the writer's thread when it waits for it.
+   */
+  free(position: number): void {
+    Atomics.store(this.slots, RingSlot.READ, position | 0);
+    if (Atomics.load(this.slots, RingSlot.STALLED) === 1) {
+      Atomics.notify(this.slots, RingSlot.READ);
+    }
+  }
+
+  /**
    * Holds for both sides at any time, whatever the other one does meanwhile: the reader's position
    * is loaded first and only grows.
    *
