@@ -42,6 +42,7 @@ export const ROOMS: readonly Room[] = [
   folder("src/capture", ["ffi", "src/wire", "src/telemetry"]),
   folder("src/loader", ["ffi", "src/wire", "src/telemetry"], [SENSOR_CONTRACT]),
   folder("src/sensors", ["src/wire", "src/events", "src/telemetry"]),
+  folder("src/cgroups", ["src/events", "src/telemetry"]),
   folder("src/state", ["src/events", "src/telemetry"]),
   folder(
     "src/pipeline",

@@ -1,0 +1,128 @@
+/**
+ * The hierarchies this process lives in, with where they are mounted and where it stands in them.
+ *
+ * @module
+ */
+import { type CgroupLine, type CgroupMount, parseCgroupMounts } from "./cgroup_text.ts";
+import type { HostFiles } from "./host_files.ts";
+import { walkDirectories } from "./walk_directories.ts";
+
+/** One cgroup hierarchy as seen from here. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  /** As the kernel numbers it: `cgroup_root.hierarchy_id`, 0 is v2. */
+  readonly hierarchyId: number;
+  /** v1: bound to it. v2: those its root offers. */
+  readonly controllers: readonly string[];
+  /** Of a v1 hierarchy without controllers, such as "systemd". */
+  readonly name?: string;
+  /** Best mount of several; missing when none can be used from here. */
+  readonly mount?: CgroupMount;
+  /** Place of this process as /proc/self/cgroup shows it: relative to its cgroup namespace. */
+  readonly ownPath: string;
+  /** The directory of `ownPath`; missing when it is not below the mount. */
+  readonly ownDirectory?: string;
+  /** Level of the cgroup at the mount point, 0 for the root; missing when parents are hidden. */
+  readonly mountLevel?: number;
+}
+
+/** Cgroups looked at, at most, for our own below a mount that shows hidden parents. */
+const OWN_SEARCH_MAX = 4096;
+
+/** Short words for messages: "v2", "v1 memory", "v1 cpu,cpuacct", "v1 name=systemd". */
+export function describeHierarchy(
+  { version, controllers, name }: Pick<Hierarchy, "version" | "controllers" | "name">,
+): string {
+  if (version === 2) return "v2";
+  return `v1 ${controllers.length > 0 ? controllers.join() : `name=${name}`}`;
+}
+
+/**
+ * Joins lines of /proc/self/cgroup with mounts. A mounted hierarchy without a line (/proc of
+ * another process's view) is left out: nothing tells its number.
+ *
+ * @param isNamespaced whether this process is in a cgroup namespace of its own
+ */
+export function readHierarchies(
+  files: HostFiles,
+  lines: readonly CgroupLine[],
+  isNamespaced: boolean,
+): Hierarchy[] {
+  const mounts = parseCgroupMounts(files.readText("/proc/self/mountinfo") ?? "")
+    // Every cgroup directory has this file; without it the mount is hidden below another one.
+    .filter(({ path }) => files.exists(`${path}/cgroup.procs`));
+  return lines.map((line) => {
+    const { hierarchyId, name, path: ownPath } = line;
+    const version = hierarchyId === 0 ? 2 : 1;
+    const mount = bestMount(mounts.filter((mount) => isMountOf(mount, line)));
+    const ownDirectory = mount && findOwnDirectory(files, mount, ownPath);
+    const mountLevel = mount && levelOf(mount.root, isNamespaced);
+    return {
+      ...{ version, hierarchyId, ownPath },
+      controllers: version === 1 ? line.controllers : readControllers(files, mount),
+      ...(name === undefined ? {} : { name }),
+      ...(mount === undefined ? {} : { mount }),
+      ...(ownDirectory === undefined ? {} : { ownDirectory }),
+      ...(mountLevel === undefined ? {} : { mountLevel }),
+    };
+  });
+}
+
+function isMountOf({ version, options }: CgroupMount, line: CgroupLine): boolean {
+  if (version === 2 || line.hierarchyId === 0) return version === 2 && line.hierarchyId === 0;
+  if (line.controllers.length > 0) return line.controllers.every((word) => options.includes(word));
+  return options.includes(`name=${line.name}`);
+}
+
+/** The one that shows most, then the one in the usual place. */
+function bestMount(mounts: readonly CgroupMount[]): CgroupMount | undefined {
+  const rank = ({ root, path }: CgroupMount) =>
+    // Parents of the namespace's root show more than the root of the tree that is seen from it.
+    (root.startsWith("/..") ? -1 : root === "/" ? 0 : root.split("/").length) * 2 +
+    (path.startsWith("/sys/fs/cgroup") ? 0 : 1);
+  return mounts.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
+function readControllers(files: HostFiles, mount: CgroupMount | undefined): string[] {
+  const text = mount && files.readText(`${mount.path}/cgroup.controllers`);
+  return (text ?? "").trim().split(" ").filter((word) => word !== "");
+}
+
+/** Paths are counted from the root of the hierarchy only outside of cgroup namespaces. */
+function levelOf(root: string, isNamespaced: boolean): number | undefined {
+  return isNamespaced ? undefined : partsOf(root).length;
+}
+
+function findOwnDirectory(
+  files: HostFiles,
+  { path, root }: CgroupMount,
+  ownPath: string,
+): string | undefined {
+  const [own, top] = [partsOf(ownPath), partsOf(root)];
+  const hidden = top.filter((part) => part === "..").length;
+  if (hidden > 0 && own[0] !== "..") return findByOwnPid(files, path, hidden + own.length);
+  if (top.some((part, i) => part !== own[i])) return undefined;
+  const directory = [path, ...own.slice(top.length)].join("/");
+  return files.directory(directory) === undefined ? undefined : directory;
+}
+
+/**
+ * The mount begins above the namespace's root, whose name nothing tells, but how far is known: the
+ * directory at our depth that holds our pid is ours.
+ */
+function findByOwnPid(files: HostFiles, mountPath: string, depth: number): string | undefined {
+  const pid = files.readLink("/proc/self");
+  if (pid === undefined) return undefined;
+  for (const found of walkDirectories(files, mountPath, OWN_SEARCH_MAX)) {
+    if (found.depth > depth) return undefined;
+    if (found.depth < depth) continue;
+    const pids = files.readText(`${found.path}/cgroup.procs`) ?? "";
+    if (pids.split("\n").includes(pid)) return found.path;
+  }
+  return undefined;
+}
+
+/** "/a/b" as ["a", "b"]. */
+export function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "");
+}
