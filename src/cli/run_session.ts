@@ -10,7 +10,7 @@ import { EventFilter, FilterError, UserNames } from "../export/mod.ts";
 import { Counters, logOf } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { nodeNameOf } from "./node_name.ts";
-import { openStdoutSink, type StdoutSink } from "./stdout_sink.ts";
+import { openStdoutSink, outputFormat, type StdoutSink } from "./stdout_sink.ts";
 import { Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
 import { formatSummary } from "./summary.ts";
@@ -38,7 +38,8 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
     ...{ counters, filters: config.filters, pid: config.pid, maxEvents: config.maxEvents },
     userId: (name) => names.uidOf(name),
     showForks: config.withForks,
-    showExisting: config.showExisting,
+    // Machines need the lineage of what comes; people want to see it come.
+    showExisting: config.showExisting ?? outputFormat(config, terminal) === "json",
   });
   const nodeName = nodeNameOf(config, terminal.environment);
   const stdout = Promise.withResolvers<StdoutSink>();

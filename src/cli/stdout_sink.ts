@@ -50,13 +50,20 @@ export function openStdoutSink(options: StdoutSinkOptions): StdoutSink {
 
 const STDOUT_FD = 1;
 
+/** The form that was asked for, or the one that suits who reads. */
+export function outputFormat(config: Config, { isStdoutTerminal }: Terminal): OutputFormat {
+  return config.format ?? (isStdoutTerminal ? "compact" : "json");
+}
+
+type OutputFormat = NonNullable<Config["format"]>;
+
 /** People get names of users in every form, machines only when they ask. */
 function makeEncoder({ config, terminal, names, nodeName }: StdoutSinkOptions): LineEncoder {
   const { isStdoutTerminal, environment } = terminal;
   const hostNamespaces = readHostNamespaces();
   const host = hostNamespaces === undefined ? {} : { hostNamespaces };
   const naming = { ...host, userName: (uid: number) => names.nameOf(uid) };
-  switch (config.format ?? (isStdoutTerminal ? "compact" : "json")) {
+  switch (outputFormat(config, terminal)) {
     case "compact":
       return new CompactEncoder({
         ...naming,

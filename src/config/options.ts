@@ -138,11 +138,12 @@ export const OPTIONS = {
     commands: ["run"],
     help: "End after this many events were written; gaps do not count",
   }),
-  showExisting: option(boolean(), true, {
+  showExisting: optional(boolean(), {
     flag: "existing",
     key: "process.existing",
     group: "Selection",
     commands: ["run"],
+    initialText: "on for json, off for what people read",
     help: "Write events of processes that ran before the agent (flag procFS)",
   }),
   withCredentials: option(boolean(), false, {

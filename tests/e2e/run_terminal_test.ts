@@ -18,7 +18,7 @@ async function runOnTerminal(
   program: () => Promise<unknown>,
   { args = "", env = {} }: TerminalOptions = {},
 ): Promise<string> {
-  const command = `'${shrikePath()}' run --existing=false --max-events 2 --summary=false ${args}`;
+  const command = `'${shrikePath()}' run --max-events 2 --summary=false ${args}`;
   const timer = setInterval(program, PROGRAM_INTERVAL_MS);
   try {
     const { code, stdout } = await new Deno.Command("timeout", {
