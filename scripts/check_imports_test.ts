@@ -3,6 +3,7 @@ import { checkImports, findImports } from "./check_imports.ts";
 import type { Room } from "./room_table.ts";
 
 const ROOMS: readonly Room[] = [
+  { path: "ffi", imports: [], hasDoorway: true },
   { path: "src/low", imports: [], hasDoorway: true },
   { path: "src/high", imports: ["src/low"], types: ["src/plug/plug.ts"], hasDoorway: true },
   { path: "src/plug", imports: [], hasDoorway: true },

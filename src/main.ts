@@ -6,6 +6,7 @@
 import { runCli } from "./cli/mod.ts";
 
 if (import.meta.main) {
-  // What still runs after this (a worker, a timer of a library) must not hold the program.
-  Deno.exit(await runCli(Deno.args));
+  // What still runs after this (a worker, a timer of a library) must not hold the program. No
+  // top-level await: the bundle is a function (scripts/build/boot.ts).
+  runCli(Deno.args).then((code) => Deno.exit(code));
 }

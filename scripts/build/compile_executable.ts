@@ -59,7 +59,7 @@ async function compile(workspace: Workspace, deno: string): Promise<void> {
       ...COMPILE_FLAGS,
       ...included.map((file) => `--include=${file}`),
       `--output=${path}`,
-      ".out/bundle/main.js",
+      ".out/bundle/boot.js",
     ], { cwd: workspace.root });
     await refuseBareRuntime(path);
     await Deno.mkdir(workspace.dist, { recursive: true });

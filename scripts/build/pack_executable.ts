@@ -42,7 +42,7 @@ const RUNTIME_ENVIRONMENT = [
 
 /** `struct trailer` of launcher.h: size, and what the checksum covers. */
 const TRAILER_SIZE = 168;
-const MAIN_MODULE = "bundle/main.js";
+const MAIN_MODULE = "bundle/boot.js";
 const TRAILER_MAGIC = "SHRIKE01";
 const RUNTIME_ALIGN = 65536;
 

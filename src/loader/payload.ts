@@ -125,7 +125,7 @@ abstract class ExecutablePayload implements Payload {
 class CompiledPayload extends ExecutablePayload {
   readonly form = "compiled";
   readonly start = null;
-  /** This code is then a part of `.out/bundle/main.js`. */
+  /** Given by the bundler: this code is then a part of `.out/bundle/`. */
   readonly #out = new URL("../", import.meta.url);
 
   read(name: string): Uint8Array<ArrayBuffer> {
