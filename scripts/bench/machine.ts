@@ -21,5 +21,6 @@ export async function readMachine(workspace: Workspace): Promise<Machine> {
     memoryMb: Math.round(Deno.systemMemoryInfo().total / BYTES_PER_MB),
     deno: Deno.version.deno,
     commit: commit.trim(),
+    load: Deno.loadavg()[0] ?? 0,
   };
 }

@@ -13,6 +13,8 @@ export interface Machine {
   readonly memoryMb: number;
   readonly deno: string;
   readonly commit: string;
+  /** Load of the last minute before the run: above 0.5 other work disturbs the numbers. */
+  readonly load: number;
 }
 
 /** Everything one run found. */
@@ -27,7 +29,8 @@ const COLUMNS = ["bench", "what", "measured", "min .. max", "target", "met", "co
 /** One line that says what machine this is. */
 export function formatMachine(machine: Machine): string {
   return `kernel ${machine.kernel}, ${machine.cpus} CPUs (${machine.cpuModel}), ` +
-    `${machine.memoryMb} MB, Deno ${machine.deno}, shrike ${machine.commit}`;
+    `${machine.memoryMb} MB, load ${machine.load.toFixed(1)}, Deno ${machine.deno}, ` +
+    `shrike ${machine.commit}`;
 }
 
 /** The table, machine first. */

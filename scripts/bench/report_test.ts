@@ -12,6 +12,7 @@ const REPORT: Report = {
     memoryMb: 1,
     deno: "2.9.6",
     commit: "abc",
+    load: 0,
   },
   measurements: [
     measurementOf([1.2, 1.1, 1.3], { ...DETAILS, target: { atMost: 1.15 } }),

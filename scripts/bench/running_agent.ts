@@ -20,6 +20,8 @@ export interface StormRun {
   readonly pid: number;
   readonly execs: number;
   readonly wallNs: number;
+  /** CPU time of the program and its children. */
+  readonly cpuNs: number;
 }
 
 /** How the agent is run. */
