@@ -161,7 +161,7 @@ async function fetchInto(
   }
 }
 
-/** The packages of one kernel build. Their names carry version and suffix, so they are looked up. */
+/** The packages of one kernel build: names with version and suffix, so they are looked up. */
 async function findKernelPackages(apt: PrivateApt, entry: KernelEntry): Promise<PackageRecord[]> {
   const architecture = (await runTool("dpkg", ["--print-architecture"])).trim();
   const meta = await apt.find(`linux-image-cloud-${architecture}`);

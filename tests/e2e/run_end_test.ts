@@ -47,7 +47,7 @@ Deno.test("shrike run --max-events writes that many events and ends", async () =
 
 Deno.test("shrike run ends when the reader of its output has gone", async () => {
   const started = performance.now();
-  // Without pipefail the code is head's, so the shell writes the other into a descriptor of its own.
+  // The code of a pipe is head's, so the shell writes the agent's into a descriptor of its own.
   const script = '{ "$1" run -o json; echo "code $?" >&3; } 3>&2 | head -n 1';
   const canary = setInterval(() => runTrue("canary"), 100);
   try {

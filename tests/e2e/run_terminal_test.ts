@@ -13,7 +13,7 @@ interface TerminalOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs the agent on a terminal of its own until two events came, while `program` runs beside it. */
+/** Runs the agent on a terminal until two events came; `program` is run beside it. */
 async function runOnTerminal(
   program: () => Promise<unknown>,
   { args = "", env = {} }: TerminalOptions = {},

@@ -31,7 +31,7 @@ Deno.test("bootGuest() brings back output, files and exit code", async () => {
   assert.deepEqual(result.files.get("/tmp/zeros"), new Uint8Array(70_000));
 });
 
-Deno.test("bootGuest() boots again after a crash and tells the panic after the second", async () => {
+Deno.test("bootGuest() boots again after a crash, and tells the panic of the second", async () => {
   const crash = await describeGuest("echo before; echo c >/proc/sysrq-trigger; sleep 60");
   await assert.rejects(bootGuest(crash), (error) => {
     assert(error instanceof GuestError);
