@@ -61,6 +61,12 @@ export class LoadError extends Error {
   }
 }
 
+/** Looking for what an object of this build has. */
+const FIND_OPERATIONS: readonly string[] = [
+  "bpf_object__find_map_by_name",
+  "bpf_object__next_program",
+];
+
 /** What libbpf or the kernel said about a sensor's object, in our words. */
 export function explainLoadFailure(sensor: string, error: unknown): LoadError {
   if (error instanceof LoadError) return error;
@@ -80,6 +86,10 @@ function explain(error: unknown): LoadErrorFields {
   if (!(error instanceof LibbpfError)) {
     const state = error instanceof Error ? error.message : String(error);
     return { obstacle: "other", state, hint: "build the program again, or report it" };
+  }
+  if (FIND_OPERATIONS.includes(error.operation)) {
+    const hint = "run `deno task build`";
+    return { obstacle: "build_mismatch", state: error.message, hint };
   }
   switch (error.errnoName) {
     case "EPERM":

@@ -73,7 +73,7 @@ export function loadObject(
     } catch (error) {
       object[Symbol.dispose]();
       const program = optionalProgram(sensor, error);
-      if (program === undefined) throw error;
+      if (program === undefined || leftOut.some((out) => out.program === program)) throw error;
       logVerifierError(options.log, error);
       leftOut.push({ program, reason: explainLoadFailure(sensor.name, error).state });
     }

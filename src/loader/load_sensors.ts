@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { type BpfLink, type BpfProgramInfo, type Libbpf, possibleCpus } from "../../ffi/mod.ts";
+import {
+  type BpfLink,
+  type BpfMap,
+  type BpfProgramInfo,
+  type Libbpf,
+  possibleCpus,
+} from "../../ffi/mod.ts";
 import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
 import { KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
@@ -19,7 +25,7 @@ import { readManifest } from "./manifest.ts";
 import type { Payload } from "./payload.ts";
 import { checkSystem } from "./preflight.ts";
 import { type KernelDropRow, readDropRows } from "./record_drops.ts";
-import { RECORD_DROPS_MAP, RECORDS_MAP, SharedMaps } from "./shared_maps.ts";
+import { type MapEntries, RECORD_DROPS_MAP, RECORDS_MAP, SharedMaps } from "./shared_maps.ts";
 
 /** What `loadSensors()` needs. */
 export interface LoadOptions {
@@ -29,6 +35,8 @@ export interface LoadOptions {
   /** Config sections by sensor name; a missing one is empty. */
   readonly settings: Readonly<Record<string, SensorSettings>>;
   readonly log: LoaderLog;
+  /** Rows of maps by name, where they are not to be what the objects say. */
+  readonly mapEntries?: MapEntries;
   /** The running system, unless a test has another. */
   readonly system?: LoaderSystem;
 }
@@ -84,7 +92,7 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
   const system = options.system ?? hostSystem(libbpf);
   system.check();
   const objects = readManifest(payload);
-  const maps = new SharedMaps(system.possibleCpus);
+  const maps = new SharedMaps(system.possibleCpus, options.mapEntries);
   const loaded: LoadedSensor[] = [];
   const refused: SensorReport[] = [];
   try {
@@ -177,6 +185,11 @@ export class LoadedSensors {
   detach(): void {
     for (const link of this.#links) link[Symbol.dispose]();
     this.#links = [];
+  }
+
+  /** A map that all objects share; lives as long as this does. */
+  sharedMap(name: string): BpfMap | undefined {
+    return this.#maps.get(name);
   }
 
   /** Records of a kind that were lost in the kernel, a row per CPU that lost some. */

@@ -24,3 +24,4 @@ export {
   type SensorReport,
 } from "./load_sensors.ts";
 export type { KernelDropRow } from "./record_drops.ts";
+export { CGROUP_COUNTS_MAP, CGROUPS_MAP, type MapEntries } from "./shared_maps.ts";

@@ -5,10 +5,20 @@
  */
 import type { BpfMap, BpfObject } from "../../ffi/mod.ts";
 
-/** Names of the shared maps; `bpf/include/record.bpf.h` has them. */
+/** Names of the shared maps; `record.bpf.h` and `cgroup.bpf.h` of `bpf/include/` have them. */
 export const RECORDS_MAP = "records";
 export const RECORD_DROPS_MAP = "record_drops";
-const SHARED_MAPS: readonly string[] = [RECORDS_MAP, RECORD_DROPS_MAP];
+export const CGROUPS_MAP = "cgroups";
+export const CGROUP_COUNTS_MAP = "cgroup_counts";
+const SHARED_MAPS: readonly string[] = [
+  RECORDS_MAP,
+  RECORD_DROPS_MAP,
+  CGROUPS_MAP,
+  CGROUP_COUNTS_MAP,
+];
+
+/** Rows of maps by name, where they are not to be what the object says. */
+export type MapEntries = Readonly<Record<string, number>>;
 
 /** Slots per CPU, two where an object has spare programs: `bpf/include/scratch.bpf.h`. */
 const SCRATCH_MAP = "scratch";
@@ -16,11 +26,13 @@ const SCRATCH_MAP = "scratch";
 /** Sizes and shares maps. Owns none of them: they live as long as the objects. */
 export class SharedMaps {
   readonly #cpuIdMax: number;
+  readonly #entries: MapEntries;
   readonly #maps = new Map<string, BpfMap>();
 
   /** @param possibleCpus numbers of the CPUs the kernel may ever have */
-  constructor(possibleCpus: readonly number[]) {
+  constructor(possibleCpus: readonly number[], entries: MapEntries = {}) {
     this.#cpuIdMax = Math.max(...possibleCpus);
+    this.#entries = entries;
   }
 
   /** Prepares the maps of an opened object for its load; `hasSpares`: it loads spare programs. */
@@ -34,6 +46,9 @@ export class SharedMaps {
         map.setMaxEntries(cpuIds);
       } else if (map.name === SCRATCH_MAP) {
         map.setMaxEntries(hasSpares ? 2 * cpuIds : cpuIds);
+      } else {
+        const entries = this.#entries[map.name];
+        if (entries !== undefined) map.setMaxEntries(entries);
       }
     }
   }
