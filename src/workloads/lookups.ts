@@ -96,9 +96,9 @@ export class Lookups {
     gauge("subjects", "Containers, pods and units asked about", () => this.#entries.size);
     gauge("subjects_capacity", "Subjects held at most", () => options.subjectsMax);
     gauge(
-      "lookups_waiting",
-      "Questions that wait",
-      () => this.#waiting.size + this.#waitingUnits.size,
+      "lookups_open",
+      "Questions that wait or are under way",
+      () => this.#waiting.size + this.#waitingUnits.size + this.#asking,
     );
     gauge("facts_length", "Code units of all facts of runtimes, as JSON", () => this.#factsLength);
   }

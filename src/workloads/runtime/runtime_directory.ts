@@ -28,8 +28,8 @@ import {
   USER_SOCKETS,
 } from "./well_known_sockets.ts";
 
-/** How often sockets are looked for: a stat of a dozen paths. */
-const SEARCH_INTERVAL_MS = 10_000;
+/** How often sockets are looked for: a stat of a dozen paths, so that a new runtime is known at once. */
+const SEARCH_INTERVAL_MS = 1000;
 /** Endpoints at most; a host has one to three, each logged-in user two. */
 const LINKS_MAX = 32;
 

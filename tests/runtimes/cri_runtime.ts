@@ -1,0 +1,189 @@
+/**
+ * containerd with its CRI plug-in, and the calls of a kubelet that tests need.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { GrpcChannel } from "../../src/workloads/runtime/grpc_channel.ts";
+import { fieldsOf, ProtobufWriter, textOf } from "../../src/workloads/runtime/protobuf.ts";
+import { writeImageArchive } from "./image_archive.ts";
+import { Daemon, removeCgroups, runTool } from "./private_runtime.ts";
+
+export const CONTAINERD = "/usr/bin/containerd";
+export const CTR = "/usr/bin/ctr";
+
+const PAUSE_IMAGE = "test.local/pause:1";
+const METHODS = "/runtime.v1.RuntimeService/";
+/** NamespaceMode NODE: without a network plug-in there is only the host's network. */
+const NODE = 2n;
+
+/** What tests tell apart pods by. */
+export interface PodOptions {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly cgroupParent: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A pod that runs: its sandbox and the configuration each container needs again. */
+export interface RunningPod {
+  readonly sandboxId: string;
+  readonly config: Uint8Array;
+}
+
+/** containerd of one test. */
+export class CriRuntime {
+  readonly socketPath: string;
+  readonly daemon: Daemon;
+  readonly #folder: string;
+  readonly #channel: GrpcChannel;
+  readonly #pods: RunningPod[] = [];
+
+  private constructor(folder: string, configPath: string) {
+    this.#folder = folder;
+    this.socketPath = join(folder, "c.sock");
+    this.daemon = new Daemon({
+      program: CONTAINERD,
+      args: ["--config", configPath],
+      socketPath: this.socketPath,
+      logPath: join(folder, "containerd.log"),
+    });
+    this.#channel = new GrpcChannel("cri", this.socketPath, {
+      timeoutMs: 30_000,
+      responseSizeMax: 4 * 1024 * 1024,
+    });
+  }
+
+  /** Starts containerd with all its state below `folder`. */
+  static async start(folder: string): Promise<CriRuntime> {
+    const runtime = new CriRuntime(folder, await writeConfig(folder));
+    await runtime.daemon.start();
+    await runtime.importImage("k8s.io", PAUSE_IMAGE);
+    return runtime;
+  }
+
+  /** Makes and imports an image that sleeps. */
+  async importImage(namespace: string, name: string): Promise<void> {
+    const command = ["sleep", "1000000"];
+    const archive = await writeImageArchive(this.#folder, { name, command });
+    await this.ctr(namespace, "images", "import", archive);
+  }
+
+  ctr(namespace: string, ...args: string[]): Promise<string> {
+    return runTool(CTR, ["-a", this.socketPath, "-n", namespace, ...args]);
+  }
+
+  /** RunPodSandbox. */
+  async runPod(options: PodOptions): Promise<RunningPod> {
+    const metadata = new ProtobufWriter().text(1, options.name).text(2, options.uid)
+      .text(3, options.namespace).finish();
+    const context = new ProtobufWriter().bytes(1, hostNetwork()).finish();
+    const linux = new ProtobufWriter().text(1, options.cgroupParent).bytes(2, context).finish();
+    const message = new ProtobufWriter().bytes(1, metadata).text(3, this.#folder);
+    writeEntries(message, 6, options.labels);
+    writeEntries(message, 7, options.annotations);
+    const config = message.bytes(8, linux).finish();
+    const request = new ProtobufWriter().bytes(1, config).finish();
+    const pod = { sandboxId: await this.#callForId("RunPodSandbox", request), config };
+    this.#pods.push(pod);
+    return pod;
+  }
+
+  /** CreateContainer and StartContainer. */
+  async runContainer(
+    pod: RunningPod,
+    { name, image, labels }: {
+      readonly name: string;
+      readonly image: string;
+      readonly labels?: Readonly<Record<string, string>>;
+    },
+  ): Promise<string> {
+    const config = new ProtobufWriter().bytes(1, new ProtobufWriter().text(1, name).finish())
+      .bytes(2, new ProtobufWriter().text(1, image).finish());
+    writeEntries(config, 9, labels);
+    const context = new ProtobufWriter().bytes(3, hostNetwork()).finish();
+    config.text(11, `${name}.log`).bytes(15, new ProtobufWriter().bytes(2, context).finish());
+    const request = new ProtobufWriter().text(1, pod.sandboxId).bytes(2, config.finish())
+      .bytes(3, pod.config).finish();
+    const id = await this.#callForId("CreateContainer", request);
+    await this.#call("StartContainer", new ProtobufWriter().text(1, id).finish());
+    return id;
+  }
+
+  /** Host pid of a container's or sandbox's first process. */
+  async pidOf(id: string): Promise<number> {
+    const lines = (await this.ctr("k8s.io", "tasks", "ls")).split("\n");
+    const line = lines.find((text) => text.startsWith(id));
+    return Number(line?.split(/\s+/)[1]);
+  }
+
+  /** Removes all pods, stops containerd, removes the cgroups named. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.daemon.start();
+    for (const { sandboxId } of this.#pods) {
+      const request = new ProtobufWriter().text(1, sandboxId).finish();
+      await this.#call("StopPodSandbox", request);
+      await this.#call("RemovePodSandbox", request);
+    }
+    this.#channel.close();
+    await this.daemon.stop();
+    await removeCgroups("/k8s.io");
+  }
+
+  async #call(method: string, request: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#channel.call(METHODS + method, request);
+    if (answer === undefined) throw new Error(`${method}: not found`);
+    return answer;
+  }
+
+  async #callForId(method: string, request: Uint8Array): Promise<string> {
+    for (const field of fieldsOf(await this.#call(method, request))) {
+      if (field.number === 1) return textOf(field);
+    }
+    throw new Error(`${method} gave no id`);
+  }
+}
+
+function hostNetwork(): Uint8Array {
+  return new ProtobufWriter().varint(1, NODE).finish();
+}
+
+function writeEntries(
+  writer: ProtobufWriter,
+  number: number,
+  entries: Readonly<Record<string, string>> = {},
+): void {
+  for (const [key, value] of Object.entries(entries)) {
+    writer.bytes(number, new ProtobufWriter().text(1, key).text(2, value).finish());
+  }
+}
+
+async function writeConfig(folder: string): Promise<string> {
+  const path = join(folder, "config.toml");
+  const cri = `plugins."io.containerd.grpc.v1.cri"`;
+  await Deno.writeTextFile(
+    path,
+    `version = 2
+root = "${folder}/root"
+state = "${folder}/state"
+[grpc]
+  address = "${folder}/c.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${folder}/opt"
+[${cri}]
+  sandbox_image = "${PAUSE_IMAGE}"
+  disable_apparmor = true
+  # Where root may not lower oom_score_adj, the pause container would not start.
+  restrict_oom_score_adj = true
+  [${cri}.containerd]
+    default_runtime_name = "runc"
+    [${cri}.containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [${cri}.containerd.runtimes.runc.options]
+        SystemdCgroup = false
+`,
+  );
+  return path;
+}
