@@ -65,6 +65,7 @@ export class LoadError extends Error {
 const FIND_OPERATIONS: readonly string[] = [
   "bpf_object__find_map_by_name",
   "bpf_object__next_program",
+  "bpf_map__initial_value",
 ];
 
 /** What libbpf or the kernel said about a sensor's object, in our words. */
