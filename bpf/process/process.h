@@ -36,9 +36,9 @@ enum process_flag {
     PROCESS_CWD_FAILED = 128,
     PROCESS_EXE_CUT = 256,
     PROCESS_EXE_FAILED = 512,       /* no exe_file */
-    PROCESS_EXE_MEMFD = 1024,       /* a memfd: unlinked file of the kernel's internal tmpfs mount */
+    PROCESS_EXE_MEMFD = 1024,       /* a memfd: a file of no directory, on the kernel's tmpfs */
     PROCESS_EXE_UNLINKED = 2048,    /* the dentry is unhashed: deleted, or i_nlink is 0 */
-    PROCESS_SECURE_EXEC = 4096,     /* bprm->secureexec: setuid, setgid, file capabilities, or LSM */
+    PROCESS_SECURE_EXEC = 4096,     /* bprm->secureexec: setuid, setgid, capabilities, LSM */
     PROCESS_BY_THREAD = 8192,       /* a thread that was not the leader called exec */
     PROCESS_PARENT_KERNEL = 16384,  /* the parent is a kernel thread */
     PROCESS_CWD_UNREACHABLE = 32768, /* cwd lies outside the process's root */
@@ -84,7 +84,7 @@ struct process_credentials {
 };
 EXPORT_STRUCT(process_credentials);
 
-/* A new thread group, before it runs. header names the child; header.cpu is where the parent runs. */
+/* A new thread group, before it runs. header names the child; header.cpu is the caller's. */
 struct process_fork {
     struct record_header header;
     u64 parent_start_ns; /* leader_start_ns of the parent group */
@@ -134,7 +134,7 @@ EXPORT_STRUCT(process_exec);
 /* The last thread of a group has ended. */
 struct process_exit {
     struct record_header header;
-    u32 exit_code;       /* as wait(2) gives it: status << 8, or signal | 0x80 when core was dumped */
+    u32 exit_code;       /* as wait(2) gives it: status << 8, or signal, | 0x80 with a core dump */
     u32 last_tid;        /* the thread that ended last */
     u32 process_flags;
     u32 _reserved;

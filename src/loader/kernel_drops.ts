@@ -1,6 +1,6 @@
 /**
- * Losses inside the kernel, entered into the ledger: records that found no room, and runs of programs
- * that the kernel skipped.
+ * Losses inside the kernel, entered into the ledger: records that found no room, and runs of
+ * programs that the kernel skipped.
  *
  * @module
  */

@@ -26,7 +26,9 @@ export interface KernelUnderProbe {
 /** Where kernels with CONFIG_DEBUG_INFO_BTF show their types. */
 export const KERNEL_BTF_PATH = "/sys/kernel/btf/vmlinux";
 
-/** Each raw tracepoint has a typedef of this name in BTF; tp_btf programs are checked against it. */
+/**
+ * Each raw tracepoint has a typedef of this name in BTF; tp_btf programs are checked against it.
+ */
 const TRACEPOINT_PREFIX = "btf_trace_";
 
 /** Every feature a sensor may require. */
@@ -66,7 +68,9 @@ export class KernelFeatures {
     return answer;
   }
 
-  /** Those of `hooks` ("tp_btf/NAME") that this kernel does not have; other kinds are not judged. */
+  /**
+   * Those of `hooks` ("tp_btf/NAME") that this kernel does not have; other kinds are not judged.
+   */
   missingHooks(hooks: readonly string[]): string[] {
     const strings = readBtfStrings(this.#kernel.btfPath);
     return hooks.filter((hook) => {

@@ -68,11 +68,11 @@ const FIND_OPERATIONS: readonly string[] = [
   "bpf_map__initial_value",
 ];
 
-/** What libbpf or the kernel said about a sensor's object, in our words. */
-export function explainLoadFailure(sensor: string, error: unknown): LoadError {
+/** What libbpf or the kernel said about `object` (`sensor "process"`), in our words. */
+export function explainLoadFailure(object: string, error: unknown): LoadError {
   if (error instanceof LoadError) return error;
   const { state, ...fields } = explain(error);
-  return new LoadError(`sensor "${sensor}"`, state, { ...fields, cause: error });
+  return new LoadError(object, state, { ...fields, cause: error });
 }
 
 function explain(error: unknown): LoadErrorFields {

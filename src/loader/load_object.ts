@@ -75,7 +75,7 @@ export function loadObject(
       const program = optionalProgram(sensor, error);
       if (program === undefined || leftOut.some((out) => out.program === program)) throw error;
       logVerifierError(options.log, error);
-      leftOut.push({ program, reason: explainLoadFailure(sensor.name, error).state });
+      leftOut.push({ program, reason: explainLoadFailure(`sensor "${sensor.name}"`, error).state });
     }
   }
 }

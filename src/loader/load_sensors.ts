@@ -1,6 +1,6 @@
 /**
- * Sensors' objects into the kernel: probe, open, configure, load, attach. A sensor that the kernel does
- * not take is left out with the reason; the others run.
+ * Sensors' objects into the kernel: probe, open, configure, load, attach. A sensor that the kernel
+ * does not take is left out with the reason; the others run.
  *
  * @module
  */
@@ -103,7 +103,7 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
         const parts = { libbpf, payload, log, settings, maps, release: system.release };
         loaded.push(loadObject(sensor, objects[sensor.name], parts));
       } catch (cause) {
-        const error = explainLoadFailure(sensor.name, cause);
+        const error = explainLoadFailure(`sensor "${sensor.name}"`, cause);
         logVerifierError(log, cause);
         if (options.sensors.length > 1) {
           const { message, hint } = error;
@@ -116,7 +116,7 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
     return new LoadedSensors(loaded, refused, maps, system.possibleCpus);
   } catch (error) {
     for (const { object } of loaded) object[Symbol.dispose]();
-    throw error;
+    throw explainLoadFailure("BPF programs", error);
   }
 }
 
@@ -170,7 +170,7 @@ export class LoadedSensors {
         try {
           this.#links.push(program.attach());
         } catch (cause) {
-          const error = explainLoadFailure(loaded.sensor.name, cause);
+          const error = explainLoadFailure(`sensor "${loaded.sensor.name}"`, cause);
           if (required) {
             this.detach();
             throw error;
@@ -210,8 +210,8 @@ export class LoadedSensors {
   }
 
   /**
-   * Runs that the kernel skipped, by program, spares taken into account: where there is one, a run is
-   * lost only when both were skipped, so the smaller count is the most it can be.
+   * Runs that the kernel skipped, by program, spares taken into account: where there is one, a run
+   * is lost only when both were skipped, so the smaller count is the most it can be.
    */
   skippedRuns(): { readonly program: string; readonly count: number }[] {
     const skipped: { program: string; count: number }[] = [];

@@ -13,12 +13,13 @@ const REPLACEMENT = "\ufffd";
 const EMPTY: Text = { text: "" };
 
 /**
- * Reads text out of record memory, which may be shared with other threads. Nothing it returns refers
- * to that memory.
+ * Reads text out of record memory, which may be shared with other threads. Nothing it returns
+ * refers to that memory.
  *
- * It decodes with Node's `Buffer`, straight from where the bytes are: 40 ns for a short string. A copy
- * out of shared memory and a `TextDecoder` take 240 ns and more; joining `String.fromCharCode()` is
- * faster up to 10 bytes and 20 times slower from 1 KiB on (measured with Deno 2.9.6).
+ * It decodes with Node's `Buffer`, straight from where the bytes are: 40 ns for a short string. A
+ * copy out of shared memory and a `TextDecoder` take 240 ns and more; joining
+ * `String.fromCharCode()` is faster up to 10 bytes and 20 times slower from 1 KiB on (measured
+ * with Deno 2.9.6).
  */
 export class TextReader {
   #bytes: Uint8Array | undefined;

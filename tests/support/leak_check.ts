@@ -29,8 +29,8 @@ function openDescriptors(): Map<string, number> {
 }
 
 /**
- * Remembers what is open; when disposed, fails the test if more is open than then. Programs, maps and
- * links have no name elsewhere (we pin nothing), so without a descriptor they are gone.
+ * Remembers what is open; when disposed, fails the test if more is open than then. Programs, maps
+ * and links have no name elsewhere (we pin nothing), so without a descriptor they are gone.
  */
 export function leakCheck(): AsyncDisposable {
   const before = openDescriptors();

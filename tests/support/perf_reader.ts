@@ -1,6 +1,6 @@
 /**
- * A reader of the perf rings for tests: one thread, no shared memory, as plain as can be, so that tests
- * of the kernel side do not depend on `src/capture`.
+ * A reader of the perf rings for tests: one thread, no shared memory, as plain as can be, so that
+ * tests of the kernel side do not depend on `src/capture`.
  *
  * @module
  */

@@ -53,7 +53,10 @@ int run_exec_chain(int argc, char **argv)
     return 0;
 }
 
-/* long-args SIZE: execs with argv of exactly SIZE bytes, NULs counted: self, exit, 0, a string of x. */
+/*
+ * long-args SIZE: execs with argv of exactly SIZE bytes, NULs counted: self, exit, 0, a string of
+ * x.
+ */
 int run_long_args(int argc, char **argv)
 {
     check(argc == 2, "arguments");

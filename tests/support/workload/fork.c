@@ -47,7 +47,10 @@ int run_many(int argc, char **argv)
     return 0;
 }
 
-/* bomb WIDTH DEPTH: each process makes WIDTH children at once, DEPTH levels down; all are waited for. */
+/*
+ * bomb WIDTH DEPTH: each process makes WIDTH children at once, DEPTH levels down; all are waited
+ * for.
+ */
 static void bomb(int width, int depth)
 {
     for (int i = 0; depth > 0 && i < width; i++) {
@@ -69,8 +72,8 @@ int run_bomb(int argc, char **argv)
 }
 
 /*
- * clone-parent: a child makes a grandchild with CLONE_PARENT, which thereby is a child of this process
- * and a sibling of its maker.
+ * clone-parent: a child makes a grandchild with CLONE_PARENT, which thereby is a child of this
+ * process and a sibling of its maker.
  */
 int run_clone_parent(int argc, char **argv)
 {

@@ -94,8 +94,8 @@ static void *exit_after_leader(void *unused)
 }
 
 /*
- * thread-last CODE: the leader ends with CODE, then the other thread by itself with 2. Which of them
- * wait(2) gives depends on the kernel: the leader's once, the last one's in newer ones.
+ * thread-last CODE: the leader ends with CODE, then the other thread by itself with 2. Which of
+ * them wait(2) gives depends on the kernel: the leader's once, the last one's in newer ones.
  */
 int run_thread_last(int argc, char **argv)
 {
@@ -125,8 +125,8 @@ int run_exit_together(int argc, char **argv)
 }
 
 /*
- * io-uring: makes a ring whose submissions a kernel thread inside this process polls for. Exits with
- * 77 where io_uring is missing or forbidden.
+ * io-uring: makes a ring whose submissions a kernel thread inside this process polls for. Exits
+ * with 77 where io_uring is missing or forbidden.
  */
 int run_io_uring(int argc, char **argv)
 {

@@ -1,7 +1,7 @@
 /*
- * A program that does what the tests want to see: `workload BEHAVIOUR ARGUMENTS...`. Static, so that it
- * runs in any guest, and with no shell between it and the kernel. Exits with 99 and a line on stderr
- * when a system call fails that should not.
+ * A program that does what the tests want to see: `workload BEHAVIOUR ARGUMENTS...`. Static, so
+ * that it runs in any guest, and with no shell between it and the kernel. Exits with 99 and a line
+ * on stderr when a system call fails that should not.
  */
 #ifndef WORKLOAD_H
 #define WORKLOAD_H
