@@ -23,11 +23,13 @@ typedef u32 __wsum;
 
 /* Values of the stable BPF interface (uapi/linux/bpf.h) that we use. */
 enum bpf_map_type {
+    BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
+#define BPF_ANY 0
 
 typedef int pid_t;
 typedef u32 dev_t;
@@ -133,15 +135,28 @@ struct cred {
 };
 
 struct kernfs_node {
+    const char *name;
     u64 id;
 };
 
+struct cgroup_root {
+    int hierarchy_id;
+};
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+};
+
 struct cgroup {
+    struct cgroup_subsys_state self;
     int level;
     struct kernfs_node *kn;
+    struct cgroup_root *root;
 };
 
 struct css_set {
+    struct cgroup_subsys_state *subsys[1];
     struct cgroup *dfl_cgrp;
 };
 
@@ -240,6 +255,24 @@ struct linux_binprm {
 };
 
 #pragma clang attribute pop
+
+/* Places in css_set.subsys[]; the values are the running kernel's, those here mean nothing. */
+enum cgroup_subsys_id {
+    cpuset_cgrp_id,
+    cpu_cgrp_id,
+    cpuacct_cgrp_id,
+    io_cgrp_id,
+    memory_cgrp_id,
+    devices_cgrp_id,
+    freezer_cgrp_id,
+    net_cls_cgrp_id,
+    perf_event_cgrp_id,
+    net_prio_cgrp_id,
+    hugetlb_cgrp_id,
+    pids_cgrp_id,
+    rdma_cgrp_id,
+    misc_cgrp_id,
+};
 
 /* include/linux/sched.h: made by kthread_create() and the like. */
 #define PF_KTHREAD 0x00200000

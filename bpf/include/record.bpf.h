@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define ENOENT 2
+#define E2BIG 7
 #define ENOSPC 28
 #define EOPNOTSUPP 95
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Process } from "./process.ts";
+import type { CgroupPlace, Process } from "./process.ts";
 
 /** Doubt about an event that is delivered all the same. */
 export type EventMark =
@@ -88,7 +88,29 @@ export interface GapEvent {
   readonly lastTimeNs: bigint;
 }
 
+/** What happened to a cgroup. */
+export type CgroupEventType =
+  | "cgroup_created"
+  | "cgroup_removed"
+  | "cgroup_released"
+  | "cgroup_attached";
+
+/** A cgroup came, went or got a task; on request only. */
+export interface CgroupEvent {
+  readonly type: CgroupEventType;
+  /** ns since the epoch. */
+  readonly timeNs: bigint;
+  readonly cpu: number;
+  /** The cgroup itself. */
+  readonly cgroup: CgroupPlace;
+  /** 0 for the root. */
+  readonly parentId: bigint;
+  /** The process that was moved, else the one that acted; missing when it is not cached. */
+  readonly subject?: ProcessReference;
+  readonly marks: readonly EventMark[];
+}
+
 /** Events about a process. */
 export type ProcessEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
 /** Everything a sink is given. */
-export type AgentEvent = ProcessEvent | GapEvent;
+export type AgentEvent = ProcessEvent | CgroupEvent | GapEvent;

@@ -99,7 +99,73 @@ export interface ProcessFound {
   readonly cgroup: CgroupPlace;
 }
 
-/** Everything that changes state. */
-export type Fact = ProcessForked | ProcessExecuted | ProcessExited | ProcessFound;
+/**
+ * What facts about a cgroup carry. `cgroup` is the cgroup itself; the process is the one that was
+ * moved, else the one that acted.
+ */
+export interface CgroupFactBase extends FactBase {
+  /** 0 for the root of the hierarchy. */
+  readonly parentId: bigint;
+  /** CLOCK_MONOTONIC ns of its making; 0 when that was not seen. */
+  readonly createdNs: bigint;
+  /** Within the hierarchy; may be cut, see `isPathCut`. */
+  readonly path: Text;
+  /** The kernel cuts long paths at the end that names the cgroup. */
+  readonly isPathCut: boolean;
+  /** Last part of the path, whole; "" for the root. */
+  readonly name: Text;
+  /** By the kernel's map: cgroups made below belong to the same workload. */
+  readonly isLeaf: boolean;
+  /** By the kernel's map: that workload is a container. */
+  readonly isContainer: boolean;
+  /** Deeper than the kernel's map goes. */
+  readonly isTooDeep: boolean;
+  /** tgid of the process that did it. */
+  readonly actorTgid: number;
+}
+
+/** A cgroup was made; nothing has entered it. */
+export interface CgroupCreated extends CgroupFactBase {
+  readonly type: "cgroup_created";
+}
+
+/** Its directory was removed: nothing will enter it again, and its path may be used again. */
+export interface CgroupRemoved extends CgroupFactBase {
+  readonly type: "cgroup_removed";
+}
+
+/** The kernel has let go of a removed cgroup. */
+export interface CgroupReleased extends CgroupFactBase {
+  readonly type: "cgroup_released";
+}
+
+/** A task was moved into it; told on request, and always of the agent's own moves. */
+export interface CgroupAttached extends CgroupFactBase {
+  readonly type: "cgroup_attached";
+  /** False when a thread was moved alone. */
+  readonly isWholeGroup: boolean;
+  /** Moved by the kernel: v1 cpuset whose cgroup lost its CPUs. */
+  readonly isTransfer: boolean;
+}
+
+/** A cgroup that was there before the agent, read from the file system. */
+export interface CgroupFound {
+  readonly type: "cgroup_found";
+  readonly hierarchy: number;
+  readonly id: bigint;
+  /** 0 for the root, or when the parent is hidden. */
+  readonly parentId: bigint;
+  readonly level: number;
+  readonly path: string;
+  /** Whether it or one below it has processes. */
+  readonly isPopulated: boolean;
+}
+
+/** Facts about processes from records. */
+export type ProcessFact = ProcessForked | ProcessExecuted | ProcessExited;
+/** Facts about cgroups from records. */
+export type CgroupFact = CgroupCreated | CgroupRemoved | CgroupReleased | CgroupAttached;
 /** Facts that a record of the kernel can make. */
-export type KernelFact = ProcessForked | ProcessExecuted | ProcessExited;
+export type KernelFact = ProcessFact | CgroupFact;
+/** Everything that changes state. */
+export type Fact = KernelFact | ProcessFound | CgroupFound;

@@ -77,9 +77,13 @@ export interface PrivilegeRaise {
 /** Where a process lives in the tracked cgroup hierarchy. Ids are 0 when unknown. */
 export interface CgroupPlace {
   readonly id: bigint;
+  /** The cgroup that names its workload: this one or an ancestor. */
   readonly trackingId: bigint;
+  /** Depth of `id`; the root is 0. */
   readonly level: number;
   readonly hierarchy: number;
+  /** Path of `id` within the hierarchy, when known. */
+  readonly path?: string;
 }
 
 /** One image of one thread group: a fork starts it, the next exec in the same pid ends it. */

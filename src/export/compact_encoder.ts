@@ -4,7 +4,8 @@
  * @module
  */
 import type { AgentEvent, ProcessEvent, Text } from "../events/mod.ts";
-import { eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import { cgroupWords, eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import { isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
@@ -48,6 +49,9 @@ export class CompactEncoder implements LineEncoder {
     const word = eventWord(event);
     if (event.type === "gap") {
       return `${time} ${this.#paint(ALARM, `${word} ${gapWords(event)}`)}\n`;
+    }
+    if (!isProcessEvent(event)) {
+      return `${time} ${this.#paint(CYAN, word)} ${cgroupWords(event)}\n`;
     }
     const process = event.subject.process;
     const pid = String(process.tgid).padStart(PID_COLUMNS);

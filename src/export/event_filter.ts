@@ -3,9 +3,16 @@
  *
  * @module
  */
-import type { AgentEvent, ProcessEvent, Text } from "../events/mod.ts";
+import type {
+  AgentEvent,
+  CgroupEvent,
+  ProcessEvent,
+  ProcessReference,
+  Text,
+} from "../events/mod.ts";
 import type { Counters } from "../telemetry/mod.ts";
 import { argumentsText } from "./arguments_text.ts";
+import { isProcessEvent } from "./event_kind.ts";
 import {
   FilterError,
   type FilterExpression,
@@ -28,7 +35,13 @@ export interface EventFilterOptions {
   readonly showForks?: boolean;
 }
 
-type Condition = (event: ProcessEvent) => boolean;
+/** An event with the process that it is about. */
+interface JudgedEvent {
+  readonly type: AgentEvent["type"];
+  readonly subject: ProcessReference;
+}
+
+type Condition = (event: JudgedEvent) => boolean;
 
 const FILTERS_MAX = 64;
 /**
@@ -45,6 +58,10 @@ const EVENT_NAMES = new Map<string, AgentEvent["type"]>([
   ["process_exec", "process_exec"],
   ["process_exit", "process_exit"],
   ["process_fork", "process_fork"],
+  ["cgroup_created", "cgroup_created"],
+  ["cgroup_removed", "cgroup_removed"],
+  ["cgroup_released", "cgroup_released"],
+  ["cgroup_attached", "cgroup_attached"],
 ]);
 
 /** All expressions must hold, one value of each list is enough. Gap events always pass. */
@@ -81,12 +98,20 @@ export class EventFilter {
   /** Whether the event is shown. Call it once for every event, in order: trees follow them. */
   matches(event: AgentEvent): boolean {
     if (event.type === "gap") return true;
+    if (!isProcessEvent(event)) return this.#matchesCgroup(event);
     let shown = event.type !== "process_fork" || this.#showForks;
     // Each tree must see each event, whatever the others say.
     for (const tree of this.#trees) if (!tree.observe(event)) shown = false;
     if (!shown) return false;
     for (const condition of this.#conditions) if (!condition(event)) return false;
     return true;
+  }
+
+  /** By the process that acted or was moved; one that is not known matches no condition. */
+  #matchesCgroup({ type, subject }: CgroupEvent): boolean {
+    if (subject === undefined) return this.#trees.length === 0 && this.#conditions.length === 0;
+    return this.#trees.every((tree) => tree.contains(subject.process.tgid)) &&
+      this.#conditions.every((condition) => condition({ type, subject }));
   }
 }
 
@@ -106,6 +131,10 @@ class TreeCondition {
 
   observe(event: ProcessEvent): boolean {
     return this.#tree.observe(event) === this.#wanted;
+  }
+
+  contains(tgid: number): boolean {
+    return this.#tree.contains(tgid) === this.#wanted;
   }
 }
 

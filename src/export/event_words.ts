@@ -3,8 +3,15 @@
  *
  * @module
  */
-import type { AgentEvent, GapCause, GapEvent, Process, ProcessExitEvent } from "../events/mod.ts";
-import { terminalString } from "./terminal_text.ts";
+import type {
+  AgentEvent,
+  CgroupEvent,
+  GapCause,
+  GapEvent,
+  Process,
+  ProcessExitEvent,
+} from "../events/mod.ts";
+import { terminalString, terminalText } from "./terminal_text.ts";
 import { formatSpan } from "./timestamp.ts";
 
 /** Four letters, so that lines stand under each other. */
@@ -16,6 +23,14 @@ export function eventWord(event: AgentEvent): string {
       return "fork";
     case "process_exit":
       return "exit";
+    case "cgroup_created":
+      return "cg+ ";
+    case "cgroup_removed":
+      return "cg- ";
+    case "cgroup_released":
+      return "cg--";
+    case "cgroup_attached":
+      return "cg<-";
     case "gap":
       return "GAP!";
   }
@@ -50,6 +65,18 @@ export function gapWords(event: GapEvent): string {
   words += `: ${CAUSE_WORDS[event.cause]}`;
   const span = event.lastTimeNs - event.firstTimeNs;
   return span > 0n ? `${words} (within ${formatSpan(span)})` : words;
+}
+
+/** `/a/b (id 42) by mkdir[17]`. */
+export function cgroupWords({ type, cgroup, subject, marks }: CgroupEvent): string {
+  let words = `${terminalString(cgroup.path ?? "?")} (id ${cgroup.id})`;
+  if (subject !== undefined) {
+    const { binary, tgid } = subject.process;
+    const name = terminalText(binary);
+    const preposition = type === "cgroup_attached" ? "" : "by ";
+    words += ` ${preposition}${name.slice(name.lastIndexOf("/") + 1)}[${tgid}]`;
+  }
+  return marks.length === 0 ? words : `${words} (${marks.join(", ")})`;
 }
 
 /** What deserves a look about the file: `[deleted]`, `[memfd]`; "" when nothing. */

@@ -5,6 +5,7 @@
  */
 import type {
   AgentEvent,
+  CgroupEvent,
   GapEvent,
   Process,
   ProcessEvent,
@@ -12,7 +13,12 @@ import type {
 } from "../events/mod.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import type { LineEncoder } from "./line_encoder.ts";
-import { binaryPropertiesJson, processFragment, type ProcessJsonOptions } from "./process_json.ts";
+import {
+  binaryPropertiesJson,
+  cgroupJson,
+  processFragment,
+  type ProcessJsonOptions,
+} from "./process_json.ts";
 import { Rfc3339Format } from "./timestamp.ts";
 
 export interface JsonEncoderOptions extends ProcessJsonOptions {
@@ -37,15 +43,36 @@ export class JsonEncoder implements LineEncoder {
 
   encode(event: AgentEvent): string {
     const time = this.#eventTimes.format(event.timeNs);
-    const body = event.type === "gap"
-      ? `{"gap":${this.#gap(event)}`
-      : `{"${event.type}":${this.#body(event, time)}`;
+    const body = `{"${event.type}":${this.#event(event, time)}`;
     return `${body},"node_name":${this.#nodeName},"time":"${time}"}\n`;
   }
 
   /** The `process` object alone, as in events but with no reference count. */
   encodeProcess(process: Process): string {
     return `${this.#fragment(process)},"tid":${process.tgid}}`;
+  }
+
+  #event(event: AgentEvent, time: string): string {
+    switch (event.type) {
+      case "gap":
+        return this.#gap(event);
+      case "process_exec":
+      case "process_fork":
+      case "process_exit":
+        return this.#body(event, time);
+      default:
+        return this.#cgroup(event);
+    }
+  }
+
+  #cgroup(event: CgroupEvent): string {
+    const { cgroup, subject, parentId, marks } = event;
+    let body = `{"cgroup":${cgroupJson(cgroup)},"hierarchy":${cgroup.hierarchy}`;
+    if (parentId !== 0n) body += `,"parent_id":"${parentId}"`;
+    if (subject !== undefined) body += `,"process":${this.#reference(subject)}`;
+    body += `,"cpu":${event.cpu}`;
+    if (marks.length > 0) body += `,"marks":${jsonStrings(marks)}`;
+    return body + "}";
   }
 
   #body(event: ProcessEvent, time: string): string {

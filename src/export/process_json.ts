@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Credentials, Namespaces, Process, Text } from "../events/mod.ts";
+import type { CgroupPlace, Credentials, Namespaces, Process, Text } from "../events/mod.ts";
 import { argumentsText } from "./arguments_text.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import { capabilityNames, secureBitNames } from "./kernel_names.ts";
@@ -80,6 +80,16 @@ export function binaryPropertiesJson(process: Process): string {
   return parts.join("") + "}";
 }
 
+/** A place among the cgroups; ids are strings, because they have 64 bits. */
+export function cgroupJson({ id, trackingId, path, level }: CgroupPlace): string {
+  const parts = ["{"];
+  pushRaw(parts, "id", `"${id}"`);
+  if (trackingId !== 0n) pushRaw(parts, "tracking_id", `"${trackingId}"`);
+  pushString(parts, "path", path ?? "");
+  pushRaw(parts, "level", String(level));
+  return parts.join("") + "}";
+}
+
 /** Fields that Tetragon does not have. */
 function pushOwnFields(parts: string[], process: Process): void {
   if (process.namespaceTgid !== process.tgid) {
@@ -99,6 +109,7 @@ function pushOwnFields(parts: string[], process: Process): void {
     if (exe.memfd) pushRaw(fields, "memfd", "true");
     pushRaw(parts, "exe", fields.join("") + "}");
   }
+  if (process.cgroup.id !== 0n) pushRaw(parts, "cgroup", cgroupJson(process.cgroup));
   pushRawBytes(parts, process);
 }
 

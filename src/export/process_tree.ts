@@ -36,6 +36,11 @@ export class ProcessTree {
     return this.#members.size;
   }
 
+  /** Whether a process is a root or a living member. */
+  contains(tgid: number): boolean {
+    return this.#roots.has(tgid) || this.#members.has(tgid);
+  }
+
   /** Takes note of the event, once, and says whether its process belongs to the tree. */
   observe(event: ProcessEvent): boolean {
     const { tgid, execId } = event.subject.process;

@@ -62,7 +62,9 @@ class FakeWriter implements OutputWriter {
 const NUMBERED: LineEncoder = {
   header: "",
   encode: (event) =>
-    event.type === "gap" ? `gap ${event.count}\n` : `${event.type} ${event.subject.process.tgid}\n`,
+    event.type === "gap"
+      ? `gap ${event.count}\n`
+      : `${event.type} ${event.subject?.process.tgid}\n`,
 };
 
 const PAD = "x".repeat(982);

@@ -4,7 +4,8 @@
  * @module
  */
 import type { AgentEvent, ProcessEvent } from "../events/mod.ts";
-import { eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import { cgroupWords, eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import { isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
@@ -47,9 +48,10 @@ export class TableEncoder implements LineEncoder {
   encode(event: AgentEvent): string {
     const time = this.#times.format(event.timeNs);
     const word = eventWord(event);
-    if (event.type === "gap") {
+    if (!isProcessEvent(event)) {
+      const words = event.type === "gap" ? gapWords(event) : cgroupWords(event);
       const start = `${fitToColumns(time, TIME_COLUMNS)} ${fitToColumns(word, EVENT_COLUMNS)} `;
-      return cutToColumns(start + gapWords(event), this.#columns) + "\n";
+      return cutToColumns(start + words, this.#columns) + "\n";
     }
     const process = event.subject.process;
     return this.#line([

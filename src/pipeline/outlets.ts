@@ -27,6 +27,10 @@ export class Outlets {
       process_exec: counter("process_exec"),
       process_fork: counter("process_fork"),
       process_exit: counter("process_exit"),
+      cgroup_created: counter("cgroup_created"),
+      cgroup_removed: counter("cgroup_removed"),
+      cgroup_released: counter("cgroup_released"),
+      cgroup_attached: counter("cgroup_attached"),
       gap: counter("gap"),
     };
   }

@@ -8,11 +8,19 @@
  */
 import { setImmediate } from "node:timers";
 import type { RecordSource } from "../capture/mod.ts";
-import type { KernelFact, ProcessFound } from "../events/mod.ts";
+import type {
+  CgroupAttached,
+  CgroupFact,
+  CgroupFound,
+  KernelFact,
+  ProcessFact,
+  ProcessFound,
+} from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
-import { type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
+import { type CgroupTable, type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
 import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
 import { attachContext, exitStatus } from "./attach_context.ts";
+import { cgroupEvent } from "./cgroup_event.ts";
 import { DecoderTable } from "./decode_record.ts";
 import { type MergeOptions, MergeStatus, TimeMerge } from "./merge_by_time.ts";
 import type { PipelineOutlet } from "./outlet.ts";
@@ -24,6 +32,8 @@ export interface PipelineParts {
   readonly source: RecordSource;
   readonly decoders: readonly RecordDecoder[];
   readonly cache: ProcessCache;
+  /** Missing: nothing is known of cgroups but what process records say. */
+  readonly cgroups?: CgroupTable;
   readonly sinks: readonly PipelineOutlet[];
   readonly losses: LossLedger;
   readonly counters: Counters;
@@ -36,6 +46,12 @@ export interface PipelineOptions extends MergeOptions {
   readonly ancestors?: boolean;
   /** Emit process_fork events. Default false. */
   readonly emitForks?: boolean;
+  /** Emit events about cgroups. Default false. */
+  readonly emitCgroups?: boolean;
+  /** Reads which cgroups there are, before `scan`, under the same conditions. */
+  readonly scanCgroups?: () => readonly CgroupFound[];
+  /** Told of each task that was moved. */
+  readonly onAttached?: (fact: CgroupAttached) => void;
   /**
    * Reads what runs already; called once at the start of `run()`. Hooks must be attached and the
    * source running by then, so that nothing falls between.
@@ -113,11 +129,13 @@ export class Pipeline {
 
   /** Scan, window, then what ran before and the window's facts, in that order. */
   async #start(signal: AbortSignal): Promise<void> {
-    const { cache } = this.#parts;
+    const { cache, cgroups } = this.#parts;
+    // At once: what the records of the window say of these cgroups came after it or is the same.
+    for (const fact of this.#options.scanCgroups?.() ?? []) cgroups?.applyFound(fact);
     const found = this.#options.scan?.();
     if (found === undefined) return;
     const window = await this.#collectWindow(signal);
-    const plan = resolveStartup(found, window.map(({ fact }) => fact));
+    const plan = resolveStartup(found, window.map(({ fact }) => fact).filter(isProcessFact));
     this.#emitFound(cache.kernel);
     let count = 0;
     for (const { fact, image } of plan.processes) {
@@ -218,6 +236,23 @@ export class Pipeline {
   }
 
   #apply(fact: KernelFact, isLate: boolean): void {
+    if (isProcessFact(fact)) this.#applyProcess(fact, isLate);
+    else this.#applyCgroup(fact, isLate);
+  }
+
+  #applyCgroup(fact: CgroupFact, isLate: boolean): void {
+    const cgroup = this.#parts.cgroups?.apply(fact);
+    if (fact.type === "cgroup_attached") this.#options.onAttached?.(fact);
+    if (this.#options.emitCgroups !== true) return;
+    const event = cgroupEvent(fact, cgroup, {
+      timeNs: this.#parts.clock.wallNs(fact.timeNs),
+      isLate,
+      subject: this.#parts.cache.find(fact.tgid, fact.leaderStartNs),
+    });
+    if (event !== undefined) this.#outlets.push(event);
+  }
+
+  #applyProcess(fact: ProcessFact, isLate: boolean): void {
     const isTidWrong = this.#tidRule.isBroken(fact);
     const subject = this.#parts.cache.apply(fact);
     if (subject === undefined) return;
@@ -259,9 +294,10 @@ export class Pipeline {
   }
 
   #tick(): void {
-    const { cache, clock, losses } = this.#parts;
+    const { cache, cgroups, clock, losses } = this.#parts;
     this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
     cache.sweep(clock.monotonicNs());
+    cgroups?.sweep(clock.monotonicNs());
     this.#options.onTick?.();
     const gaps = takeGaps(losses, clock);
     for (const gap of gaps) this.#outlets.push(gap);
@@ -271,6 +307,17 @@ export class Pipeline {
   /** CLOCK_MONOTONIC as a double: exact enough for order, see `RecordView.order`. */
   #nowNs(): number {
     return Number(this.#parts.clock.monotonicNs());
+  }
+}
+
+function isProcessFact(fact: KernelFact): fact is ProcessFact {
+  switch (fact.type) {
+    case "process_forked":
+    case "process_executed":
+    case "process_exited":
+      return true;
+    default:
+      return false;
   }
 }
 

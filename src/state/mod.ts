@@ -4,6 +4,14 @@
  * @module
  */
 export type { CachedProcess } from "./cache_entry.ts";
+export type { CgroupState, CgroupTracking, KnownCgroup } from "./cgroup_entry.ts";
+export {
+  type CgroupChange,
+  type CgroupListener,
+  CgroupTable,
+  type CgroupTableOptions,
+  type RecalledCgroup,
+} from "./cgroup_table.ts";
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
 export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";

@@ -9,10 +9,10 @@
  * @module
  */
 import type {
-  KernelFact,
   Process,
   ProcessExecuted,
   ProcessExited,
+  ProcessFact,
   ProcessForked,
   ProcessFound,
 } from "../events/mod.ts";
@@ -20,7 +20,7 @@ import type { Clock, Counter, Counters } from "../telemetry/mod.ts";
 import { type CachedProcess, CacheEntry, NS_PER_TICK } from "./cache_entry.ts";
 import { CacheStore } from "./cache_store.ts";
 import { estimateSize } from "./entry_size.ts";
-import { ProcessMaker } from "./process_maker.ts";
+import { type PlaceOf, ProcessMaker } from "./process_maker.ts";
 
 /** What a process cache needs. */
 export interface ProcessCacheOptions {
@@ -34,6 +34,8 @@ export interface ProcessCacheOptions {
   readonly bytesMax?: number;
   /** How long an image nobody refers to waits for late records. Default 2,000 ms. */
   readonly lingerMs?: number;
+  /** Says more about where a process is; `CgroupTable.place()` fits. */
+  readonly placeOf?: PlaceOf;
 }
 
 /** How much of a found process is believed. */
@@ -52,8 +54,8 @@ export class ProcessCache {
   readonly #store: CacheStore;
   readonly #maker: ProcessMaker;
   readonly #kernel: CacheEntry;
-  readonly #unknown: Readonly<Record<KernelFact["type"], Counter>>;
-  readonly #duplicates: Readonly<Record<KernelFact["type"], Counter>>;
+  readonly #unknown: Readonly<Record<ProcessFact["type"], Counter>>;
+  readonly #duplicates: Readonly<Record<ProcessFact["type"], Counter>>;
   readonly #tgidReused: Counter;
   readonly #adopted: Counter;
 
@@ -64,7 +66,7 @@ export class ProcessCache {
       bytesMax: options.bytesMax ?? BYTES_MAX,
       lingerNs: BigInt(options.lingerMs ?? LINGER_MS) * 1_000_000n,
     }, counters);
-    this.#maker = new ProcessMaker(options.nodeName, options.clock);
+    this.#maker = new ProcessMaker(options.nodeName, options.clock, options.placeOf);
     this.#kernel = makeKernelEntry(this.#maker.kernel());
     this.#unknown = countersByKind(
       counters,
@@ -111,7 +113,7 @@ export class ProcessCache {
    *
    * @returns the image the fact is about, or undefined when the fact told nothing new.
    */
-  apply(fact: KernelFact): CachedProcess | undefined {
+  apply(fact: ProcessFact): CachedProcess | undefined {
     this.#store.advance(fact.timeNs);
     switch (fact.type) {
       case "process_forked":
@@ -138,7 +140,7 @@ export class ProcessCache {
     return this.#insert({
       process: image === "read"
         ? this.#maker.found(fact, parent?.process)
-        : this.#maker.unknown({ ...fact, startNs }, parent?.process),
+        : this.#maker.unknown({ ...fact, startNs, seenNs: fact.readToNs }, parent?.process),
       startNs: undefined,
       startTicks: fact.startTicks,
       imageNs: image === "read" ? fact.readFromNs : 0n,
@@ -230,6 +232,8 @@ export class ProcessCache {
       namespaceTgid: fact.namespaceTgid,
       pidNsLevel: 0,
       startNs: fact.leaderStartNs,
+      cgroup: fact.cgroup,
+      seenNs: fact.timeNs,
     };
     const entry = this.#insert({
       process: this.#maker.unknown(group, undefined),
@@ -287,7 +291,7 @@ interface EntryFacts {
   readonly found?: boolean;
 }
 
-function startOf(fact: KernelFact): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
+function startOf(fact: ProcessFact): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
   return {
     startNs: fact.leaderStartNs,
     startTicks: fact.leaderStartNs / NS_PER_TICK,
@@ -312,7 +316,7 @@ function countersByKind(
   counters: Counters,
   name: string,
   help: string,
-): Record<KernelFact["type"], Counter> {
+): Record<ProcessFact["type"], Counter> {
   return {
     process_forked: counters.counter(name, help, { kind: "fork" }),
     process_executed: counters.counter(name, help, { kind: "exec" }),

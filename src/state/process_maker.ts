@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import type {
+  CgroupPlace,
   Credentials,
   Namespaces,
   Process,
@@ -66,18 +67,27 @@ export interface UnknownGroup {
   readonly pidNsLevel: number;
   /** Boot-time ns; the exec_id's time, as for processes from /proc. */
   readonly startNs: bigint;
+  /** Where a record, or /proc, has seen it. */
+  readonly cgroup: CgroupPlace;
+  /** CLOCK_MONOTONIC ns of that. */
+  readonly seenNs: bigint;
 }
+
+/** Says more about the place of a process in a record of that CLOCK_MONOTONIC time, ns. */
+export type PlaceOf = (place: CgroupPlace, timeNs: bigint) => CgroupPlace;
 
 /** Makes processes of one node. */
 export class ProcessMaker {
   readonly #node: string;
   readonly #clock: Clock;
+  readonly #placeOf: PlaceOf;
   /** CLOCK_BOOTTIME less CLOCK_MONOTONIC; changes only while the machine sleeps. */
   #sleptNs: bigint;
 
-  constructor(nodeName: string, clock: Clock) {
+  constructor(nodeName: string, clock: Clock, placeOf: PlaceOf = (place) => place) {
     this.#node = nodeName;
     this.#clock = clock;
+    this.#placeOf = placeOf;
     this.#sleptNs = clock.boottimeNs() - clock.monotonicNs();
   }
 
@@ -138,7 +148,7 @@ export class ProcessMaker {
       credentials: sharedCredentials(fact.credentials, parent?.credentials),
       namespaces: sharedNamespaces(fact.namespaces, parent?.namespaces),
       inInitTree,
-      cgroup: fact.cgroup,
+      cgroup: this.#placeOf(fact.cgroup, fact.timeNs),
       unknown,
     };
   }
@@ -180,7 +190,7 @@ export class ProcessMaker {
       namespaces: sharedNamespaces(fact.namespaces, how.before?.namespaces),
       ...(privileges !== undefined && { privileges }),
       inInitTree,
-      cgroup: fact.cgroup,
+      cgroup: this.#placeOf(fact.cgroup, fact.timeNs),
       unknown: false,
     };
   }
@@ -213,7 +223,7 @@ export class ProcessMaker {
       credentials: sharedCredentials(fact.credentials, parent?.credentials),
       namespaces: sharedNamespaces(fact.namespaces, parent?.namespaces),
       inInitTree,
-      cgroup: fact.cgroup,
+      cgroup: this.#placeOf(fact.cgroup, fact.readToNs),
       unknown: false,
     };
   }
@@ -235,7 +245,7 @@ export class ProcessMaker {
       credentials: UNKNOWN_CREDENTIALS,
       namespaces: NO_NAMESPACES,
       inInitTree: isInInitTree(group.pidNsLevel, group.namespaceTgid, parent),
-      cgroup: NO_CGROUP,
+      cgroup: this.#placeOf(group.cgroup, group.seenNs),
       unknown: true,
     };
   }

@@ -21,7 +21,7 @@
  *
  * @module
  */
-import type { KernelFact, ProcessExecuted, ProcessFound, Text } from "../events/mod.ts";
+import type { ProcessExecuted, ProcessFact, ProcessFound, Text } from "../events/mod.ts";
 import { NS_PER_TICK } from "./cache_entry.ts";
 import type { FoundImage } from "./process_cache.ts";
 
@@ -51,9 +51,9 @@ const EXEC_TRANSITION_NS = 1_000_000_000n;
 /** Decides which found processes are told, and how. Pure; `window` is in time order. */
 export function resolveStartup(
   found: readonly ProcessFound[],
-  window: readonly KernelFact[],
+  window: readonly ProcessFact[],
 ): StartupPlan {
-  const factsByGroup = new Map<string, KernelFact[]>();
+  const factsByGroup = new Map<string, ProcessFact[]>();
   for (const fact of window) {
     const key = groupKey(fact.tgid, fact.leaderStartNs / NS_PER_TICK);
     const facts = factsByGroup.get(key);
@@ -77,7 +77,7 @@ export function resolveStartup(
 }
 
 /** What the scan's reading of a process is worth, given the records about it. */
-function believedImage(found: ProcessFound, live: readonly KernelFact[]): FoundImage {
+function believedImage(found: ProcessFound, live: readonly ProcessFact[]): FoundImage {
   for (const fact of live) {
     if (fact.type === "process_executed") {
       return isImageBefore(found, fact) ? "read" : "unknown";

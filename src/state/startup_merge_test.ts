@@ -9,7 +9,7 @@ import {
   type Group,
 } from "../../tests/support/sample_facts.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
-import type { KernelFact, ProcessFound } from "../events/mod.ts";
+import type { ProcessFact, ProcessFound } from "../events/mod.ts";
 import { Counters } from "../telemetry/mod.ts";
 import { ProcessCache } from "./process_cache.ts";
 import { resolveStartup } from "./startup_merge.ts";
@@ -24,7 +24,7 @@ const SHELL: Group = { tgid: 100, startNs: 500n * MS };
 const YOUNG: Group = { tgid: 200, startNs: 985n * MS + 123n };
 
 /** Names of what a consumer would see: exec events with their binary, and exits. */
-function told(processes: readonly ProcessFound[], window: readonly KernelFact[]): string[] {
+function told(processes: readonly ProcessFound[], window: readonly ProcessFact[]): string[] {
   const cache = new ProcessCache({
     nodeName: "n",
     clock: new FakeClock(),
@@ -163,7 +163,7 @@ function randomHost(random: SeededRandom) {
   lives[0]!.images.push({ fromNs: 0n, path: "/init" });
   const attachNs = 400n * MS;
   const scanNs = 500n * MS;
-  const facts: KernelFact[] = [];
+  const facts: ProcessFact[] = [];
   for (let nowNs = 1n; nowNs < 600n * MS; nowNs += BigInt(1 + random.below(3_000_000))) {
     const running = lives.filter(({ endNs }) => endNs > nowNs);
     const actor = running[random.below(running.length)]!;

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { KernelFact } from "../events/mod.ts";
+import type { ProcessFact } from "../events/mod.ts";
 import type { Counter, Counters } from "../telemetry/mod.ts";
 
 /** Checks facts and counts those that break the rule, by kind. */
 export class TidRule {
-  readonly #mismatches: Readonly<Record<KernelFact["type"], Counter>>;
+  readonly #mismatches: Readonly<Record<ProcessFact["type"], Counter>>;
 
   constructor(counters: Counters) {
     const counter = (kind: string) =>
@@ -26,7 +26,7 @@ export class TidRule {
   }
 
   /** Whether the fact breaks the rule; counts it then. */
-  isBroken(fact: KernelFact): boolean {
+  isBroken(fact: ProcessFact): boolean {
     if (fact.tid === fact.tgid) return false;
     this.#mismatches[fact.type].value += 1;
     return true;

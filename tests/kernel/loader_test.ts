@@ -42,7 +42,7 @@ function processSensor(changes: Partial<Sensor>): Sensor {
 kernelTest({
   name: "loadSensors() counts records that have no ring, by kind and CPU",
   async run() {
-    using loader = load(SENSORS);
+    using loader = load([processSensor({})]);
     deepStrictEqual(loader.loaded.report.map(({ loaded }) => loaded), [true]);
     strictEqual(loader.loaded.readDrops(ProcessRecordKind.PROCESS_EXEC).length, 0);
     loader.loaded.attach();
@@ -70,7 +70,7 @@ kernelTest({
       programs: [{ name: "on_process_exec", hook: "tp_btf/no_such_hook", required: true }],
     });
     const warnings: string[] = [];
-    using loader = load([missing, ...SENSORS], warnings);
+    using loader = load([missing, processSensor({})], warnings);
     deepStrictEqual(loader.loaded.report.map(({ loaded }) => loaded), [true, false]);
     const error = loader.loaded.report[1]?.error;
     strictEqual(error?.obstacle, "not_supported");
@@ -92,10 +92,10 @@ kernelTest({
 kernelTest({
   name: "loadSensors() shares the maps of records between objects",
   run() {
-    using loader = load([...SENSORS, ...SENSORS]);
+    using loader = load([processSensor({}), processSensor({})]);
     const [first, second] = loader.loaded.report;
     ok(first?.loaded && second?.loaded);
-    using alone = load(SENSORS);
+    using alone = load([processSensor({})]);
     // scratch and .rodata are each object's own; records and record_drops count once.
     ok(loader.loaded.mapMemorySize() < 2 * alone.loaded.mapMemorySize());
   },

@@ -5,6 +5,8 @@
  */
 import type {
   AgentEvent,
+  CgroupEvent,
+  CgroupPlace,
   GapEvent,
   Namespaces,
   Process,
@@ -29,9 +31,43 @@ const SECURE_BITS = ["NoRoot", "NoSetUidFixup", "KeepCaps", "NoCapAmbientRaise"]
 
 /** What the JSON line of the event must parse to. */
 export function referenceLine(event: AgentEvent, options: JsonEncoderOptions): Json {
-  const body = event.type === "gap" ? referenceGap(event) : referenceBody(event, options);
+  const body = referenceEvent(event, options);
   const line = { [event.type]: body, node_name: options.nodeName, time: rfc3339(event.timeNs) };
   return JSON.parse(JSON.stringify(line));
+}
+
+function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
+  switch (event.type) {
+    case "gap":
+      return referenceGap(event);
+    case "process_exec":
+    case "process_fork":
+    case "process_exit":
+      return referenceBody(event, options);
+    default:
+      return referenceCgroup(event, options);
+  }
+}
+
+function referenceCgroup(event: CgroupEvent, options: JsonEncoderOptions): Json {
+  const { cgroup, parentId, subject, cpu, marks } = event;
+  return {
+    cgroup: referencePlace(cgroup),
+    hierarchy: cgroup.hierarchy,
+    parent_id: omit(String(parentId), "0"),
+    process: subject && reference(subject, options),
+    cpu,
+    marks: full(marks),
+  };
+}
+
+function referencePlace({ id, trackingId, path, level }: CgroupPlace): Json {
+  return {
+    id: `${id}`,
+    tracking_id: omit(`${trackingId}`, "0"),
+    path: omit(path ?? "", ""),
+    level,
+  };
 }
 
 function referenceGap(event: GapEvent): Json {
@@ -125,6 +161,7 @@ function reference({ process, references }: ProcessReference, options: JsonEncod
     namespace_pid: process.namespaceTgid === process.tgid ? undefined : process.namespaceTgid,
     argv: full(process.argv.map((argument) => argument.text)),
     interpreter: omit(process.interpreter?.text ?? "", ""),
+    cgroup: process.cgroup.id === 0n ? undefined : referencePlace(process.cgroup),
     exe: exe && {
       path: omit(exe.path.text, ""),
       inode: String(exe.inode),

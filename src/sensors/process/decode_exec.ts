@@ -11,7 +11,7 @@ import {
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
 import { TextReader } from "../text_reader.ts";
-import { checkSize, readCgroupPlace } from "./record_parts.ts";
+import { checkSize, readCgroupPlace } from "../record_parts.ts";
 
 /** Most execs have none, and the object is never changed. */
 const NO_PROBLEMS: ExecProblems = readProblems(0);

@@ -7,7 +7,7 @@ import {
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
-import { checkSize, readCgroupPlace } from "./record_parts.ts";
+import { checkSize, readCgroupPlace } from "../record_parts.ts";
 
 /** Reads `struct process_exit`. */
 export class ExitDecoder implements RecordDecoder {

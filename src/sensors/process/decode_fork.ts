@@ -10,7 +10,7 @@ import {
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
-import { checkSize, readCgroupPlace } from "./record_parts.ts";
+import { checkSize, readCgroupPlace } from "../record_parts.ts";
 
 /** Reads `struct process_fork`. */
 export class ForkDecoder implements RecordDecoder {

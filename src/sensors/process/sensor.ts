@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cgroupGlobals } from "../cgroup_globals.ts";
 import type { Sensor } from "../sensor.ts";
 import { ExecDecoder } from "./decode_exec.ts";
 import { ExitDecoder } from "./decode_exit.ts";
@@ -30,6 +31,9 @@ export const processSensor: Sensor = {
   ],
   decoders: [new ForkDecoder(), new ExecDecoder(), new ExitDecoder()],
   globals(settings) {
-    return { collect_environment: settings["environment_variables"] === true };
+    return {
+      collect_environment: settings["environment_variables"] === true,
+      ...cgroupGlobals(settings),
+    };
   },
 };

@@ -1,5 +1,5 @@
-import type { CgroupPlace } from "../../events/mod.ts";
-import { RecordHeaderOffset as Header, type RecordView } from "../../wire/mod.ts";
+import type { CgroupPlace } from "../events/mod.ts";
+import { RecordHeaderOffset as Header, type RecordView } from "../wire/mod.ts";
 
 /** Where the task of a record at byte `at` lives; ids are 0 when the kernel side could not tell. */
 export function readCgroupPlace(view: DataView, at: number): CgroupPlace {
