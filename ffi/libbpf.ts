@@ -6,8 +6,8 @@
 import { BpfObject, type OpenObjectOptions } from "./bpf_object.ts";
 import { readCString } from "./c_string.ts";
 import { dlopen } from "./dlopen.ts";
-import type { ErrnoReader } from "./errno.ts";
-import { LibraryError, unwrap } from "./errors.ts";
+import { Errno, type ErrnoReader } from "./errno.ts";
+import { type Attempt, LibbpfError, LibraryError, unwrap } from "./errors.ts";
 import { openLibcTable } from "./libc.ts";
 import { type LibbpfLog, type LibbpfLogLevel, LogBridge } from "./log_bridge.ts";
 import { MapElements } from "./map_elements.ts";
@@ -113,14 +113,24 @@ export class Libbpf {
   probeProgramType(type: number): boolean {
     const operation = "libbpf_probe_bpf_prog_type";
     const attempt = { operation, action: "probe program type", object: `${type}` };
-    return unwrap(this.#parts.symbols[operation](type, null), attempt) === 1;
+    return this.#unwrapProbe(this.#parts.symbols[operation](type, null), attempt);
   }
 
   /** Whether the kernel takes maps of this `enum bpf_map_type`. Makes a tiny one to see. */
   probeMapType(type: number): boolean {
     const operation = "libbpf_probe_bpf_map_type";
     const attempt = { operation, action: "probe map type", object: `${type}` };
-    return unwrap(this.#parts.symbols[operation](type, null), attempt) === 1;
+    return this.#unwrapProbe(this.#parts.symbols[operation](type, null), attempt);
+  }
+
+  /**
+   * libbpf answers 0 for whatever bpf(2) refused, and leaves its error in errno. Of those EPERM
+   * says nothing about the kernel: this process may not ask (user namespace, seccomp).
+   */
+  #unwrapProbe(answer: number, attempt: Attempt): boolean {
+    const code = this.#parts.errno.read();
+    if (answer === 0 && code === Errno.EPERM) throw new LibbpfError(attempt, code);
+    return unwrap(answer, attempt) === 1;
   }
 
   /** Makes the kernel count program runs until disposed. Costs every BPF program some time. */

@@ -155,3 +155,15 @@ Deno.test("Libbpf refuses a library before 1.0", () => {
   fake.version = "v0.8";
   throws(() => new Libbpf(fake.parts, "old.so"), LibraryError);
 });
+
+Deno.test("Libbpf.probeMapType() tells what the kernel lacks from what is forbidden", () => {
+  const fake = new FakeLibbpf();
+  using libbpf = new Libbpf(fake.parts, "fake.so");
+  fake.probeErrno = Errno.EINVAL;
+  strictEqual(libbpf.probeMapType(4), false);
+  strictEqual(libbpf.probeProgramType(1), false);
+  fake.probeErrno = Errno.EPERM;
+  const denied = { name: "LibbpfError", errnoName: "EPERM" };
+  throws(() => libbpf.probeMapType(4), denied);
+  throws(() => libbpf.probeProgramType(1), denied);
+});

@@ -62,6 +62,8 @@ export class FakeLibbpf {
   /** What the verifier writes when the load fails. */
   verifierLog = "";
   version = "v1.1";
+  /** Errno that is left behind by a probe that answers no; null for probes that answer yes. */
+  probeErrno: number | null = null;
   #errno = 0;
   #log: Uint8Array | null = null;
   readonly #object = allocate("object");
@@ -118,8 +120,8 @@ export class FakeLibbpf {
       libbpf_version_string: () => allocate(this.version),
       libbpf_num_possible_cpus: () => CPUS,
       libbpf_set_print: () => null,
-      libbpf_probe_bpf_prog_type: () => 1,
-      libbpf_probe_bpf_map_type: () => 1,
+      libbpf_probe_bpf_prog_type: () => this.#probe(),
+      libbpf_probe_bpf_map_type: () => this.#probe(),
       bpf_enable_stats: () => this.#opened(`fd ${STATS_FD}`, STATS_FD),
       bpf_object__open_mem: () => this.#opened("object", this.#object),
       bpf_object__load: () => 0,
@@ -158,6 +160,11 @@ export class FakeLibbpf {
         return 0;
       },
     };
+  }
+
+  #probe(): number {
+    this.#errno = this.probeErrno ?? this.#errno;
+    return this.probeErrno === null ? 1 : 0;
   }
 
   #opened<Result>(what: string, result: Result): Result {
