@@ -71,7 +71,10 @@ export class SensorRecorder {
       this.#drain();
     }
     const result = await run;
-    await this.until((fact) => fact.type === "process_exited" && fact.tgid === result.pid);
+    const fork = await this.until((fact) =>
+      fact.type === "process_forked" && fact.tgid === result.pid
+    );
+    await this.until((fact) => fact.type === "process_exited" && keyOf(fact) === keyOf(fork));
     const facts = this.descendants(result.pid);
     return {
       ...result,
@@ -82,15 +85,13 @@ export class SensorRecorder {
     };
   }
 
-  /** Waits for a fact, which may be there already. */
-  async until<F extends KernelFact>(
-    matches: (fact: KernelFact) => boolean,
-  ): Promise<F> {
+  /** Waits for a fact, which may be there already; gives the last that came. */
+  async until(matches: (fact: KernelFact) => boolean): Promise<KernelFact> {
     const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
       this.#drain();
-      const found = this.#facts.find(matches);
-      if (found !== undefined) return found as F;
+      const found = this.#facts.findLast(matches);
+      if (found !== undefined) return found;
       if (performance.now() > deadline) throw new Error(`No such fact in ${DEADLINE_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
@@ -99,14 +100,24 @@ export class SensorRecorder {
   /** Facts about a process and what came from it, in time order. */
   descendants(pid: number): KernelFact[] {
     this.#drain();
-    const family = new Set([pid]);
     const facts = [...this.#facts].sort((a, b) => a.timeNs < b.timeNs ? -1 : 1);
+    const family = new Set([this.#groupOf(pid)]);
     // A child is known by its fork, and that is before all else of it.
     for (const fact of facts) {
       if (fact.type !== "process_forked") continue;
-      if (family.has(fact.parentTgid) || family.has(fact.parentTid)) family.add(fact.tgid);
+      if (family.has(groupKey(fact.parentTgid, fact.parentStartNs))) family.add(keyOf(fact));
     }
-    return facts.filter((fact) => family.has(fact.tgid));
+    return facts.filter((fact) => family.has(keyOf(fact)));
+  }
+
+  /** The thread group that has `pid` now, or had it last: pids are used again. */
+  #groupOf(pid: number): string {
+    const own = this.#facts.findLast(({ tgid }) => tgid === pid);
+    if (own !== undefined) return keyOf(own);
+    const child = this.#facts.findLast((fact) =>
+      fact.type === "process_forked" && fact.parentTgid === pid
+    );
+    return child?.type === "process_forked" ? groupKey(pid, child.parentStartNs) : "";
   }
 
   /** Bytes of the record a fact was made from. */
@@ -151,6 +162,15 @@ export class SensorRecorder {
     this.#libbpf[Symbol.dispose]();
     this.#libc[Symbol.dispose]();
   }
+}
+
+function keyOf({ tgid, leaderStartNs }: KernelFact): string {
+  return groupKey(tgid, leaderStartNs);
+}
+
+/** Names a thread group for ever, also when its pid is used again. */
+function groupKey(tgid: number, startNs: bigint): string {
+  return `${tgid}:${startNs}`;
 }
 
 /** The only element of a list. */
