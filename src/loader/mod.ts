@@ -12,6 +12,7 @@ export {
   type StartMode,
 } from "./payload.ts";
 export { readCgroupSubsystems } from "./btf_enum.ts";
+export { readCgroupSubsystems } from "./btf_enum.ts";
 export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
 export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
 export { LoadError, type LoadObstacle } from "./load_error.ts";
