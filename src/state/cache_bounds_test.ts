@@ -72,6 +72,21 @@ Deno.test("ProcessCache holds its byte budget with long arguments", () => {
   assert.equal(gauge("capacity"), 65_536);
 });
 
+Deno.test("ProcessCache keeps little of a storm of short processes, the youngest longest", () => {
+  const { cache, counters } = setUp();
+  const group = (tgid: number): Group => ({ tgid, startNs: BigInt(tgid) * 1000n });
+  for (let tgid = 2; tgid < 6002; tgid++) {
+    const { startNs } = group(tgid);
+    cache.apply(forked(group(tgid), INIT, startNs));
+    cache.apply(executed(group(tgid), startNs + 1n, "/bin/true"));
+    cache.apply(exited(group(tgid), startNs + 2n));
+  }
+  assert.equal(cache.size, 1 + 2048, "init, and exited images; none of those that exec replaced");
+  assert.notEqual(cache.find(6001, group(6001).startNs), undefined);
+  assert.equal(cache.find(3000, group(3000).startNs), undefined);
+  assert.equal(counters.total("shrike_process_cache_evictions_total"), 0);
+});
+
 Deno.test("ProcessCache stays within bound and fast in a bomb of 200,000 forks that never exit", () => {
   const { cache, counters } = setUp();
   const started = performance.now();
