@@ -12,7 +12,6 @@ export {
   type StartMode,
 } from "./payload.ts";
 export { readCgroupSubsystems } from "./btf_enum.ts";
-export { readCgroupSubsystems } from "./btf_enum.ts";
 export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
 export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
 export { LoadError, type LoadObstacle } from "./load_error.ts";
@@ -27,10 +26,3 @@ export {
 } from "./load_sensors.ts";
 export type { KernelDropRow } from "./record_drops.ts";
 export { CGROUP_COUNTS_MAP, CGROUPS_MAP, type MapEntries } from "./shared_maps.ts";
-export {
-  CgroupMap,
-  type CgroupMapOptions,
-  type CgroupOwner,
-  type CgroupRow,
-  type KernelCgroupRow,
-} from "./cgroup_map.ts";
