@@ -7,7 +7,6 @@
 import { join } from "node:path";
 import { openWorkspace, pinnedDeno } from "../../scripts/build/workspace.ts";
 import type { KernelImage } from "../../scripts/fetch_kernels.ts";
-import { buildWorkload } from "../support/workload.ts";
 import { bootGuest } from "./boot_kernel.ts";
 import { addBusybox, GuestTree } from "./guest_tree.ts";
 import { readJunit, type TestOutcome } from "../../scripts/read_junit.ts";
@@ -33,7 +32,10 @@ const JUNIT_PATH = "/run/junit.xml";
 /** Emulation is 5 to 10 times slower than the machine, and two guests share it. */
 const TEST_TIMEOUT_MS = 280_000;
 
-/** Boots `kernel` and runs the kernel tests in it. A failed test is an outcome, not an error. */
+/**
+ * Boots `kernel` and runs the kernel tests in it. A failed test is an outcome, not an error. The
+ * workload program must have been built: a guest has no compiler.
+ */
 export async function runKernelTests(
   kernel: KernelImage,
   tests: readonly string[] = ["tests/kernel"],
@@ -67,8 +69,6 @@ export async function runKernelTests(
 async function checkoutTree(): Promise<GuestTree> {
   const workspace = openWorkspace();
   const { root, out } = workspace;
-  // A guest has no compiler.
-  await buildWorkload();
   const tree = new GuestTree();
   await addBusybox(tree);
   await tree.addProgram("/bin/deno", pinnedDeno(workspace));
