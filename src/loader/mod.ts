@@ -26,3 +26,10 @@ export {
 } from "./load_sensors.ts";
 export type { KernelDropRow } from "./record_drops.ts";
 export { CGROUP_COUNTS_MAP, CGROUPS_MAP, type MapEntries } from "./shared_maps.ts";
+export {
+  CgroupMap,
+  type CgroupMapOptions,
+  type CgroupOwner,
+  type CgroupRow,
+  type KernelCgroupRow,
+} from "./cgroup_map.ts";

@@ -12,3 +12,4 @@ export type {
   SensorSettings,
 } from "./sensor.ts";
 export { SENSORS } from "./generated/registry.ts";
+export { CGROUP_CONTROLLERS, cgroupSettings, type TrackedCgroups } from "./cgroup_globals.ts";

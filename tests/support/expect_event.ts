@@ -10,7 +10,12 @@ import type {
   ProcessExited,
   ProcessForked,
 } from "../../src/events/mod.ts";
-import { type LoadedSensors, loadSensors, openPayload } from "../../src/loader/mod.ts";
+import {
+  type LoadedSensors,
+  loadSensors,
+  type MapEntries,
+  openPayload,
+} from "../../src/loader/mod.ts";
 import { SENSORS, type SensorSettings } from "../../src/sensors/mod.ts";
 import { RECORD_HEADER_SIZE, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
 import { PerfReader } from "./perf_reader.ts";
@@ -29,7 +34,13 @@ export interface Recording extends WorkloadResult {
   readonly facts: readonly KernelFact[];
 }
 
-/** Loads and attaches the process sensor; collects facts of the whole host. */
+/** What a recorder is told beside the settings of the process sensor. */
+export interface RecorderSettings {
+  readonly cgroup?: SensorSettings;
+  readonly mapEntries?: MapEntries;
+}
+
+/** Loads and attaches all sensors; collects facts of the whole host. */
 export class SensorRecorder {
   readonly sensors: LoadedSensors;
   readonly #libbpf: Libbpf;
@@ -42,7 +53,9 @@ export class SensorRecorder {
   /** The records of `#facts`, as they came. */
   readonly #records = new Map<KernelFact, Uint8Array<ArrayBuffer>>();
 
-  constructor(settings: SensorSettings = {}) {
+  /** @param more settings of the cgroup sensor, part of which all sensors get, and sizes of maps */
+  constructor(settings: SensorSettings = {}, more: RecorderSettings = {}) {
+    const { cgroup = {}, mapEntries = {} } = more;
     const payload = openPayload();
     this.#libc = openLibc();
     this.#libbpf = openLibbpf(payload.libbpfPath());
@@ -50,7 +63,8 @@ export class SensorRecorder {
       libbpf: this.#libbpf,
       payload,
       sensors: SENSORS,
-      settings: { process: settings },
+      settings: { process: { ...cgroup, ...settings }, cgroup },
+      mapEntries,
       log: { warn: fail, debug: () => {} },
     });
     this.#reader = new PerfReader(this.#libbpf, this.#libc, this.sensors.recordsMapFd);
@@ -118,6 +132,13 @@ export class SensorRecorder {
       fact.type === "process_forked" && fact.parentTgid === pid
     );
     return child?.type === "process_forked" ? groupKey(pid, child.parentStartNs) : "";
+  }
+
+  /** Everything that has come so far, of the whole host, in time order; empties the list. */
+  take(): KernelFact[] {
+    this.#drain();
+    this.#records.clear();
+    return this.#facts.splice(0).sort((a, b) => a.timeNs < b.timeNs ? -1 : 1);
   }
 
   /** Bytes of the record a fact was made from. */
