@@ -12,7 +12,7 @@ import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
 
-const EXECS = 5000;
+const EXECS = 2500;
 const STORMS = 3;
 const TIMEOUT_MS = 300_000;
 const MEMORY_MB = 3072;
@@ -54,7 +54,7 @@ quiet() {
   done
 }
 usage() { read -r line </proc/$agent/stat; echo "stat $line"; }
-for round in 1 2; do echo "bare $(storm)"; done
+for round in 1; do echo "bare $(storm)"; done
 /bench/shrike run -o json >/dev/shm/events 2>/dev/shm/errors &
 agent=$!
 tries=0
@@ -74,7 +74,7 @@ done
 grep VmRSS /proc/$agent/status
 kill -INT $agent
 wait $agent || { cat /dev/shm/errors; exit 1; }
-for round in 1 2; do echo "bare $(storm)"; done
+for round in 1; do echo "bare $(storm)"; done
 grep -F '"binary":"/bench/child"' /dev/shm/events >/dev/shm/children
 echo "execs $(grep -cF '"process_exec"' /dev/shm/children)"
 echo "exits $(grep -cF '"process_exit"' /dev/shm/children)"
