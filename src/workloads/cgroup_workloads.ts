@@ -1,6 +1,6 @@
 /**
- * The workload of each cgroup that was asked for, by hierarchy and id: bounded, and kept a while after
- * the cgroup is gone, for late events.
+ * The workload of each cgroup that was asked for, by hierarchy and id: bounded, and kept a while
+ * after the cgroup is gone, for late events.
  *
  * @module
  */
@@ -27,7 +27,9 @@ export interface CgroupEntry {
   cgroup: CgroupIdentity;
   recognition: PathRecognition;
   lookup: Lookup | undefined;
-  /** Subject by which the entry is in the index; stays when `lookup` is not there for want of room. */
+  /**
+   * Subject by which the entry is in the index; stays when `lookup` is not there for want of room.
+   */
   key: string | undefined;
   workload: Workload;
   /** Whether the workload was settled once: told by a runtime, or given up. */

@@ -15,9 +15,13 @@ import { type LearnedListener, WorkloadResolver } from "./workload_resolver.ts";
 const CGROUPS_MAX = 32_768;
 /** Containers, pods and units whose names are remembered. */
 const SUBJECTS_MAX = 4096;
-/** A busy runtime answers in milliseconds; one that hangs must not hold up the questions to others. */
+/**
+ * A busy runtime answers in milliseconds; one that hangs must not hold up the questions to others.
+ */
 const TIMEOUT_MS = 2000;
-/** `ContainerStatus` with its runtime specification is some 20 KiB, a node's list of pods some 300. */
+/**
+ * `ContainerStatus` with its runtime specification is some 20 KiB, a node's list of pods some 300.
+ */
 const RESPONSE_SIZE_MAX = 4 * 1024 * 1024;
 /** Late events come within milliseconds; people look a little later. */
 const REMOVAL_DELAY_MS = 60_000;

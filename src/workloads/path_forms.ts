@@ -1,6 +1,6 @@
 /**
- * The forms cgroup paths of containers have, a row each. A new layout is a new row and a new example
- * in `path_examples_test.ts`.
+ * The forms cgroup paths of containers have, a row each. A new layout is a new row and a new
+ * example in `tests/support/path_examples.ts`.
  *
  * @module
  */
@@ -17,8 +17,9 @@ export type PathFormKind =
   | "group";
 
 /**
- * One form: a pattern for one or more path components. Named groups: `id` (container), `uid` and `qos`
- * (pod), `name` (machine), `prefix` (runtime by its word in the path), `namespace` (of containerd).
+ * One form: a pattern for one or more path components. Named groups: `id` (container), `uid` and
+ * `qos` (pod), `name` (machine), `prefix` (runtime by its word in the path), `namespace` (of
+ * containerd).
  */
 export interface PathForm {
   readonly form: string;

@@ -59,8 +59,8 @@ export interface RecognitionContext {
 const USUAL_NAMESPACES: ReadonlySet<string> = new Set(["default"]);
 
 /**
- * Recognises the workload of a cgroup path as in /proc/PID/cgroup. The outermost container names it,
- * because that is the one the host's runtime knows; what is deeper never does.
+ * Recognises the workload of a cgroup path as in /proc/PID/cgroup. The outermost container names
+ * it, because that is the one the host's runtime knows; what is deeper never does.
  */
 export function recognisePath(path: string, context: RecognitionContext = {}): PathRecognition {
   if (path.length > PATH_LENGTH_MAX) return { ...HOST, isRecognised: false };

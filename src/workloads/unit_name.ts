@@ -8,8 +8,10 @@
 const UNIT_NAME_LENGTH_MAX = 255;
 
 /** Unit types that get a cgroup of their own. */
-const UNIT_PATTERN =
-  /^(?<prefix>[A-Za-z0-9:_.\\-]+)(?<instance>@[A-Za-z0-9:_.\\@-]*)?\.(?<type>service|scope|slice|mount|socket|swap)$/;
+const UNIT_TYPES = "service|scope|slice|mount|socket|swap";
+const UNIT_PATTERN = new RegExp(
+  `^(?<prefix>[\\w:.\\\\-]+)(?<instance>@[\\w:.\\\\@-]*)?\\.(?<type>${UNIT_TYPES})$`,
+);
 
 /** Types of units that own a cgroup. */
 export type UnitType = "service" | "scope" | "slice" | "mount" | "socket" | "swap";
@@ -26,8 +28,8 @@ export interface UnitName {
 }
 
 /**
- * The unit a cgroup directory belongs to; undefined when it is no unit's. systemd puts "_" before names
- * that the kernel or its own rules reserve, such as "_cpu.service"; it is taken off again.
+ * The unit a cgroup directory belongs to; undefined when it is no unit's. systemd puts "_" before
+ * names that the kernel or its own rules reserve, such as "_cpu.service"; it is taken off again.
  */
 export function parseUnitName(directory: string): UnitName | undefined {
   const name = directory.startsWith("_") ? directory.slice(1) : directory;
@@ -42,8 +44,9 @@ export function parseUnitName(directory: string): UnitName | undefined {
 }
 
 /**
- * Turns "\x2d" into "-", as `systemd-escape --unescape` does but for "-", which it takes for "/": a
- * cgroup path does not say whether the text is a path. Sequences that are not UTF-8 stay as they are.
+ * Turns "\x2d" into "-", as `systemd-escape --unescape` does but for "-", which it takes for "/":
+ * a cgroup path does not say whether the text is a path. Sequences that are not UTF-8 stay as they
+ * are.
  */
 export function unescapeUnitText(text: string): string {
   return text.replace(/(?:\\x[0-9a-fA-F]{2})+/g, (escapes) => {

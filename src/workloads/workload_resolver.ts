@@ -20,7 +20,9 @@ import type { TimerHandle, Timers } from "./timers.ts";
 
 /** How often removed cgroups and unused subjects are looked through. */
 const SWEEP_INTERVAL_MS = 5000;
-/** A subject that a runtime told of and that no cgroup uses is kept so long: image pulls are over. */
+/**
+ * A subject that a runtime told of and that no cgroup uses is kept so long: image pulls are over.
+ */
 const UNUSED_MS = 60_000;
 
 const ZERO_ID = unknownWorkload("zero_cgroup_id");

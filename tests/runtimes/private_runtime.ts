@@ -1,5 +1,6 @@
 /**
- * A container runtime of a test: its daemon, in folders of its own, and what is taken away after it.
+ * A container runtime of a test: its daemon, in folders of its own, and what is taken away after
+ * it.
  *
  * @module
  */

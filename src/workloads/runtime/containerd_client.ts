@@ -1,6 +1,6 @@
 /**
- * containerd's own API: containers of ctr, nerdctl and others that Kubernetes did not make, and news
- * of all containers.
+ * containerd's own API: containers of ctr, nerdctl and others that Kubernetes did not make, and
+ * news of all containers.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * gRPC over a unix socket. The library is imported with the first call, so that hosts without such a
- * runtime do not pay for it.
+ * gRPC over a unix socket. The library is imported with the first call, so that hosts without such
+ * a runtime do not pay for it.
  *
  * @module
  */
@@ -88,7 +88,8 @@ export class GrpcChannel {
     ) as ClientReadableStream<Uint8Array>;
     const stop = () => calls.cancel();
     options.signal.addEventListener("abort", stop);
-    // Servers send their headers with the first message, so there is no sign of success to wait for.
+    // Servers send their headers with the first message, so there is no sign of success to wait
+    // for.
     options.opened();
     try {
       for await (const message of calls) options.message(message as Uint8Array);

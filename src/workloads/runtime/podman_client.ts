@@ -1,5 +1,6 @@
 /**
- * Podman's own API (libpod, 4.0 and newer): it knows pods, which the part that imitates Docker does not.
+ * Podman's own API (libpod, 4.0 and newer): it knows pods, which the part that imitates Docker
+ * does not.
  *
  * @module
  */

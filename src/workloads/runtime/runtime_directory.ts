@@ -1,6 +1,6 @@
 /**
- * Finds the runtimes of this host by their sockets and keeps a link to each. Runtimes may come later
- * than the agent, so it looks again from time to time.
+ * Finds the runtimes of this host by their sockets and keeps a link to each. Runtimes may come
+ * later than the agent, so it looks again from time to time.
  *
  * @module
  */
@@ -28,7 +28,10 @@ import {
   USER_SOCKETS,
 } from "./well_known_sockets.ts";
 
-/** How often sockets are looked for: a stat of a dozen paths, so that a new runtime is known at once. */
+/**
+ * How often sockets are looked for: a stat of a dozen paths, so that a new runtime is known at
+ * once.
+ */
 const SEARCH_INTERVAL_MS = 1000;
 /** Endpoints at most; a host has one to three, each logged-in user two. */
 const LINKS_MAX = 32;

@@ -1,6 +1,6 @@
 /**
- * The tie to one endpoint: pauses after failures, counters, and the stream of changes that is opened
- * again whenever it ends.
+ * The tie to one endpoint: pauses after failures, counters, and the stream of changes that is
+ * opened again whenever it ends.
  *
  * @module
  */
@@ -72,7 +72,9 @@ export class RuntimeLink {
     );
   }
 
-  /** Opens the stream of changes and keeps it open. A user's own runtime is only asked, never heard. */
+  /**
+   * Opens the stream of changes and keeps it open. A user's own runtime is only asked, never heard.
+   */
   start(): void {
     if (this.client.userUid === undefined) void this.#watch();
   }

@@ -30,8 +30,8 @@ export function apisFor(subject: Subject): readonly RuntimeApi[] {
 }
 
 /**
- * Whether an endpoint is believed about the subject. A user can put anything behind a socket of their
- * own, so it counts only for cgroups below that user's service manager.
+ * Whether an endpoint is believed about the subject. A user can put anything behind a socket of
+ * their own, so it counts only for cgroups below that user's service manager.
  */
 export function isTrusted(endpointUid: number | undefined, subject: Subject): boolean {
   return endpointUid === undefined || endpointUid === subject.userUid;

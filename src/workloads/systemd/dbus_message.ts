@@ -1,6 +1,6 @@
 /**
- * D-Bus messages: method calls with text arguments out, replies with one text in. Numbers are little
- * endian in what we write and of either order in what we read.
+ * D-Bus messages: method calls with text arguments out, replies with one text in. Numbers are
+ * little endian in what we write and of either order in what we read.
  *
  * @module
  */
