@@ -30,7 +30,7 @@ function file(path: string, imports: readonly string[], types: readonly string[]
 }
 
 /** The agent: the only files that see every room. */
-const AGENT = ["src/agent.ts", "src/agent_rooms.ts", "src/host.ts"];
+const AGENT = ["src/agent.ts", "src/agent_cgroups.ts", "src/agent_rooms.ts", "src/host.ts"];
 
 /** Every room; a file belongs to the one with the longest path. */
 export const ROOMS: readonly Room[] = [

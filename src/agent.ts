@@ -9,10 +9,17 @@
  */
 import { type Libbpf, type Libc, RusageWho } from "../ffi/mod.ts";
 import type { RecordSource } from "./capture/mod.ts";
+import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
 import type { Config } from "./config/mod.ts";
 import type { ProcessFound } from "./events/mod.ts";
 import type { EventSink } from "./export/mod.ts";
-import type { KernelDrops, LoadedSensors, Payload, SensorReport } from "./loader/mod.ts";
+import type {
+  KernelDrops,
+  LoadedSensors,
+  MapEntries,
+  Payload,
+  SensorReport,
+} from "./loader/mod.ts";
 import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import {
@@ -80,10 +87,25 @@ export interface DropsParts {
 }
 
 /** What a cache and a pipeline are made with. */
-export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders"> {
+export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders" | "cgroups"> {
+  readonly cgroups: PipelineParts["cgroups"] | undefined;
   readonly nodeName: string;
   readonly config: Config;
   readonly options: PipelineOptions;
+}
+
+/** What the agent asks of its cgroups. */
+export type CgroupRoom = Pick<
+  AgentCgroups,
+  "settings" | "mapEntries" | "open" | "scan" | "placeOf" | "onAttached" | "tick"
+>;
+
+/** What a scan of /proc works with. */
+export interface ScanParts {
+  readonly clock: SystemClock;
+  readonly libc: Libc;
+  readonly config: Config;
+  readonly cgroups: Pick<CgroupRoom, "placeOf">;
 }
 
 /** How the rooms are entered; tests hand in rooms of which one step fails. */
@@ -92,15 +114,17 @@ export interface AgentRooms {
   openClock(libc: Libc): SystemClock;
   openPayload(): Payload;
   openLibbpf(path: string): Libbpf;
+  openCgroups(parts: AgentCgroupsParts): CgroupRoom;
   loadSensors(parts: {
     readonly libbpf: Libbpf;
     readonly payload: Payload;
     readonly settings: Readonly<Record<string, SensorSettings>>;
+    readonly mapEntries: MapEntries;
     readonly log: Log;
   }): LoadedSensors;
   openCapture(parts: CaptureParts): Capture;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
-  scan(clock: Clock, libc: Libc, config: Config): readonly ProcessFound[];
+  scan(parts: ScanParts): readonly ProcessFound[];
   openPipeline(input: PipelineInput): { run(signal: AbortSignal): Promise<void> };
 }
 
@@ -149,8 +173,10 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const payload = rooms.openPayload();
   const libbpf = started.use(rooms.openLibbpf(payload.libbpfPath()));
   logLibbpf(libbpf, log("libbpf"));
-  const settings = { process: { environment_variables: config.withEnvironment } };
-  const loadParts = { libbpf, payload, settings, log: log("loader") };
+  const cgroups = rooms.openCgroups({ libc, config, counters, log: log("cgroup") });
+  const { mapEntries } = cgroups;
+  const settings = sensorSettings(config, cgroups);
+  const loadParts = { libbpf, payload, settings, mapEntries, log: log("loader") };
   const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
   const captureFailed = Promise.withResolvers<void>();
@@ -168,19 +194,24 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const turns = new Turns(() => {
     drops.check();
     void capture.checkCpus();
+    cgroups.tick();
     logClockStep(clock.refresh(), log("agent"));
   });
   sensors.attach();
   let processes = 0;
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
+    cgroups: cgroups.open(sensors),
     options: {
       holdBackMs: config.holdBackMs,
       ancestors: config.withAncestors,
       emitForks: config.withForks || options.needsForks,
+      emitCgroups: config.withCgroups,
       onTick: () => turns.tick(),
+      onAttached: (fact) => cgroups.onAttached(fact),
+      scanCgroups: () => cgroups.scan(),
       scan: () => {
-        const found = rooms.scan(clock, libc, config);
+        const found = rooms.scan({ clock, libc, config, cgroups });
         processes = found.length;
         return found;
       },
@@ -205,6 +236,16 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   return {
     ...{ ready, counters, ended: running.ended, stop: stopOnce },
     [Symbol.asyncDispose]: async () => void await stopOnce(),
+  };
+}
+
+function sensorSettings(
+  config: Config,
+  { settings }: CgroupRoom,
+): Readonly<Record<string, SensorSettings>> {
+  return {
+    process: { ...settings.all, environment_variables: config.withEnvironment },
+    cgroup: settings.cgroup,
   };
 }
 

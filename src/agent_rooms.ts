@@ -5,6 +5,7 @@
  */
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
 import type { AgentRooms } from "./agent.ts";
+import { AgentCgroups } from "./agent_cgroups.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { openSystemClock } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
@@ -21,6 +22,7 @@ export function hostRooms(): AgentRooms {
     openClock: openSystemClock,
     openPayload,
     openLibbpf,
+    openCgroups: (parts) => new AgentCgroups(parts),
     loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({
@@ -35,20 +37,25 @@ export function hostRooms(): AgentRooms {
       }),
     openDrops: ({ capture, ...parts }) =>
       new KernelDrops({ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) }),
-    scan: (clock, libc, config) =>
+    scan: ({ clock, libc, config, cgroups }) =>
       scanProcesses({
         clock,
+        placeOf: (text) => cgroups.placeOf(text),
         readLink: (path) => libc.readlink(path),
         environment: config.withEnvironment,
       }),
-    openPipeline: ({ nodeName, config, options, ...parts }) => {
+    openPipeline: ({ nodeName, config, options, cgroups, ...parts }) => {
       const { clock, counters } = parts;
       const cache = new ProcessCache({
         ...{ nodeName, clock, counters },
         entriesMax: config.cacheEntries,
         bytesMax: config.cacheSize,
+        ...(cgroups !== undefined && {
+          placeOf: (place, timeNs) => cgroups.place(place, timeNs),
+        }),
       });
-      return new Pipeline({ ...parts, cache, decoders }, options);
+      const table = cgroups === undefined ? {} : { cgroups };
+      return new Pipeline({ ...parts, ...table, cache, decoders }, options);
     },
   };
 }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { Libbpf, Libc } from "../ffi/mod.ts";
-import { type AgentOptions, type AgentRooms, type Capture, startAgent } from "./agent.ts";
+import {
+  type AgentOptions,
+  type AgentRooms,
+  type Capture,
+  type CgroupRoom,
+  startAgent,
+} from "./agent.ts";
 import { loadConfig } from "./config/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { LoadedSensors, Payload } from "./loader/mod.ts";
@@ -51,6 +57,7 @@ class FakeRooms {
         return { libbpfPath: () => "/libbpf.so" } as Payload;
       },
       openLibbpf: () => ({ ...this.#acquire("libbpf"), setLog: () => {} }) as unknown as Libbpf,
+      openCgroups: () => this.#cgroups(),
       loadSensors: () => this.#sensors(),
       openCapture: ({ onFailure }) => {
         this.failCapture = onFailure;
@@ -75,6 +82,22 @@ class FakeRooms {
       sendDatagram: (_: string, bytes: Uint8Array) =>
         void this.datagrams.push(new TextDecoder().decode(bytes)),
     } as unknown as Libc;
+  }
+
+  #cgroups(): CgroupRoom {
+    this.step("open cgroups");
+    return {
+      settings: { all: { cgroup_source: 1 }, cgroup: { cgroup_source: 1 } },
+      mapEntries: {},
+      open: () => undefined,
+      scan: () => {
+        this.step("walk cgroups");
+        return [];
+      },
+      placeOf: () => ({ id: 0n, trackingId: 0n, level: 0, hierarchy: 0 }),
+      onAttached: () => {},
+      tick: () => this.step("tick cgroups"),
+    };
   }
 
   #sensors(): LoadedSensors {
@@ -121,6 +144,7 @@ class FakeRooms {
         this.open.add("pipeline");
         try {
           this.step("run pipeline");
+          options.scanCgroups?.();
           options.scan?.();
           await new Promise<void>((resolve, reject) => {
             this.failPipeline = reject;
@@ -167,6 +191,7 @@ const START = [
   "open libc",
   "open payload",
   "open libbpf",
+  "open cgroups",
   "open sensors",
   "open capture",
   "start workers",
@@ -175,6 +200,7 @@ const START = [
   "attach",
   "open pipeline",
   "run pipeline",
+  "walk cgroups",
   "scan",
 ];
 const STOP = [
@@ -250,7 +276,7 @@ Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", a
   const fakes = new FakeRooms();
   const agent = await startAgent(optionsFor(fakes), fakes.rooms());
   fakes.pipelineOptions.onTick!();
-  assert.deepEqual(fakes.trace.slice(START.length), ["check drops", "check cpus"]);
+  assert.deepEqual(fakes.trace.slice(START.length), ["check drops", "check cpus", "tick cgroups"]);
   await agent.stop();
 });
 

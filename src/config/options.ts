@@ -14,6 +14,7 @@ export const OPTION_GROUPS = [
   "Output",
   "Selection",
   "Process events",
+  "Cgroups",
   "Capture",
   "Agent",
 ] as const;
@@ -201,6 +202,27 @@ export const OPTIONS = {
     group: "Process events",
     commands: ["run"],
     help: "Bytes the remembered processes may take",
+  }),
+  withCgroups: option(boolean(), false, {
+    flag: "enable-cgroup-events",
+    key: "cgroup.events",
+    group: "Cgroups",
+    commands: ["run"],
+    help: "Write events of cgroups that are made, removed and entered",
+  }),
+  cgroupEntries: option(integer({ min: 1024, max: 1_048_576 }), 16_384, {
+    flag: "cgroup-entries",
+    key: "cgroup.entries",
+    group: "Cgroups",
+    commands: ["run"],
+    help: "Cgroups remembered at most, here and in the kernel",
+  }),
+  cgroupRemovalDelayMs: option(duration({ min: 1000, max: 3_600_000 }), 60_000, {
+    flag: "cgroup-removal-delay",
+    key: "cgroup.removal_delay",
+    group: "Cgroups",
+    commands: ["run"],
+    help: "Time that removed cgroups are remembered for late events",
   }),
   workers: optional(integer({ min: 1, max: 256 }), {
     flag: "workers",

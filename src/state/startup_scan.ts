@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Executable, Namespaces, ProcessFound, Text } from "../events/mod.ts";
+import type { CgroupPlace, Executable, Namespaces, ProcessFound, Text } from "../events/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
 import {
   parseNamespaceLink,
@@ -32,6 +32,8 @@ export interface ScanOptions {
   readonly readLink?: (path: string) => Uint8Array;
   /** Whether to read environments. Default false. */
   readonly environment?: boolean;
+  /** Where a process is that has this text in /proc/PID/cgroup; without it all places are unknown. */
+  readonly placeOf?: (text: string) => CgroupPlace;
 }
 
 /** The same limits as the process sensor has for live records, bytes. */
@@ -47,12 +49,15 @@ export function scanProcesses(options: ScanOptions): ProcessFound[] {
   return new ProcScan(options).run();
 }
 
+const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };
+
 class ProcScan {
   readonly #options: ScanOptions;
   readonly #procPath: string;
   readonly #readLink: (path: string) => Uint8Array;
   readonly #buffer = new Uint8Array(ARGUMENTS_SIZE_MAX + 1);
   readonly #kernelThreads = new Set<number>();
+  readonly #decoder = new TextDecoder();
 
   constructor(options: ScanOptions) {
     this.#options = options;
@@ -101,6 +106,7 @@ class ProcScan {
       : undefined;
     const cwd = this.#link(`${alive}/cwd`);
     const exe = this.#readExecutable(alive);
+    const cgroup = this.#readCgroup(folder);
     const commandLine = this.#read(`${alive}/cmdline`, ARGUMENTS_SIZE_MAX + 1);
     const argumentsCut = commandLine.length > ARGUMENTS_SIZE_MAX;
     const argv = parseStrings(commandLine.subarray(0, ARGUMENTS_SIZE_MAX));
@@ -123,7 +129,7 @@ class ProcScan {
       argumentsCut,
       cwd: cwd === undefined ? NO_TEXT : withoutDeleted(cwd),
       ...(environment !== undefined && { environment }),
-      cgroup: { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 },
+      cgroup,
     };
   }
 
@@ -179,6 +185,12 @@ class ProcScan {
     } catch {
       return 0;
     }
+  }
+
+  #readCgroup(folder: string): CgroupPlace {
+    const { placeOf } = this.#options;
+    if (placeOf === undefined) return NO_PLACE;
+    return placeOf(this.#decoder.decode(this.#read(`${folder}/cgroup`)));
   }
 
   #readExecutable(folder: string): Executable | undefined {

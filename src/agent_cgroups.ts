@@ -1,0 +1,243 @@
+/**
+ * The agent's cgroups: which hierarchy is followed, the table of user space, the kernel's map beside
+ * it, and the proof that both mean the same.
+ *
+ * @module
+ */
+import {
+  type CgroupMode,
+  detectCgroupMode,
+  type Hierarchy,
+  HostFiles,
+  type OwnCgroupReport,
+  readCgroupId,
+  verifyOwnCgroup,
+  walkCgroups,
+} from "./cgroups/mod.ts";
+import type { Libc } from "../ffi/mod.ts";
+import type { Config } from "./config/mod.ts";
+import type { CgroupAttached, CgroupFound, CgroupPlace } from "./events/mod.ts";
+import {
+  CGROUP_COUNTS_MAP,
+  CgroupMap,
+  CGROUPS_MAP,
+  type LoadedSensors,
+  type MapEntries,
+} from "./loader/mod.ts";
+import { CGROUP_CONTROLLERS, cgroupSettings, type SensorSettings } from "./sensors/mod.ts";
+import {
+  type CgroupChange,
+  type CgroupListener,
+  CgroupTable,
+  type CgroupTracking,
+  type KnownCgroup,
+} from "./state/mod.ts";
+import type { Counters, Log } from "./telemetry/mod.ts";
+import { recognisePath } from "./workloads/mod.ts";
+
+/** What the cgroups of an agent are made with. */
+export interface AgentCgroupsParts {
+  readonly libc: Pick<Libc, "nameToHandle">;
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** The host's, unless a test has others. */
+  readonly files?: HostFiles;
+}
+
+/** Turns (about a second each) after which nobody waits for the proof any more. */
+const PROOF_TURNS = 10;
+
+/** Everything the agent does about cgroups. Nothing here ends the agent. */
+export class AgentCgroups {
+  /** What was found out about this host. */
+  readonly mode: CgroupMode;
+  readonly #parts: AgentCgroupsParts;
+  readonly #files: HostFiles;
+  readonly #hierarchy: Hierarchy | undefined;
+  readonly #listeners: CgroupListener[] = [];
+  #map: CgroupMap | undefined;
+  #table: CgroupTable | undefined;
+  #proof: OwnCgroupReport | undefined;
+  #turns = 0;
+
+  constructor(parts: AgentCgroupsParts) {
+    this.#parts = parts;
+    this.#files = parts.files ?? new HostFiles();
+    this.mode = detectCgroupMode({ files: this.#files, subsystems: CGROUP_CONTROLLERS });
+    this.#hierarchy = this.mode.tracked?.hierarchy;
+    for (const { text, follows, hint } of this.mode.warnings) {
+      parts.log.warn("Cgroups: {text}; {follows}", { text, follows, hint });
+    }
+  }
+
+  /** Whether kernel and user space mean the same cgroup; undefined until that is known. */
+  get proof(): OwnCgroupReport | undefined {
+    return this.#proof;
+  }
+
+  /** The table; undefined when cgroups cannot be followed, or before `open()`. */
+  get table(): CgroupTable | undefined {
+    return this.#table;
+  }
+
+  /** Rows of the kernel's map. */
+  get mapEntries(): MapEntries {
+    return { [CGROUPS_MAP]: this.#hierarchy === undefined ? 1 : this.#parts.config.cgroupEntries };
+  }
+
+  /** What every sensor is told, and what the cgroup sensor is told beside that. */
+  get settings(): { readonly all: SensorSettings; readonly cgroup: SensorSettings } {
+    const controller = this.mode.tracked?.subsystem?.name;
+    const all = cgroupSettings(
+      this.#hierarchy && {
+        hierarchyId: this.#hierarchy.hierarchyId,
+        ...(controller !== undefined && { controller }),
+      },
+    );
+    const pidNs = /\[(\d+)\]/.exec(this.#files.readLink("/proc/self/ns/pid") ?? "")?.[1];
+    return {
+      all,
+      cgroup: {
+        ...all,
+        report_attach: this.#parts.config.withCgroups,
+        agent_tgid: Deno.pid,
+        agent_pid_ns: Number(pidNs ?? 0),
+      },
+    };
+  }
+
+  /** Adds one that is told of every change in the table; before `open()`. */
+  observe(listener: CgroupListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Makes the table for sensors that are loaded. */
+  open(sensors: Pick<LoadedSensors, "sharedMap">): CgroupTable | undefined {
+    const { config, counters } = this.#parts;
+    const hierarchy = this.#hierarchy;
+    if (hierarchy === undefined) return undefined;
+    const { hierarchyId } = hierarchy;
+    const map = sensors.sharedMap(CGROUPS_MAP);
+    const countsMap = sensors.sharedMap(CGROUP_COUNTS_MAP);
+    if (map !== undefined) {
+      this.#map = new CgroupMap({ map, countsMap, hierarchy: hierarchyId, counters });
+    }
+    const mount = hierarchy.mount?.path;
+    this.#table = new CgroupTable({
+      hierarchy: hierarchyId,
+      counters,
+      entriesMax: config.cgroupEntries,
+      removalDelayMs: config.cgroupRemovalDelayMs,
+      track: trackPath,
+      ...(mount !== undefined && this.#seesRoot && {
+        exists: (path, id) => this.#files.directory(mount + path)?.inode === Number(id),
+      }),
+      recall: (id) => this.#map?.find(id),
+      onChange: (change, cgroup) => this.#onChange(change, cgroup),
+    });
+    return this.#table;
+  }
+
+  /**
+   * What exists, for the table; parents first. Then touches this process, so that the kernel tells
+   * where it is.
+   */
+  scan(): CgroupFound[] {
+    const hierarchy = this.#hierarchy;
+    if (hierarchy === undefined) return [];
+    const walk = walkCgroups(this.#files, hierarchy, this.#parts.config.cgroupEntries);
+    if (walk.beyondLimit > 0) {
+      this.#parts.log.warn("{count} cgroups more than are remembered, continuing without them", {
+        count: walk.beyondLimit,
+        hint: "raise cgroup.entries",
+      });
+    }
+    this.#touchOwn(hierarchy);
+    return walk.cgroups.map((cgroup) => ({
+      type: "cgroup_found",
+      hierarchy: walk.hierarchyId,
+      ...cgroup,
+    }));
+  }
+
+  /** Where a process is that has this text in /proc/PID/cgroup; ids 0 when that cannot be told. */
+  placeOf(text: string): CgroupPlace {
+    const hierarchy = this.#hierarchy;
+    const path = hierarchy && ownPath(text, hierarchy.hierarchyId);
+    const mount = hierarchy?.mount;
+    if (path === undefined || mount === undefined || mount.root !== "/") return NO_PLACE;
+    const inode = this.#files.directory(mount.path + (path === "/" ? "" : path))?.inode;
+    const known = inode === undefined ? undefined : this.#table?.find(BigInt(inode));
+    return known?.place ?? NO_PLACE;
+  }
+
+  /** A move was told; the first of this process is the proof. */
+  onAttached(fact: CgroupAttached): void {
+    if (this.#proof !== undefined || fact.namespaceTgid !== Deno.pid) return;
+    const { id, hierarchy, level } = fact.cgroup;
+    this.#conclude({ id, hierarchyId: hierarchy, level });
+  }
+
+  /** To be called about once a second: gives up waiting for the proof some time. */
+  tick(): void {
+    if (this.#proof !== undefined || this.#hierarchy === undefined) return;
+    if (++this.#turns >= PROOF_TURNS) this.#conclude(undefined);
+  }
+
+  get #seesRoot(): boolean {
+    return this.#hierarchy?.mountLevel === 0;
+  }
+
+  #onChange(change: CgroupChange, cgroup: KnownCgroup): void {
+    const { id, createdNs, path = "" } = cgroup;
+    if (change === "forgotten") this.#map?.delete(id, createdNs);
+    else if (change === "added" && cgroup.pathSource === "path") {
+      this.#map?.enter({ ...cgroup, name: path.slice(path.lastIndexOf("/") + 1) });
+    } else if (change !== "removed") this.#map?.correct(id, createdNs, cgroup);
+    for (const listener of this.#listeners) listener(change, cgroup);
+  }
+
+  /** Writing 0 into cgroup.procs moves the writer, here to where it is. */
+  #touchOwn({ ownDirectory }: Hierarchy): void {
+    if (ownDirectory === undefined) return;
+    try {
+      Deno.writeTextFileSync(`${ownDirectory}/cgroup.procs`, "0");
+    } catch (error) {
+      // Read-only mounts (ProtectControlGroups=), inner nodes of v2: then there is no proof.
+      this.#parts.log.debug("Cannot touch own cgroup: {error}", { error: String(error) });
+    }
+  }
+
+  #conclude(kernel: Parameters<typeof verifyOwnCgroup>[1]): void {
+    const { log, libc } = this.#parts;
+    const { ownDirectory, hierarchyId } = this.#hierarchy!;
+    const id = ownDirectory === undefined
+      ? undefined
+      : readCgroupId(this.#files, ownDirectory, libc).id;
+    this.#proof = verifyOwnCgroup({ id, hierarchyId }, kernel);
+    const { outcome, text, follows } = this.#proof;
+    const message = "Cgroups: {text}; {follows}";
+    if (outcome === "mismatch") log.warn(message, { text, follows, hint: "run shrike doctor" });
+    else log.info(message, { text, follows });
+  }
+}
+
+const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };
+
+/** The path of one hierarchy in /proc/PID/cgroup. */
+function ownPath(text: string, hierarchyId: number): string | undefined {
+  const line = text.split("\n").find((line) => line.startsWith(`${hierarchyId}:`));
+  const path = line?.slice(line.indexOf(":", line.indexOf(":") + 1) + 1);
+  return path?.replace(/ \(deleted\)$/, "");
+}
+
+/** Whose workload a path is, in the words of the kernel's map. */
+export function trackPath(path: string): CgroupTracking {
+  const { kind, level, unit } = recognisePath(path);
+  const isContainer = kind === "container" || kind === "machine";
+  // The manager of a user's units holds units, and a pod containers: those are workloads.
+  const isUnit = (kind === "service" && unit?.template !== "user@.service") ||
+    kind === "scope" || kind === "session" || kind === "unit";
+  return { level, isLeaf: isContainer || isUnit, isContainer };
+}
