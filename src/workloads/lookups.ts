@@ -16,6 +16,8 @@ const RETRY = { firstMs: 100, longestMs: 30_000 };
 const ASKED_AT_ONCE_MAX = 4;
 /** Containers that wait to be asked about: a node's whole load at the start of the agent. */
 const QUEUE_MAX = 1024;
+/** A description is a nicety, and there are hundreds of units. */
+const UNIT_RETRIES_MAX = 5;
 /** Pause before a question that found no room in the queue. */
 const QUEUE_FULL_RETRY_MS = 1000;
 /** Code units of all facts together, as JSON; beyond it labels are left out. */
@@ -29,6 +31,9 @@ export type LookupState =
   | "failed"
   | "no_runtime"
   | "queue_full";
+
+/** How a question ended. */
+type Answer = RuntimeFacts | "unknown" | "failed" | "no_runtime";
 
 /** What is known of one subject. Changed only by `Lookups`. */
 export interface Lookup {
@@ -196,43 +201,46 @@ export class Lookups {
   }
 
   async #ask(entry: Entry): Promise<void> {
-    let answer: RuntimeFacts | Exclude<LookupState, "known" | "running"> = "no_runtime";
+    let answer: Answer = "no_runtime";
+    let hasFailed = false;
     for (const answerer of this.#options.answerersFor(entry.subject)) {
       try {
         const facts = await answerer.lookUp(entry.subject);
-        if (facts !== undefined) {
-          answer = facts;
-          break;
-        }
-        // One that fails might have known it.
-        if (answer !== "failed") answer = "unknown";
+        answer = facts ?? "unknown";
+        if (facts !== undefined) break;
       } catch {
         // The link has counted it and remembers the error.
-        answer = "failed";
+        hasFailed = true;
       }
     }
+    // Who failed might have known it.
+    if (hasFailed && typeof answer === "string") answer = "failed";
     this.#asking -= 1;
     entry.isAsking = false;
-    if (!this.#isClosed && this.#entries.get(entry.key) === entry) this.#take(entry, answer);
+    if (!this.#isClosed && this.#entries.get(entry.key) === entry) {
+      this.#take(entry, answer, hasFailed);
+    }
     this.#askNext();
   }
 
-  #take(entry: Entry, answer: RuntimeFacts | Exclude<LookupState, "known" | "running">): void {
+  #take(entry: Entry, answer: Answer, hasFailed: boolean): void {
     const result = typeof answer === "string" ? answer : "known";
     this.#options.counters.counter(
       "shrike_workloads_lookups_total",
       "Questions about containers, pods and units by how they ended",
       { kind: entry.subject.kind, result },
     ).value += 1;
+    // What an API of lower rank tells may be less than what the one that failed would.
+    const isPartial = typeof answer !== "string" && hasFailed;
+    if (typeof answer === "string") this.#settle(entry, answer);
+    else this.#learn(entry, answer);
+    if (!isPartial && entry.state === "known") entry.backoff.reset();
     if (entry.isStale) {
       entry.isStale = false;
       this.#enqueue(entry);
-    } else if (typeof answer === "string" && answer !== "no_runtime" && entry.state !== "known") {
-      // Without a runtime there is nobody to ask until one is found, which asks all again.
+    } else if (isPartial || isWorthRetry(entry)) {
       this.#retry(entry, entry.backoff.fail());
     }
-    if (typeof answer === "string") this.#settle(entry, answer);
-    else this.#learn(entry, answer);
   }
 
   /** What was known once stays known: a runtime forgets a container before its cgroup goes. */
@@ -243,7 +251,6 @@ export class Lookups {
   }
 
   #learn(entry: Entry, told: RuntimeFacts): void {
-    entry.backoff.reset();
     const rest = this.#factsLength - entry.factsLength;
     let facts = told;
     let text = asText(facts);
@@ -265,6 +272,12 @@ export class Lookups {
     entry.timer?.cancel();
     entry.timer = this.#options.timers.after(delayMs, () => this.#enqueue(entry));
   }
+}
+
+/** Without a runtime there is nobody to ask until one is found, which asks all again. */
+function isWorthRetry({ state, subject, backoff }: Entry): boolean {
+  if (subject.kind === "unit" && backoff.failures >= UNIT_RETRIES_MAX) return false;
+  return state === "unknown" || state === "failed";
 }
 
 function first<Item>(items: ReadonlySet<Item>): Item | undefined {

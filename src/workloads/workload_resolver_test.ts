@@ -21,6 +21,8 @@ class Bench {
   readonly asked: string[] = [];
   readonly answers = new Map<string, Answer>();
   hasRuntime = true;
+  /** A better runtime, asked first, while set. */
+  first: Answerer | undefined;
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
   events!: LinkEvents;
@@ -38,7 +40,7 @@ class Bench {
       onLearned: ({ id }, workload) => this.learned.push([id, workload]),
       openLinks: (events) => {
         this.events = events;
-        return { start() {}, linksFor: () => this.hasRuntime ? [answerer] : [], close() {} };
+        return { start() {}, linksFor: () => this.#links(answerer), close() {} };
       },
       ...change,
     });
@@ -48,6 +50,11 @@ class Bench {
   resolve(path: string | undefined, id = 1n, change: Partial<CgroupIdentity> = {}): Workload {
     const cgroup = { hierarchy: 0, id, createdNs: 1n, path, pathSource: "kernel", ...change };
     return this.resolver.resolve(cgroup as CgroupIdentity);
+  }
+
+  #links(answerer: Answerer): Answerer[] {
+    if (!this.hasRuntime) return [];
+    return this.first === undefined ? [answerer] : [this.first, answerer];
   }
 
   async #answer({ id }: Subject): Promise<RuntimeFacts | undefined> {
@@ -300,6 +307,13 @@ Deno.test("a unit is whole without its description, and gets it", async () => {
   deepStrictEqual(bench.learned.map(([id]) => id), [1n], "no description is no news");
 });
 
+Deno.test("a description that cannot be had is given up", async () => {
+  const bench = new Bench();
+  bench.resolve("/system.slice/ssh.service");
+  await bench.timers.pass(1_000_000);
+  equal(bench.asked.length, 6);
+});
+
 Deno.test("a pod's container has the pod's name, its sandbox is the pod", async () => {
   const bench = new Bench();
   const pod = { uid: POD, namespace: "shop", name: "cart-0" };
@@ -367,4 +381,24 @@ Deno.test("10,000 containers made and removed leave nothing behind", async () =>
     equal(bench.counters.total(`shrike_workloads_${what}`), 0, what);
   }
   equal(bench.timers.size, 1, "only the sweep");
+});
+
+Deno.test("what a lesser runtime tells is asked again of the one that failed", async () => {
+  const bench = new Bench();
+  let isBroken = true;
+  bench.first = {
+    lookUp: () =>
+      isBroken
+        ? Promise.reject(new RuntimeError("cri", "timeout", "told so"))
+        : Promise.resolve(named(A, "shop/api")),
+  };
+  bench.answers.set(A, named(A, A));
+  bench.resolve(`/k8s.io/${A}`);
+  await settle();
+  equal(bench.resolve(`/k8s.io/${A}`).name, A);
+  isBroken = false;
+  await bench.timers.pass(100);
+  equal(bench.resolve(`/k8s.io/${A}`).name, "shop/api");
+  const { size } = bench.timers;
+  equal(size, 1, "only the sweep");
 });

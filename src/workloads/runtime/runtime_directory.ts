@@ -83,7 +83,10 @@ export class RuntimeDirectory {
     for (const place of this.#places()) {
       const key = `${place.api} ${place.path}`;
       if (this.#links.has(key) || this.#links.size >= LINKS_MAX || !isOwnersSocket(place)) continue;
-      const link = new RuntimeLink(this.#makeClient(place), this.#options);
+      const link = new RuntimeLink(this.#makeClient(place), {
+        ...this.#options,
+        report: (change, api) => this.#report(change, api, place.path),
+      });
       this.#links.set(key, link);
       link.start();
       this.#options.found(place.api);
@@ -110,6 +113,17 @@ export class RuntimeDirectory {
     this.#timer?.cancel();
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
+  }
+
+  /** Who answers one API on a socket is there for the others too, which may have no stream. */
+  #report(change: RuntimeChange, api: RuntimeApi, socketPath: string): void {
+    this.#options.report(change, api);
+    if (change.type !== "connected") return;
+    for (const link of this.#links.values()) {
+      if (link.client.socketPath !== socketPath || link.client.api === api) continue;
+      link.resume();
+      this.#options.report(change, link.client.api);
+    }
   }
 
   /** A user's sockets go with the login; the system's stay, because a runtime comes back. */

@@ -104,6 +104,11 @@ export class RuntimeLink {
     }
   }
 
+  /** Ends the pause after failures: the endpoint was seen to be there. */
+  resume(): void {
+    this.#pausedUntilMs = -Infinity;
+  }
+
   /** What is known of the endpoint. */
   describe(): LinkReport {
     const { api, socketPath, userUid } = this.client;
@@ -147,7 +152,7 @@ export class RuntimeLink {
     if (this.#stop.signal.aborted) return;
     if (change.type === "connected") {
       this.#isWatching = true;
-      this.#pausedUntilMs = -Infinity;
+      this.resume();
     }
     this.#options.report(change, this.client.api);
   }
