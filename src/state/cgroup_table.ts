@@ -146,6 +146,9 @@ export class CgroupTable {
       this.#counts.ignored.value += 1;
       return undefined;
     }
+    const before = this.#entries.get(id);
+    // Late, about an earlier cgroup with the same id: it has been forgotten for good.
+    if (before !== undefined && createdNs !== 0n && createdNs < before.createdNs) return undefined;
     if (fact.isTooDeep && fact.type === "cgroup_created") this.#counts.tooDeep.value += 1;
     const known = this.#current(id, createdNs);
     switch (fact.type) {
