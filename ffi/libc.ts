@@ -19,6 +19,10 @@ const LIBC_PATH = "libc.so.6";
 /** `clockid_t` of <time.h>. */
 export const ClockId = { realtime: 0, monotonic: 1, boottime: 7 } as const;
 
+/** `which` of setpriority(2), and the `who` that means the caller. */
+const PRIO_PROCESS = 0;
+const CALLING_THREAD = 0;
+
 /** `who` of getrusage(2). */
 export const RusageWho = { self: 0, children: -1, thread: 1 } as const;
 
@@ -241,6 +245,24 @@ export class Libc {
     const code = this.errno.read();
     this.symbols.close(fd);
     unwrapLibc(sent, code, { ...attempt, operation: "sendto" });
+  }
+
+  /**
+   * Sets the nice value of the calling thread; in Linux each thread has its own (setpriority(2), "C
+   * library/kernel differences").
+   *
+   * @throws {LibbpfError} EACCES or EPERM without CAP_SYS_NICE when it goes down.
+   */
+  setThreadNice(nice: number): void {
+    const result = this.symbols.setpriority(PRIO_PROCESS, CALLING_THREAD, nice);
+    const code = this.errno.read();
+    const attempt = { operation: "setpriority", action: "set nice value", object: `${nice}` };
+    unwrapLibc(result, code, attempt);
+  }
+
+  /** Gives memory that malloc holds but nobody uses back to the kernel. Takes some milliseconds. */
+  trimMalloc(): void {
+    this.symbols.malloc_trim(0n);
   }
 
   /** What a process or thread (`RusageWho`) used so far. */

@@ -103,3 +103,19 @@ Deno.test({
     });
   },
 });
+
+Deno.test("Libc.setThreadNice() changes the calling thread only, trimMalloc() harms nothing", () => {
+  const libc = openLibc();
+  const niceOf = (path: string) =>
+    Number(Deno.readTextFileSync(path).replace(/^.*\) /s, "").split(" ")[16]);
+  const before = niceOf("/proc/thread-self/stat");
+  // Up, which needs no capability; it stays where that lacks for the way back.
+  libc.setThreadNice(before + 1);
+  libc.trimMalloc();
+  strictEqual(niceOf("/proc/thread-self/stat"), before + 1);
+  try {
+    libc.setThreadNice(before);
+  } catch (error) {
+    ok(error instanceof LibcError);
+  }
+});

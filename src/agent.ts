@@ -196,6 +196,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     void capture.checkCpus();
     cgroups.tick();
     logClockStep(clock.refresh(), log("agent"));
+    if (turns.count % TRIM_TURNS === 1) libc.trimMalloc();
   });
   sensors.attach();
   let processes = 0;
@@ -231,10 +232,18 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     await parts.disposeAsync();
     return { ...usage.taken, lost: losses.totals };
   };
+  return makeAgent({ ready, counters, ended: running.ended }, stop);
+}
+
+function makeAgent(
+  parts: Pick<Agent, "ready" | "counters" | "ended">,
+  stop: Agent["stop"],
+): Agent {
   let stopped: Promise<AgentSummary> | undefined;
   const stopOnce = () => stopped ??= stop();
   return {
-    ...{ ready, counters, ended: running.ended, stop: stopOnce },
+    ...parts,
+    stop: stopOnce,
     [Symbol.asyncDispose]: async () => void await stopOnce(),
   };
 }
@@ -271,6 +280,9 @@ class Usage {
     };
   }
 }
+
+/** After the start, which needs more than what follows, and then about every half minute. */
+const TRIM_TURNS = 30;
 
 /** The pipeline's ticks: what is done about once a second, and the proof that it still turns. */
 class Turns {

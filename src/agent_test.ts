@@ -78,6 +78,7 @@ class FakeRooms {
   #libc(): Libc {
     return {
       ...this.#acquire("libc"),
+      trimMalloc: () => {},
       getrusage: () => ({ userNs: 2e6, systemNs: 1e6, maxResidentSize: 4096 }),
       sendDatagram: (_: string, bytes: Uint8Array) =>
         void this.datagrams.push(new TextDecoder().decode(bytes)),

@@ -140,6 +140,20 @@ export const LIBC_SYMBOLS = {
     ],
     result: "i32", // -1 and errno
   },
+  setpriority: {
+    parameters: [
+      "i32", // int which
+      "u32", // id_t who
+      "i32", // int prio
+    ],
+    result: "i32", // -1 and errno
+  },
+  malloc_trim: {
+    parameters: [
+      "usize", // size_t pad
+    ],
+    result: "i32", // 1 when memory was given back
+  },
   readlink: {
     parameters: [
       "buffer", // const char *pathname

@@ -31,7 +31,7 @@ export type MergeStatus = typeof MergeStatus[keyof typeof MergeStatus];
 export interface MergeOptions {
   /** Time between a BPF program's clock reading and its output. Default 1 ms. */
   readonly holdBackMs?: number;
-  /** How long a ring that shows nothing and is not drained is waited for. Default 50 ms. */
+  /** How long a ring that shows nothing and is not drained is waited for. Default 200 ms. */
   readonly stallMaxMs?: number;
 }
 
@@ -42,7 +42,11 @@ export interface MergeOptions {
 const FUTURE_MAX_NS = 1_000_000_000;
 
 const HOLD_BACK_MS = 1;
-const STALL_MAX_MS = 50;
+/**
+ * On a host with many more runnable threads than CPUs a worker may wait this long for its turn; a
+ * shorter bound puts children before their parents there. The other rings hold far more than that.
+ */
+const STALL_MAX_MS = 200;
 const NS_PER_MS = 1_000_000;
 
 /** A ring with its oldest record. */
