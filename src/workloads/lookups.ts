@@ -16,6 +16,11 @@ const RETRY = { firstMs: 100, longestMs: 30_000 };
 const ASKED_AT_ONCE_MAX = 4;
 /** Containers that wait to be asked about: a node's whole load at the start of the agent. */
 const QUEUE_MAX = 1024;
+/**
+ * Tries before the answer of an API of lower rank is taken in place of one that fails: it lacks the pod,
+ * and a runtime that restarts is back within these 0.7 s.
+ */
+const PARTIAL_RETRIES_MIN = 3;
 /** A description is a nicety, and there are hundreds of units. */
 const UNIT_RETRIES_MAX = 5;
 /** Pause before a question that found no room in the queue. */
@@ -213,8 +218,9 @@ export class Lookups {
         hasFailed = true;
       }
     }
-    // Who failed might have known it.
-    if (hasFailed && typeof answer === "string") answer = "failed";
+    // Who failed might have known it, or known more of it.
+    const mayWait = typeof answer === "string" || entry.backoff.failures < PARTIAL_RETRIES_MIN;
+    if (hasFailed && mayWait) answer = "failed";
     this.#asking -= 1;
     entry.isAsking = false;
     if (!this.#isClosed && this.#entries.get(entry.key) === entry) {
@@ -230,7 +236,6 @@ export class Lookups {
       "Questions about containers, pods and units by how they ended",
       { kind: entry.subject.kind, result },
     ).value += 1;
-    // What an API of lower rank tells may be less than what the one that failed would.
     const isPartial = typeof answer !== "string" && hasFailed;
     if (typeof answer === "string") this.#settle(entry, answer);
     else this.#learn(entry, answer);

@@ -395,9 +395,11 @@ Deno.test("what a lesser runtime tells is asked again of the one that failed", a
   bench.answers.set(A, named(A, A));
   bench.resolve(`/k8s.io/${A}`);
   await settle();
+  equal(bench.resolve(`/k8s.io/${A}`).reason, "runtime_failed", "it may be back soon");
+  await bench.timers.pass(700);
   equal(bench.resolve(`/k8s.io/${A}`).name, A);
   isBroken = false;
-  await bench.timers.pass(100);
+  await bench.timers.pass(800);
   equal(bench.resolve(`/k8s.io/${A}`).name, "shop/api");
   const { size } = bench.timers;
   equal(size, 1, "only the sweep");

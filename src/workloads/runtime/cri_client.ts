@@ -59,6 +59,8 @@ export class CriClient implements RuntimeClient {
   async lookUp(subject: Subject): Promise<RuntimeFacts | undefined> {
     try {
       this.#runtime ??= await this.#readRuntime();
+      // Not even a version: the socket does not speak this interface.
+      if (this.#runtime === undefined) return undefined;
       return subject.kind === "pod"
         ? await this.#lookUpPod(subject.id)
         : await this.#lookUpContainer(subject.id, this.#runtime);
@@ -71,6 +73,7 @@ export class CriClient implements RuntimeClient {
   async watch(report: (change: RuntimeChange) => void, signal: AbortSignal): Promise<void> {
     // A stream says nothing until something happens; a call tells whether the runtime is there.
     this.#runtime = await this.#readRuntime();
+    if (this.#runtime === undefined) return;
     await this.#channel.stream(CRI_METHODS.getContainerEvents, new Uint8Array(0), {
       signal,
       opened: () => report({ type: "connected" }),
@@ -85,10 +88,9 @@ export class CriClient implements RuntimeClient {
     this.#channel.close();
   }
 
-  async #readRuntime(): Promise<string> {
+  async #readRuntime(): Promise<string | undefined> {
     const answer = await this.#channel.call(CRI_METHODS.version, versionRequest());
-    const name = this.#factLimits.text(answer === undefined ? "" : readVersion(answer));
-    return name ?? "cri";
+    return answer === undefined ? undefined : this.#factLimits.text(readVersion(answer)) ?? "cri";
   }
 
   async #lookUpContainer(id: string, runtime: string): Promise<RuntimeFacts | undefined> {

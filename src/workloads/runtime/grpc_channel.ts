@@ -37,7 +37,8 @@ export class GrpcChannel {
   /**
    * Calls `method` ("/package.Service/Method").
    *
-   * @returns undefined when the server says "not found".
+   * @returns undefined when the server says "not found", or has no such method: containerd with its
+   *   CRI plug-in disabled, as Docker's packages have it, is no failing runtime.
    * @throws {RuntimeError}
    */
   async call(
@@ -56,7 +57,7 @@ export class GrpcChannel {
         { deadline: Date.now() + this.#limits.timeoutMs },
         (error: ServiceError | null, answer?: Uint8Array) => {
           if (error === null) resolve(answer ?? new Uint8Array(0));
-          else if (error.code === library.status.NOT_FOUND) resolve(undefined);
+          else if (isNone(library, error.code)) resolve(undefined);
           else reject(this.#explain(library, error));
         },
       );
@@ -154,6 +155,10 @@ export class GrpcChannel {
     const found = `${code === undefined ? "" : status[code]} ${details ?? message}`.trim();
     return new RuntimeError(this.#api, kind, found, { cause: error });
   }
+}
+
+function isNone({ status }: Library, code: number): boolean {
+  return code === status.NOT_FOUND || code === status.UNIMPLEMENTED;
 }
 
 function toBuffer(bytes: Uint8Array): Buffer {
