@@ -204,13 +204,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
     cgroups: cgroups.open(sensors),
     options: {
-      holdBackMs: config.holdBackMs,
-      ancestors: config.withAncestors,
-      emitForks: config.withForks || options.needsForks,
-      emitCgroups: config.withCgroups,
+      ...pipelineOptions(options, cgroups),
       onTick: () => turns.tick(),
-      onAttached: (fact) => cgroups.onAttached(fact),
-      scanCgroups: () => cgroups.scan(),
       scan: () => {
         const found = rooms.scan({ clock, libc, config, cgroups });
         processes = found.length;
@@ -245,6 +240,20 @@ function makeAgent(
     ...parts,
     stop: stopOnce,
     [Symbol.asyncDispose]: async () => void await stopOnce(),
+  };
+}
+
+function pipelineOptions(
+  { config, needsForks }: AgentOptions,
+  cgroups: CgroupRoom,
+): PipelineOptions {
+  return {
+    holdBackMs: config.holdBackMs,
+    ancestors: config.withAncestors,
+    emitForks: config.withForks || needsForks,
+    emitCgroups: config.withCgroups,
+    onAttached: (fact) => cgroups.onAttached(fact),
+    scanCgroups: () => cgroups.scan(),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The agent's cgroups: which hierarchy is followed, the table of user space, the kernel's map beside
- * it, and the proof that both mean the same.
+ * The agent's cgroups: which hierarchy is followed, the table of user space, the kernel's map
+ * beside it, and the proof that both mean the same.
  *
  * @module
  */

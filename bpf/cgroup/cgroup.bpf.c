@@ -114,7 +114,8 @@ static __always_inline u32 name_size(const struct cgroup *cgroup) {
     struct change_buffer *buffer = bpf_map_lookup_elem(&change_buffers, &zero);
     if (!buffer)
         return 0;
-    long size = bpf_probe_read_kernel_str(buffer->bytes, CGROUP_NAME_SIZE_MAX + 1, cgroup->kn->name);
+    const char *name = cgroup->kn->name;
+    long size = bpf_probe_read_kernel_str(buffer->bytes, CGROUP_NAME_SIZE_MAX + 1, name);
     return size > 0 ? size - 1 : 0;
 }
 
@@ -153,13 +154,18 @@ static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
     entry.state = CGROUP_NEW;
     decide_tracking(&entry, cgroup);
     bpf_probe_read_kernel_str(entry.name, sizeof(entry.name), cgroup->kn->name);
-    long error = bpf_map_update_elem(&cgroups, &key, &entry, BPF_ANY);
+    /*
+     * An int: up to 6.3 the kernel replaces this call by one of a function that returns int, and
+     * the upper half of the register is then 0 also for negative numbers.
+     */
+    int error = bpf_map_update_elem(&cgroups, &key, &entry, BPF_ANY);
     if (error)
         count_cgroup(error == -E2BIG ? CGROUP_COUNT_FULL : CGROUP_COUNT_FAILED);
 }
 
 /* The task fields of a header; `task` may be any kernel pointer. */
-static __always_inline void fill_task(struct record_header *header, const struct task_struct *task) {
+static __always_inline void fill_task(struct record_header *header,
+                                      const struct task_struct *task) {
     struct pid_place place;
     const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     read_pid_place(&place, leader);
@@ -274,9 +280,9 @@ static __always_inline void report_move(void *ctx, const struct cgroup *cgroup, 
 }
 
 /*
- * cgroup_attach_task(cgroup, path, task, threadgroup): in cgroup_attach_task() when the move is done,
- * also when it was there before. clone3() with CLONE_INTO_CGROUP does not come here: such a task is
- * born in its cgroup.
+ * cgroup_attach_task(cgroup, path, task, threadgroup): in cgroup_attach_task() when the move is
+ * done, also when it was there before. clone3() with CLONE_INTO_CGROUP does not come here: such a
+ * task is born in its cgroup.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgrp_attach, struct cgroup *cgroup, const char *path, struct task_struct *task,

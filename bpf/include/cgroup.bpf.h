@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Where a task stands among the cgroups of the tracked hierarchy, and to which of them its workload
- * belongs. The map is kept by the cgroup sensor (and corrected by user space); without that sensor it
- * stays empty and records carry an id, but no tracking id.
+ * belongs. The map is kept by the cgroup sensor (and corrected by user space); without that sensor
+ * it stays empty and records carry an id, but no tracking id.
  */
 #ifndef SHRIKE_CGROUP_BPF_H
 #define SHRIKE_CGROUP_BPF_H
@@ -108,9 +108,9 @@ static __always_inline u64 cgroup_address(const struct task_struct *task) {
 }
 
 /*
- * The tracking id of the nearest ancestor of the cgroup at `address` that is in the map, 0 when none
- * is or when it lacks a flag of `needed_flags`. A global function: the verifier checks it once, and
- * 5.10 takes only numbers for it.
+ * The tracking id of the nearest ancestor of the cgroup at `address` that is in the map, 0 when
+ * none is or when it lacks a flag of `needed_flags`. A global function: the verifier checks it
+ * once, and 5.10 takes only numbers for it.
  */
 __noinline u64 find_ancestor_tracking(u64 address, u32 needed_flags) {
     const struct cgroup *cgroup = (const void *)address;

@@ -1,6 +1,6 @@
 /**
- * The kernel's map of cgroups as user space sees it: what was there before the hooks is entered, what
- * the kernel could only guess is corrected, and what nobody needs any more is deleted.
+ * The kernel's map of cgroups as user space sees it: what was there before the hooks is entered,
+ * what the kernel could only guess is corrected, and what nobody needs any more is deleted.
  *
  * @module
  */
@@ -146,8 +146,8 @@ export class CgroupMap {
   }
 
   /**
-   * Puts right whose workload a cgroup is, when the kernel has it otherwise. Its state may change in
-   * between and is then lost; the table of user space has its own.
+   * Puts right whose workload a cgroup is, when the kernel has it otherwise. Its state may change
+   * in between and is then lost; the table of user space has its own.
    */
   correct(id: bigint, createdNs: bigint, owner: CgroupOwner): void {
     const value = this.#options.map.lookup(this.#key(id));

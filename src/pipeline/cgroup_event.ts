@@ -16,8 +16,8 @@ export interface CgroupCircumstances {
 }
 
 /**
- * The event of a fact; undefined when the table says it told nothing new. The end of a cgroup that the
- * table has forgotten is told from the fact alone.
+ * The event of a fact; undefined when the table says it told nothing new. The end of a cgroup that
+ * the table has forgotten is told from the fact alone.
  */
 export function cgroupEvent(
   fact: CgroupFact,

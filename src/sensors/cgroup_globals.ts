@@ -1,5 +1,6 @@
 /**
- * Which cgroup hierarchy the programs of all sensors follow: variables of `bpf/include/cgroup.bpf.h`.
+ * Which cgroup hierarchy the programs of all sensors follow: variables of
+ * `bpf/include/cgroup.bpf.h`.
  *
  * @module
  */

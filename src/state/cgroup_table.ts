@@ -1,10 +1,10 @@
 /**
- * Every cgroup of the tracked hierarchy. Changed only by facts, by the walk of what was there before,
- * and by a slow sweep that finds what facts have missed.
+ * Every cgroup of the tracked hierarchy. Changed only by facts, by the walk of what was there
+ * before, and by a slow sweep that finds what facts have missed.
  *
- * Facts are applied in the order of their times, with those about processes, so a process always finds
- * its cgroup as it was. A removed cgroup stays for late events. The kernel has a table of its own
- * (`bpf/include/cgroup.bpf.h`), which `onChange` keeps like this one.
+ * Facts are applied in the order of their times, with those about processes, so a process always
+ * finds its cgroup as it was. A removed cgroup stays for late events. The kernel has a table of its
+ * own (`bpf/include/cgroup.bpf.h`), which `onChange` keeps like this one.
  *
  * @module
  */
@@ -106,8 +106,8 @@ export class CgroupTable {
   }
 
   /**
-   * Where a record says its process was, with what the table knows of that cgroup. Marks the cgroup as
-   * running. The same object as long as nothing changes.
+   * Where a record says its process was, with what the table knows of that cgroup. Marks the cgroup
+   * as running. The same object as long as nothing changes.
    *
    * @param timeNs time of the record: a cgroup that was made later only has the same id
    */

@@ -42,7 +42,7 @@ Deno.test("CgroupTable.place() gives path and workload, and makes the cgroup a r
   assert.equal(value("shrike_cgroup_lookups_total", { result: "found" }), 2);
 });
 
-Deno.test("CgroupTable.place() leaves zero ids, other hierarchies and unknown cgroups alone", () => {
+Deno.test("CgroupTable.place() leaves zero ids, other hierarchies and the unknown alone", () => {
   const { apply, place, value } = bench();
   apply("cgroup_created", WEB, 5n * S);
   assert.deepEqual(place(0n, S), { id: 0n, trackingId: 0n, level: 1, hierarchy: 0 });
@@ -53,7 +53,7 @@ Deno.test("CgroupTable.place() leaves zero ids, other hierarchies and unknown cg
   }
 });
 
-Deno.test("CgroupTable.place() does not take a later cgroup for the one a late record means", () => {
+Deno.test("CgroupTable.place() does not take a later cgroup for the one of a late record", () => {
   const { apply, place, value } = bench();
   apply("cgroup_created", WEB, 5n * S);
   assert.equal(place(10n, 4n * S).path, undefined);
@@ -184,7 +184,7 @@ Deno.test("CgroupTable finds missed removals, and only those", () => {
   assert.equal(value("shrike_cgroup_sweep_finds_total"), 1);
 });
 
-Deno.test("CgroupTable looks at a bounded part of the table at a time, and at all of it in turn", () => {
+Deno.test("CgroupTable looks for some cgroups at a time, and for all of them in turn", () => {
   const looked: bigint[] = [];
   const { table, apply } = bench({ exists: (_, id) => looked.push(id) > 0 });
   for (let id = 1n; id <= 150n; id++) apply("cgroup_created", { id, path: `/${id}` }, S);
@@ -198,7 +198,7 @@ Deno.test("CgroupTable looks at a bounded part of the table at a time, and at al
   assert.equal(new Set(looked).size, 150);
 });
 
-Deno.test("CgroupTable gives up removed cgroups for new ones, and refuses when none is left", () => {
+Deno.test("CgroupTable gives up removed cgroups for new ones, and then refuses", () => {
   const { table, apply, value } = bench({ entriesMax: 2 });
   apply("cgroup_created", WEB, S);
   apply("cgroup_removed", { ...WEB, createdNs: S }, S);

@@ -35,7 +35,8 @@ export function v1Hierarchy(controller: string): TestHierarchy | undefined {
 }
 
 /**
- * Mounts a v1 hierarchy of the test's own, without a controller unless one is named that nobody uses.
+ * Mounts a v1 hierarchy of the test's own, without a controller unless one is named that nobody
+ * uses.
  * Undefined when this kernel or host cannot.
  */
 export async function mountV1(options: string): Promise<TestHierarchy & Disposable | undefined> {

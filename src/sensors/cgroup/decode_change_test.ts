@@ -102,7 +102,7 @@ Deno.test("AttachedDecoder tells whole groups, threads and transfers apart", () 
   assert.deepEqual(read(0), [false, false]);
 });
 
-Deno.test("cgroupSensor has a decoder for each kind of record and globals from its settings", () => {
+Deno.test("cgroupSensor has a decoder for each kind, and globals from its settings", () => {
   const kinds = Object.values(CgroupRecordKind).sort();
   assert.deepEqual(cgroupSensor.decoders.map(({ kind }) => kind).sort(), kinds);
   assert.deepEqual(cgroupSensor.globals({ cgroup_source: 2, cgroup_hierarchy: 4, agent_tgid: 7 }), {

@@ -1,0 +1,163 @@
+/**
+ * The cgroup sensor on the running kernel, at its limits and in other hierarchies than v2.
+ */
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import type { CgroupFact } from "../../src/events/mod.ts";
+import { cgroupSettings } from "../../src/sensors/mod.ts";
+import { CgroupTable } from "../../src/state/mod.ts";
+import { Counters } from "../../src/telemetry/mod.ts";
+import { CgroupCount, CgroupLimit, RecordFlag, RecordHeaderOffset } from "../../src/wire/mod.ts";
+import { CgroupBench, cgroupFacts, execsOf, isAbout } from "../support/cgroup_bench.ts";
+import { SensorRecorder, single } from "../support/expect_event.ts";
+import { kernelTest, skipLine } from "../support/require_kernel.ts";
+import { mountV1, TestCgroup, v1Hierarchy, v2Hierarchy } from "../support/test_cgroup.ts";
+import { buildWorkload } from "../support/workload.ts";
+
+const program = await buildWorkload();
+
+kernelTest({
+  name: "cgroup sensor counts cgroups below level 32 and flags records of their processes",
+  async run() {
+    using bench = new CgroupBench();
+    using root = new TestCgroup(bench.hierarchy);
+    let cgroup: TestCgroup = root.make("nest.scope");
+    const tracked = cgroup.id;
+    const names: string[] = [];
+    while (cgroup.level < CgroupLimit.CGROUP_LEVEL_MAX + 2) {
+      // Long enough for a path that the kernel cuts.
+      names.push(`${cgroup.level}-`.padEnd(64, "n"));
+      cgroup = cgroup.make(names.at(-1)!);
+    }
+    strictEqual(bench.map.count(CgroupCount.CGROUP_COUNT_TOO_DEEP), 2);
+    strictEqual(bench.map.find(cgroup.id), undefined);
+    const { pid } = await cgroup.run(program, ["exit"]);
+    await bench.recorder.until((fact) => fact.type === "process_exited" && fact.tgid === pid);
+    const exec = execsOf(bench.recorder.descendants(pid), pid).at(-1);
+    ok(exec !== undefined);
+    strictEqual(exec.cgroup.id, cgroup.id);
+    strictEqual(exec.cgroup.trackingId, tracked);
+    strictEqual(exec.cgroup.level, CgroupLimit.CGROUP_LEVEL_MAX + 2);
+    const bytes = bench.recorder.recordOf(exec);
+    const flags = new DataView(bytes.buffer).getUint16(RecordHeaderOffset.flags, true);
+    strictEqual(flags, RecordFlag.RECORD_CGROUP_TOO_DEEP);
+    ok(bench.map.count(CgroupCount.CGROUP_COUNT_DEEP_TASK) > 0);
+    const table = new CgroupTable({ hierarchy: 0, counters: new Counters() });
+    for (const fact of bench.recorder.take()) {
+      if (fact.type === "cgroup_created") table.apply(fact);
+    }
+    strictEqual(table.find(cgroup.id)?.path, cgroup.path);
+    ok(cgroup.path.length > 1023);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor counts cgroups that find no room, and reports them all the same",
+  async run() {
+    using bench = new CgroupBench(v2Hierarchy(), { entries: 8 });
+    using root = new TestCgroup(bench.hierarchy);
+    const cgroups = Array.from({ length: 64 }, (_, index) => root.make(`${index}.scope`));
+    const unknown = cgroups.filter(({ id }) => bench.map.find(id) === undefined).length;
+    ok(unknown >= 32, `${unknown} are unknown`);
+    strictEqual(bench.map.count(CgroupCount.CGROUP_COUNT_FULL), unknown);
+    const last = cgroups.at(-1)!;
+    const facts = await bench.upTo(isAbout("cgroup_created", last.id));
+    const table = new CgroupTable({ hierarchy: 0, counters: new Counters() });
+    for (const fact of cgroupFacts(facts, cgroups.map(({ id }) => id))) table.apply(fact);
+    strictEqual(table.size, 64);
+    strictEqual(table.find(last.id)?.path, last.path);
+    ok((table.find(last.id)?.createdNs ?? 0n) > 0n);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor: 10,000 cgroups made and removed leave nothing behind",
+  run() {
+    using bench = new CgroupBench(v2Hierarchy(), { entries: 4096 });
+    using root = new TestCgroup(bench.hierarchy);
+    const table = new CgroupTable({
+      hierarchy: 0,
+      counters: bench.counters,
+      removalDelayMs: 0,
+      onChange: (change, { id, createdNs }) => {
+        if (change === "forgotten") bench.map.delete(id, createdNs);
+      },
+    });
+    let largest = 0;
+    let removed = 0;
+    const apply = () => {
+      for (const fact of bench.recorder.take()) {
+        if (!fact.type.startsWith("cgroup_")) continue;
+        table.apply(fact as CgroupFact);
+        if (fact.type === "cgroup_removed") removed += 1;
+        table.sweep(fact.timeNs);
+        largest = Math.max(largest, table.size);
+      }
+    };
+    for (let round = 0; round < 100; round++) {
+      const cgroups = Array.from({ length: 100 }, (_, index) => root.make(`${round}-${index}`));
+      for (const cgroup of cgroups) cgroup.remove();
+      apply();
+    }
+    strictEqual(bench.recorder.lost, 0);
+    ok(removed >= 10_000);
+    ok(largest < 200, `up to ${largest} in the table`);
+    strictEqual(bench.map.count(CgroupCount.CGROUP_COUNT_FULL), 0);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor sees nothing of other hierarchies",
+  async run() {
+    using other = await mountV1(`none,name=shriketest${Deno.pid}`);
+    if (other === undefined) return skipLine("cgroup sensor, other hierarchies", "no v1 mount");
+    using bench = new CgroupBench();
+    using foreign = new TestCgroup(other);
+    using own = new TestCgroup(bench.hierarchy);
+    const facts = await bench.upTo(isAbout("cgroup_created", own.id));
+    const about = facts.filter((fact) => "path" in fact && fact.path.text === own.path);
+    strictEqual(about.length, 1);
+    if (foreign.id !== own.id) strictEqual(bench.map.find(foreign.id), undefined);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor follows a v1 controller: ids are inodes of its hierarchy",
+  async run() {
+    using mounted = v1Hierarchy("memory") === undefined ? await mountV1("pids") : undefined;
+    const hierarchy = v1Hierarchy("memory") ?? mounted;
+    if (hierarchy === undefined) {
+      return skipLine("cgroup sensor, v1", "neither memory nor pids can be had as v1");
+    }
+    const controller = mounted === undefined ? "memory" : "pids";
+    using bench = new CgroupBench(hierarchy, { controller });
+    using cgroup = new TestCgroup(hierarchy);
+    using v2 = new TestCgroup(v2Hierarchy());
+    const { pid } = await cgroup.run(program, ["exit"]);
+    const facts = await bench.upTo((fact) => fact.type === "process_exited" && fact.tgid === pid);
+    const { hierarchyId } = hierarchy;
+    const { id } = cgroup;
+    deepStrictEqual(execsOf(facts, pid).at(-1)?.cgroup, {
+      ...{ id, trackingId: id, level: 1, hierarchy: hierarchyId },
+    });
+    const created = single(facts.filter((fact) => fact.type === "cgroup_created"));
+    strictEqual(created.path.text, cgroup.path);
+    strictEqual(created.cgroup.hierarchy, hierarchyId);
+    strictEqual(bench.map.find(v2.id === id ? 0n : v2.id), undefined);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor that follows nothing reports nothing, and processes have id 0",
+  async run() {
+    using recorder = new SensorRecorder({}, { cgroup: cgroupSettings(undefined) });
+    using _cgroup = new TestCgroup(v2Hierarchy());
+    const run = await recorder.record(program, ["exit"]);
+    for (const fact of run.facts) {
+      deepStrictEqual(fact.cgroup, { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 });
+      const bytes = recorder.recordOf(fact);
+      const flags = new DataView(bytes.buffer).getUint16(RecordHeaderOffset.flags, true);
+      strictEqual(flags, RecordFlag.RECORD_NO_CGROUP);
+    }
+    strictEqual(recorder.take().filter(({ type }) => type.startsWith("cgroup_")).length, 0);
+  },
+});
