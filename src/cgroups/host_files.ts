@@ -25,6 +25,10 @@ export class HostFiles {
     return attempt(() => Deno.readTextFileSync(this.#root + path));
   }
 
+  readBytes(path: string): Uint8Array<ArrayBuffer> | undefined {
+    return attempt(() => Deno.readFileSync(this.#root + path));
+  }
+
   readLink(path: string): string | undefined {
     return attempt(() => Deno.readLinkSync(this.#root + path));
   }
@@ -42,10 +46,19 @@ export class HostFiles {
 
   /** Names of subdirectories; empty when the directory has gone. */
   subdirectories(path: string): string[] {
+    return this.#names(path, ({ isDirectory }) => isDirectory);
+  }
+
+  /** Names of symbolic links in a directory; empty when it has gone. */
+  links(path: string): string[] {
+    return this.#names(path, ({ isSymlink }) => isSymlink);
+  }
+
+  #names(path: string, isWanted: (entry: Deno.DirEntry) => boolean): string[] {
     return attempt(() => {
       const names: string[] = [];
-      for (const { name, isDirectory } of Deno.readDirSync(this.#root + path)) {
-        if (isDirectory) names.push(name);
+      for (const entry of Deno.readDirSync(this.#root + path)) {
+        if (isWanted(entry)) names.push(entry.name);
       }
       return names;
     }) ?? [];

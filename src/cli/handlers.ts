@@ -14,6 +14,7 @@ export interface Handlers {
   run(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  doctor(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   completion(shell: Shell, program: Command, terminal: Terminal): Promise<ExitCode>;
 }
 

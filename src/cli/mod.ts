@@ -19,6 +19,8 @@ const HANDLERS: Handlers = {
     (await import("./list_processes.ts")).listProcesses(typed, terminal),
   version: async (typed, terminal) =>
     (await import("./show_version.ts")).showVersion(typed, terminal),
+  doctor: async (typed, terminal) =>
+    (await import("./diagnose_host.ts")).diagnoseHost(typed, terminal),
   completion: async (shell, program, terminal) => {
     const { completionScript } = await import("./completion/mod.ts");
     terminal.writeOut(completionScript(shell, program));

@@ -8,6 +8,7 @@ import { addCompletionCommand } from "./completion.ts";
 import { UsageError } from "./error_report.ts";
 import { EXIT_CODE_TEXTS, type ExitCode } from "./exit_codes.ts";
 import type { Dispatch, Handlers } from "./handlers.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addPsCommand } from "./ps.ts";
 import { addRunCommand } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal, dispatch: Dispatch): Command {
     .addHelpText("after", `${EXAMPLES}\n${exitCodesHelp()}`);
   addRunCommand(program, terminal, dispatch);
   addPsCommand(program, terminal, dispatch);
+  addDoctorCommand(program, terminal, dispatch);
   addVersionCommand(program, terminal, dispatch);
   addCompletionCommand(program, terminal, dispatch);
   return program;
@@ -108,12 +110,14 @@ function formatItem(term: string, termWidth: number, description: string, help: 
   return term.length > termWidth ? `${indent}${term}${below}${text}` : `${left}${text}`;
 }
 
+const COMMANDS = ["run", "ps", "doctor", "version", "completion"];
+
 /** Commander's "error: unknown option '--x'\n(Did you mean --y?)" in our form. */
 function usageError(error: CommanderError, args: readonly string[]): UsageError {
   const [text = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const state = text.replace(/\.$/, "").replaceAll("'", '"');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? "")?.[1];
-  const command = ["run", "ps", "version", "completion"].find((name) => name === args[0]);
+  const command = COMMANDS.find((name) => name === args[0]);
   const help = command === undefined ? "shrike --help" : `shrike ${command} --help`;
   return new UsageError(
     `Cannot read the command line: ${state}`,

@@ -45,6 +45,7 @@ async function type(
     run: record("run"),
     ps: record("ps"),
     version: record("version"),
+    doctor: record("doctor"),
     completion: (shell) => {
       calls.push({ command: "completion", shell });
       return Promise.resolve(ExitCode.ok);

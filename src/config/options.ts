@@ -7,7 +7,7 @@
 import { boolean, choice, duration, integer, size, text, type ValueType } from "./value.ts";
 
 /** Subcommands that take options of the table. */
-export type OptionCommand = "run" | "ps" | "version";
+export type OptionCommand = "run" | "ps" | "version" | "doctor" | "install" | "uninstall";
 
 /** Headings in the help, in the order they are shown. */
 export const OPTION_GROUPS = [
@@ -17,6 +17,7 @@ export const OPTION_GROUPS = [
   "Cgroups",
   "Capture",
   "Agent",
+  "Installation",
 ] as const;
 
 /** One option. */
@@ -87,11 +88,28 @@ export const OPTIONS = {
     isFlagOnly: true,
     help: "How the version is written",
   }),
+  doctorFormat: option(choice(["text", "json"]), "text", {
+    flag: "output",
+    short: "o",
+    group: "Output",
+    commands: ["doctor"],
+    isFlagOnly: true,
+    help: "How the findings are written",
+  }),
+  bundlePath: optional(
+    text({ placeholder: "<file>", allowed: "the path of a new file", isFile: true }),
+    {
+      flag: "bundle",
+      group: "Output",
+      commands: ["doctor"],
+      help: "Also write all that a maintainer needs to a new .tar.gz, secrets left out",
+    },
+  ),
   color: option(choice(["auto", "always", "never"]), "auto", {
     flag: "color",
     key: "output.color",
     group: "Output",
-    commands: ["run", "ps"],
+    commands: ["run", "ps", "doctor"],
     help: "Colour: auto is on for terminals unless NO_COLOR is set",
   }),
   showSummary: optional(boolean(), {
@@ -285,6 +303,47 @@ export const OPTIONS = {
     group: "Agent",
     commands: ["run", "ps"],
     help: "How the agent's own messages are written",
+  }),
+  memoryMax: option(size({ min: 128 * 1024 ** 2, max: 1024 ** 4 }), 768 * 1024 ** 2, {
+    flag: "memory-max",
+    key: "agent.memory_max",
+    group: "Installation",
+    commands: ["install"],
+    help: "Memory the service may take (MemoryMax=); it is slowed down from two thirds on",
+  }),
+  prefix: option(
+    text({
+      placeholder: "<dir>",
+      // systemd splits ExecStart= at blanks and expands % and $.
+      pattern: /^\/[\w@+.,:\/-]*$/,
+      allowed: "an absolute path of letters, digits and _ @ + . , : -",
+      isFile: true,
+    }),
+    "/usr/local",
+    {
+      flag: "prefix",
+      group: "Installation",
+      commands: ["install", "uninstall"],
+      help: "The executable goes to bin/ below this directory",
+    },
+  ),
+  enable: option(boolean(), false, {
+    flag: "enable",
+    group: "Installation",
+    commands: ["install"],
+    help: "Start the service now and at every boot",
+  }),
+  purge: option(boolean(), false, {
+    flag: "purge",
+    group: "Installation",
+    commands: ["uninstall"],
+    help: "Also remove a config file and drop-ins that were changed",
+  }),
+  dryRun: option(boolean(), false, {
+    flag: "dry-run",
+    group: "Installation",
+    commands: ["install", "uninstall"],
+    help: "Say what would be done and do nothing",
   }),
 } as const;
 

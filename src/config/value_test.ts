@@ -69,7 +69,7 @@ Deno.test("OPTIONS gives every key, variable and flag of a command one meaning",
   const variables = options.filter(({ isFlagOnly }) => isFlagOnly !== true)
     .map(({ flag }) => environmentName(flag));
   assert.equal(new Set(variables).size, variables.length);
-  for (const command of ["run", "ps", "version"] as const) {
+  for (const command of ["run", "ps", "version", "doctor", "install", "uninstall"] as const) {
     const flags = options.filter(({ commands }) => commands.includes(command))
       .flatMap(({ flag, short }) => short === undefined ? [flag] : [flag, short]);
     assert.equal(new Set(flags).size, flags.length, command);

@@ -13,7 +13,12 @@ export {
 } from "./payload.ts";
 export { readCgroupSubsystems } from "./btf_enum.ts";
 export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
-export { isKernelSince, KERNEL_FEATURES, KernelFeatures } from "./kernel_features.ts";
+export {
+  isKernelSince,
+  KERNEL_FEATURES,
+  KernelFeatures,
+  parseKernelVersion,
+} from "./kernel_features.ts";
 export { LoadError, type LoadObstacle } from "./load_error.ts";
 export type { LoaderLog } from "./load_object.ts";
 export {
