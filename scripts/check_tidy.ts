@@ -21,6 +21,9 @@ const CODE = /\.(ts|c|h|sh|map)$|\/[^./]+$/;
 const BANNED_NAME = /(^|[/_])(utils?|helpers?|common|managers?|misc)(?=[/_.]|$)/;
 const TODO = /\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\): )/;
 
+/** The name of a test is one string, which deno fmt does not break. */
+const TEST_NAME = /^Deno\.test\("[^"]*", /;
+
 /** Every broken rule of one file, one line each. */
 export function checkTidy(path: string, text: string): string[] {
   const problems: string[] = [];
@@ -32,7 +35,9 @@ export function checkTidy(path: string, text: string): string[] {
   if (count > FILE_LINES_MAX) add(1, `${count} lines, ${FILE_LINES_MAX} are allowed`);
   lines.forEach((line, i) => {
     const width = [...line].length;
-    if (width > LINE_WIDTH_MAX) add(i + 1, `${width} columns, ${LINE_WIDTH_MAX} are allowed`);
+    if (width > LINE_WIDTH_MAX && !TEST_NAME.test(line)) {
+      add(i + 1, `${width} columns, ${LINE_WIDTH_MAX} are allowed`);
+    }
     if (TODO.test(line) && path !== "scripts/check_tidy.ts") {
       add(i + 1, "a TODO needs an issue: TODO(#123): what is to do");
     }

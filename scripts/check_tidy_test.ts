@@ -11,6 +11,7 @@ Deno.test("checkTidy() allows 400 lines and 100 columns, not one more", () => {
   assert.match(checkTidy("a.ts", "x\n".repeat(401))[0]!, /^a\.ts:1: 401 lines/);
   assert.deepEqual(checkTidy("a.ts", "x".repeat(100)), []);
   assert.match(checkTidy("a.ts", `\n${"é".repeat(101)}`)[0]!, /^a\.ts:2: 101 columns/);
+  assert.deepEqual(checkTidy("a.ts", `Deno.test("${"n".repeat(101)}", () => {\n`), []);
 });
 
 Deno.test("checkTidy() refuses names that say nothing", () => {

@@ -42,8 +42,8 @@ EXPORT_ENUM(cgroup_change_flag);
  */
 struct cgroup_change {
     struct record_header header;
-    u64 parent_id;  /* 0 for the root */
-    u64 created_ns; /* as in the map; 0 when it is not there, or its making was not seen */
+    u64 parent_id;   /* 0 for the root */
+    u64 created_ns;  /* as in the map; 0 when it is not there, or its making was not seen */
     u32 entry_flags; /* cgroup_entry_flag; 0 when it is not in the map */
     u32 change_flags;
     u32 actor_tgid; /* who did it */

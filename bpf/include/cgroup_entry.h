@@ -54,7 +54,7 @@ struct cgroup_key {
 EXPORT_STRUCT(cgroup_key);
 
 enum cgroup_state {
-    CGROUP_NEW = 1,     /* made, and nothing was forked or executed in it */
+    CGROUP_NEW = 1, /* made, and nothing was forked or executed in it */
     CGROUP_RUNNING = 2,
     CGROUP_REMOVED = 3, /* kept for late events until user space deletes it */
 };
@@ -77,21 +77,21 @@ struct cgroup_entry {
     u64 tracking_id; /* the cgroup that names the workload: this one or an ancestor */
     u64 created_ns;  /* CLOCK_MONOTONIC; ids are used again, this tells them apart */
     u32 level;
-    u16 state; /* cgroup_state */
-    u16 flags; /* cgroup_entry_flag */
+    u16 state;                       /* cgroup_state */
+    u16 flags;                       /* cgroup_entry_flag */
     u8 name[CGROUP_ENTRY_NAME_SIZE]; /* last part of the path, cut, with NUL */
 };
 EXPORT_STRUCT(cgroup_entry);
 
 /* Rows of the per-CPU map `cgroup_counts`. */
 enum cgroup_count {
-    CGROUP_COUNT_FULL = 0,     /* a new cgroup found no room in the map */
-    CGROUP_COUNT_FAILED = 1,   /* the map refused it for another reason */
-    CGROUP_COUNT_TOO_DEEP = 2, /* a new cgroup was deeper than CGROUP_LEVEL_MAX */
-    CGROUP_COUNT_ZERO_ID = 3,  /* a record's task had no cgroup id */
+    CGROUP_COUNT_FULL = 0,      /* a new cgroup found no room in the map */
+    CGROUP_COUNT_FAILED = 1,    /* the map refused it for another reason */
+    CGROUP_COUNT_TOO_DEEP = 2,  /* a new cgroup was deeper than CGROUP_LEVEL_MAX */
+    CGROUP_COUNT_ZERO_ID = 3,   /* a record's task had no cgroup id */
     CGROUP_COUNT_DEEP_TASK = 4, /* a record's task was deeper than CGROUP_LEVEL_MAX */
-    CGROUP_COUNT_ANCESTOR = 5, /* a record's cgroup was not in the map, an ancestor was */
-    CGROUP_COUNT_UNKNOWN = 6,  /* not even an ancestor was */
+    CGROUP_COUNT_ANCESTOR = 5,  /* a record's cgroup was not in the map, an ancestor was */
+    CGROUP_COUNT_UNKNOWN = 6,   /* not even an ancestor was */
     CGROUP_COUNTS = 7,
 };
 EXPORT_ENUM(cgroup_count);

@@ -20,7 +20,7 @@ enum record_limit {
  * Record kinds are (sensor block << 8) | number, block and number below 8; each sensor's header
  * chooses its own block. A clash fails `deno task generate` with both file names.
  */
-#define RECORD_DROP_SLOT(kind) ((((kind) >> 8 & 7) << 3) | ((kind) & 7))
+#define RECORD_DROP_SLOT(kind) ((((kind) >> 8 & 7) << 3) | ((kind)&7))
 
 /* What header.flags may hold; the upper half belongs to the sensor. */
 enum record_flag {
@@ -39,12 +39,12 @@ struct record_header {
     u64 leader_start_ns; /* task->group_leader->start_boottime: with tgid names a thread group for
                             ever, also when the pid is used again */
     u32 cpu;
-    u32 tgid;            /* process id in the initial pid namespace */
-    u32 tid;             /* thread that fired; equals tgid in fork, exec and exit records */
-    u32 namespace_tgid;  /* tgid as seen in the task's own pid namespace */
-    u64 cgroup_id;       /* cgroup of the task in the tracked hierarchy, 0 when unknown */
-    u64 tracking_id;     /* nearest tracked ancestor of that cgroup, 0 when none */
-    u32 cgroup_level;    /* depth of cgroup_id; the root is 0 */
+    u32 tgid;             /* process id in the initial pid namespace */
+    u32 tid;              /* thread that fired; equals tgid in fork, exec and exit records */
+    u32 namespace_tgid;   /* tgid as seen in the task's own pid namespace */
+    u64 cgroup_id;        /* cgroup of the task in the tracked hierarchy, 0 when unknown */
+    u64 tracking_id;      /* nearest tracked ancestor of that cgroup, 0 when none */
+    u32 cgroup_level;     /* depth of cgroup_id; the root is 0 */
     u32 cgroup_hierarchy; /* hierarchy id, 0 for cgroup v2 */
 };
 EXPORT_STRUCT(record_header);

@@ -26,23 +26,23 @@ EXPORT_ENUM(process_limit);
 
 /* What exec and fork records say in `process_flags`. */
 enum process_flag {
-    PROCESS_ARGUMENTS_CUT = 1,      /* more than PROCESS_ARGUMENTS_SIZE_MAX bytes */
-    PROCESS_ARGUMENTS_FAILED = 2,   /* a page of user memory was not there; what is before it is */
+    PROCESS_ARGUMENTS_CUT = 1,    /* more than PROCESS_ARGUMENTS_SIZE_MAX bytes */
+    PROCESS_ARGUMENTS_FAILED = 2, /* a page of user memory was not there; what is before it is */
     PROCESS_ENVIRONMENT_CUT = 4,
     PROCESS_ENVIRONMENT_FAILED = 8,
     PROCESS_FILENAME_CUT = 16,
     PROCESS_FILENAME_FAILED = 32,
-    PROCESS_CWD_CUT = 64,           /* the components nearest to the root are missing */
+    PROCESS_CWD_CUT = 64, /* the components nearest to the root are missing */
     PROCESS_CWD_FAILED = 128,
     PROCESS_EXE_CUT = 256,
-    PROCESS_EXE_FAILED = 512,       /* no exe_file */
-    PROCESS_EXE_MEMFD = 1024,       /* a memfd: a file of no directory, on the kernel's tmpfs */
-    PROCESS_EXE_UNLINKED = 2048,    /* the dentry is unhashed: deleted, or i_nlink is 0 */
-    PROCESS_SECURE_EXEC = 4096,     /* bprm->secureexec: setuid, setgid, capabilities, LSM */
-    PROCESS_BY_THREAD = 8192,       /* a thread that was not the leader called exec */
-    PROCESS_PARENT_KERNEL = 16384,  /* the parent is a kernel thread */
+    PROCESS_EXE_FAILED = 512,        /* no exe_file */
+    PROCESS_EXE_MEMFD = 1024,        /* a memfd: a file of no directory, on the kernel's tmpfs */
+    PROCESS_EXE_UNLINKED = 2048,     /* the dentry is unhashed: deleted, or i_nlink is 0 */
+    PROCESS_SECURE_EXEC = 4096,      /* bprm->secureexec: setuid, setgid, capabilities, LSM */
+    PROCESS_BY_THREAD = 8192,        /* a thread that was not the leader called exec */
+    PROCESS_PARENT_KERNEL = 16384,   /* the parent is a kernel thread */
     PROCESS_CWD_UNREACHABLE = 32768, /* cwd lies outside the process's root */
-    PROCESS_NO_AUDIT = 65536,       /* kernel without CONFIG_AUDIT: login_uid is not known */
+    PROCESS_NO_AUDIT = 65536,        /* kernel without CONFIG_AUDIT: login_uid is not known */
 };
 EXPORT_ENUM(process_flag);
 
@@ -91,7 +91,7 @@ struct process_fork {
     u32 parent_tgid;     /* real_parent: with CLONE_PARENT not the caller */
     u32 parent_tid;      /* thread that called fork, vfork or clone */
     u32 process_flags;
-    u32 pid_ns_level;    /* 0: the initial pid namespace */
+    u32 pid_ns_level; /* 0: the initial pid namespace */
     struct process_credentials credentials;
     struct process_namespaces namespaces;
 };
@@ -110,15 +110,15 @@ struct process_exec {
     struct record_header header;
     u64 parent_start_ns;
     u32 parent_tgid;
-    u32 old_tid;         /* tid of the calling thread before it took the leader's */
+    u32 old_tid; /* tid of the calling thread before it took the leader's */
     u32 process_flags;
     u32 pid_ns_level;
     struct process_credentials credentials;
     struct process_namespaces namespaces;
     u64 exe_inode;
-    u32 exe_device;      /* kernel dev_t: major << 20 | minor, of the superblock */
-    u32 exe_links;       /* i_nlink */
-    u32 exe_mode;        /* i_mode */
+    u32 exe_device; /* kernel dev_t: major << 20 | minor, of the superblock */
+    u32 exe_links;  /* i_nlink */
+    u32 exe_mode;   /* i_mode */
     u32 exe_uid;
     u32 exe_gid;
     u32 argc;
@@ -134,8 +134,8 @@ EXPORT_STRUCT(process_exec);
 /* The last thread of a group has ended. */
 struct process_exit {
     struct record_header header;
-    u32 exit_code;       /* as wait(2) gives it: status << 8, or signal, | 0x80 with a core dump */
-    u32 last_tid;        /* the thread that ended last */
+    u32 exit_code; /* as wait(2) gives it: status << 8, or signal, | 0x80 with a core dump */
+    u32 last_tid;  /* the thread that ended last */
     u32 process_flags;
     u32 _reserved;
 };

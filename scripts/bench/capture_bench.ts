@@ -24,7 +24,9 @@ const RATIO_MIN = 0.8;
 /** The ratio of CPU per record that says the same: 1 / 0.8. */
 const CPU_RATIO_MAX = 1.25;
 
-/** Records per system call: one is what the agent sees, eight asks as much of the reader as fits. */
+/**
+ * Records per system call: one is what the agent sees, eight asks as much of the reader as fits.
+ */
 const BURSTS = [1, 8];
 
 /** What both readers print. */

@@ -61,8 +61,8 @@ const WORKER_NICE = -10;
 
 /**
  * A busy host must not keep a worker from its ring: then records are lost, and those of other CPUs
- * wait for order. Its turns are short, so nobody misses the time. Without CAP_SYS_NICE it goes on as
- * it is.
+ * wait for order. Its turns are short, so nobody misses the time. Without CAP_SYS_NICE it goes on
+ * as it is.
  */
 function runAhead(libc: Libc): void {
   try {

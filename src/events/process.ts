@@ -44,7 +44,9 @@ export interface Namespaces {
   readonly user: number;
 }
 
-/** The file a process runs, resolved by the kernel: symbolic links and /proc/self/exe are followed. */
+/**
+ * The file a process runs, resolved by the kernel: symbolic links and /proc/self/exe are followed.
+ */
 export interface Executable {
   readonly path: Text;
   readonly inode: bigint;
@@ -97,7 +99,9 @@ export interface Process {
   readonly namespaceTgid: number;
   /** Depth of that namespace; 0 is the initial one. */
   readonly pidNsLevel: number;
-  /** Time of the fork or exec that made this image, CLOCK_MONOTONIC ns; from /proc: boot time ns. */
+  /**
+   * Time of the fork or exec that made this image, CLOCK_MONOTONIC ns; from /proc: boot time ns.
+   */
   readonly ktimeNs: bigint;
   /** The same moment in ns since the epoch. */
   readonly startTimeNs: bigint;

@@ -5,8 +5,8 @@
  */
 
 /**
- * A byte string. Linux allows any byte but NUL (and `/` inside a name), so text may be invalid UTF-8:
- * then `text` has U+FFFD for each invalid sequence and `raw` keeps the exact bytes.
+ * A byte string. Linux allows any byte but NUL (and `/` inside a name), so text may be invalid
+ * UTF-8: then `text` has U+FFFD for each invalid sequence and `raw` keeps the exact bytes.
  */
 export interface Text {
   readonly text: string;

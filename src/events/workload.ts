@@ -1,6 +1,6 @@
 /**
- * Who a process belongs to: a container, a pod, a systemd unit, a login session or the host. Immutable
- * once published: what is learned later makes a new object.
+ * Who a process belongs to: a container, a pod, a systemd unit, a login session or the host.
+ * Immutable once published: what is learned later makes a new object.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Fact plus state makes the event: process, parent and ancestors with their reference counts as they
- * are now, and the marks of doubt.
+ * Fact plus state makes the event: process, parent and ancestors with their reference counts as
+ * they are now, and the marks of doubt.
  *
  * @module
  */

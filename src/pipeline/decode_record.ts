@@ -1,6 +1,6 @@
 /**
- * Record to fact: finds the sensor's decoder by kind. What cannot be read is counted and entered as a
- * loss, never thrown.
+ * Record to fact: finds the sensor's decoder by kind. What cannot be read is counted and entered as
+ * a loss, never thrown.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 /**
- * One order out of many rings: each CPU has its own, so an exit read from one may come before the fork
- * from another.
+ * One order out of many rings: each CPU has its own, so an exit read from one may come before the
+ * fork from another.
  *
  * A record is released when no ring can still bring an older one: every other ring shows a younger
- * record, or was seen drained at a clock reading that is later than the record by the hold-back (a BPF
- * program reads the clock first and writes the record a little later). A ring that is neither, because
- * its worker gets no CPU, is waited for a bounded time and then left out until it moves again; what it
- * brings afterwards is late: released at once, marked and counted.
+ * record, or was seen drained at a clock reading that is later than the record by the hold-back (a
+ * BPF program reads the clock first and writes the record a little later). A ring that is neither,
+ * because its worker gets no CPU, is waited for a bounded time and then left out until it moves
+ * again; what it brings afterwards is late: released at once, marked and counted.
  *
  * @module
  */
@@ -36,8 +36,8 @@ export interface MergeOptions {
 }
 
 /**
- * A record cannot be younger than a clock reading that comes after it. One that is younger by this much
- * is broken, and would block its ring for ever if it were believed.
+ * A record cannot be younger than a clock reading that comes after it. One that is younger by this
+ * much is broken, and would block its ring for ever if it were believed.
  */
 const FUTURE_MAX_NS = 1_000_000_000;
 
@@ -155,7 +155,8 @@ export class TimeMerge {
         if (head === Infinity && this.#settled[index]! < settled) settled = this.#settled[index]!;
       }
       if (at >= 0 && order < settled) return this.#release(at, order);
-      // A ring without a head stands in the way: look there again, at most once per record it brings.
+      // A ring without a head stands in the way: look there again, at most once per record it
+      // brings.
       if (this.#fill(order, nowNs)) continue;
       return this.#blocked(at, order, nowNs);
     }

@@ -131,8 +131,8 @@ Deno.test("TimeMerge looks at the clock again before it holds a record for broke
 });
 
 /**
- * Random per-CPU streams. Each record is made at `timeNs`, enters the kernel's ring up to 0.9 ms later
- * (the program's run) and the shared ring up to 20 ms after that (the worker's turn).
+ * Random per-CPU streams. Each record is made at `timeNs`, enters the kernel's ring up to 0.9 ms
+ * later (the program's run) and the shared ring up to 20 ms after that (the worker's turn).
  */
 Deno.test("TimeMerge sorts random streams with bounded skew; nothing is lost, doubled or late", () => {
   const random = SeededRandom.fromEnvironment("TimeMerge");

@@ -6,7 +6,9 @@
  */
 import type { AgentEvent } from "../events/mod.ts";
 
-/** Takes events; bounded on its own. A throw is counted and the event is lost for this outlet only. */
+/**
+ * Takes events; bounded on its own. A throw is counted and the event is lost for this outlet only.
+ */
 export interface PipelineOutlet {
   /** Name in metrics, such as "stdout". */
   readonly name: string;

@@ -57,7 +57,9 @@ export interface PipelineOptions extends MergeOptions {
    * source running by then, so that nothing falls between.
    */
   readonly scan?: () => readonly ProcessFound[];
-  /** Called about once a second, before gaps are reported: the place to read the kernel's counters. */
+  /**
+   * Called about once a second, before gaps are reported: the place to read the kernel's counters.
+   */
   readonly onTick?: () => void;
 }
 
@@ -71,7 +73,9 @@ const TICK_MS = 1_000;
 const HELD_WAIT_MS = 1;
 /** Longest wait for the rings to be empty at the end. */
 const STOP_MAX_MS = 500;
-/** Records younger than the scan by this much still belong to the window, see `resolveStartup()`. */
+/**
+ * Records younger than the scan by this much still belong to the window, see `resolveStartup()`.
+ */
 const WINDOW_AFTER_SCAN_MS = 20;
 /** Longest wait for the window to be complete; beyond it start-up goes on with what has come. */
 const WINDOW_MAX_MS = 500;

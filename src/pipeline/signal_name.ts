@@ -4,7 +4,10 @@
  * @module
  */
 
-/** asm-generic/signal.h: the numbering of x86, arm64, riscv and all others but alpha, mips and sparc. */
+/**
+ * asm-generic/signal.h: the numbering of x86, arm64, riscv and all others but alpha, mips and
+ * sparc.
+ */
 const NAMES = (
   "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 " +
   "SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG " +

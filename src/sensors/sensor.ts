@@ -1,5 +1,6 @@
 /**
- * The contract of a sensor: one feature, the same word in `bpf/`, `src/sensors/` and the config file.
+ * The contract of a sensor: one feature, the same word in `bpf/`, `src/sensors/` and the config
+ * file.
  *
  * @module
  */

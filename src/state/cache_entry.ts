@@ -28,7 +28,9 @@ export interface EntryHandle {
 /** What a new entry starts with. */
 export interface CacheEntryInit {
   readonly process: Process;
-  /** Boot-time ns at which the thread group's leader started; undefined when only ticks are known. */
+  /**
+   * Boot-time ns at which the thread group's leader started; undefined when only ticks are known.
+   */
   readonly startNs: bigint | undefined;
   readonly startTicks: bigint;
   /** CLOCK_MONOTONIC ns from which this image is known to run. */
@@ -89,8 +91,8 @@ export class CacheEntry implements CachedProcess {
   }
 
   /**
-   * Whether this is an image of the thread group that started at `startNs`. An entry from /proc knows
-   * its start only in ticks; the first match teaches it the exact time.
+   * Whether this is an image of the thread group that started at `startNs`. An entry from /proc
+   * knows its start only in ticks; the first match teaches it the exact time.
    */
   isOf(startNs: bigint): boolean {
     if (this.startNs !== undefined) return this.startNs === startNs;

@@ -1,9 +1,9 @@
 /**
  * Where cache entries live: the index by tgid, the references between them, and the bound.
  *
- * An entry holds one reference on itself while it is the running image of its thread group, and one on
- * its parent until it has none left itself. So ancestors outlive descendants, and an entry without
- * references waits a bounded time for late records before it goes.
+ * An entry holds one reference on itself while it is the running image of its thread group, and one
+ * on its parent until it has none left itself. So ancestors outlive descendants, and an entry
+ * without references waits a bounded time for late records before it goes.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export interface CacheLimits {
 }
 
 /**
- * Entries without references that wait at most. Late records come within milliseconds, so in a storm
- * of short processes the oldest go before their time: 2,048 are a fifth of a second at 10,000 exits a
- * second, and 4 MB. Not counted: nothing is lost that anybody still refers to.
+ * Entries without references that wait at most. Late records come within milliseconds, so in a
+ * storm of short processes the oldest go before their time: 2,048 are a fifth of a second at 10,000
+ * exits a second, and 4 MB. Not counted: nothing is lost that anybody still refers to.
  */
 const RELEASED_MAX = 2048;
 

@@ -6,9 +6,9 @@
 import type { Process, Text } from "../events/mod.ts";
 
 /**
- * A `Process`, its exec_ids, credentials, namespaces and the cache entry. V8's heap grew by 1,365 bytes
- * per forked image and 2,097 per exec with 75 characters of text (50,000 each, Deno 2.9.6); this gives
- * 1,500 and 2,116.
+ * A `Process`, its exec_ids, credentials, namespaces and the cache entry. V8's heap grew by 1,365
+ * bytes per forked image and 2,097 per exec with 75 characters of text (50,000 each, Deno 2.9.6);
+ * this gives 1,500 and 2,116.
  */
 const BASE_SIZE = 1_500;
 /** A `Text` object and the header of its string. */

@@ -14,10 +14,10 @@ const S_ISGID = 0o2000;
  * - setuid: the bit is set and the effective uid is now the file's owner and not the real uid (a
  *   mount with nosuid or a tracer leaves them equal, so the bit alone says nothing);
  * - setgid: the same with the group;
- * - file capabilities: the kernel set `secureexec` without such a change, the real uid is not root (for
- *   root every exec gives capabilities), and some permitted capability is not ambient. Only a file can
- *   have given it: without file capabilities an exec leaves a non-root task just its ambient set
- *   (cap_bprm_creds_from_file() in security/commoncap.c).
+ * - file capabilities: the kernel set `secureexec` without such a change, the real uid is not root
+ *   (for root every exec gives capabilities), and some permitted capability is not ambient. Only a
+ *   file can have given it: without file capabilities an exec leaves a non-root task just its
+ *   ambient set (cap_bprm_creds_from_file() in security/commoncap.c).
  */
 export function privilegeRaise(
   credentials: Credentials,

@@ -36,8 +36,8 @@ const PF_KTHREAD = 0x00200000;
 const decoder = new TextDecoder("latin1");
 
 /**
- * Reads /proc/PID/stat; undefined when it is not one. The name in field 2 may hold spaces, parentheses
- * and newlines, so fields are counted from the last `)`.
+ * Reads /proc/PID/stat; undefined when it is not one. The name in field 2 may hold spaces,
+ * parentheses and newlines, so fields are counted from the last `)`.
  */
 export function parseStat(bytes: Uint8Array): ProcStat | undefined {
   const text = decoder.decode(bytes);
@@ -57,7 +57,9 @@ export function parseStat(bytes: Uint8Array): ProcStat | undefined {
   };
 }
 
-/** Reads /proc/PID/status; undefined when it has no ids. Names in it are escaped, lines are safe. */
+/**
+ * Reads /proc/PID/status; undefined when it has no ids. Names in it are escaped, lines are safe.
+ */
 export function parseStatus(bytes: Uint8Array): ProcStatus | undefined {
   const text = decoder.decode(bytes);
   const uids = numbers(text, "Uid");

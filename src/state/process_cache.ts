@@ -3,8 +3,8 @@
  * `Process` objects.
  *
  * Images: a fork makes one (the parent's image under new ids), each exec makes the next with a new
- * exec_id. The first exec after a fork descends from the forking process and has the flag `clone`; a
- * later one descends from the image before it. Processes from /proc have boot-time ktimes.
+ * exec_id. The first exec after a fork descends from the forking process and has the flag `clone`;
+ * a later one descends from the image before it. Processes from /proc have boot-time ktimes.
  *
  * @module
  */
@@ -88,7 +88,9 @@ export class ProcessCache {
     );
   }
 
-  /** The pseudo-process `<kernel>`, parent of init and of what kernel threads start. Never evicted. */
+  /**
+   * The pseudo-process `<kernel>`, parent of init and of what kernel threads start. Never evicted.
+   */
   get kernel(): CachedProcess {
     return this.#kernel;
   }
@@ -200,7 +202,10 @@ export class ProcessCache {
     return image;
   }
 
-  /** The exec of a group whose fork or earlier images were missed: flag `miss`, the parent the kernel named. */
+  /**
+   * The exec of a group whose fork or earlier images were missed: flag `miss`, the parent the
+   * kernel named.
+   */
   #insertMissed(fact: ProcessExecuted): CacheEntry {
     this.#unknown.process_executed.value += 1;
     const parent = this.#parentOf(fact);
@@ -224,7 +229,9 @@ export class ProcessCache {
     return known;
   }
 
-  /** An exit of a group the cache does not know; entered, so that a second record of it is dropped. */
+  /**
+   * An exit of a group the cache does not know; entered, so that a second record of it is dropped.
+   */
   #insertUnknownExit(fact: ProcessExited): CacheEntry {
     this.#unknown.process_exited.value += 1;
     const group = {

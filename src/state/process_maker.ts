@@ -124,8 +124,9 @@ export class ProcessMaker {
   }
 
   /**
-   * A forked child: the image of `parent` under ids of its own. Flags are `execve` alone, as Tetragon
-   * has them. Without a parent the image is unknown; ids and credentials are facts all the same.
+   * A forked child: the image of `parent` under ids of its own. Flags are `execve` alone, as
+   * Tetragon has them. Without a parent the image is unknown; ids and credentials are facts all the
+   * same.
    */
   forked(fact: ProcessForked, parent: Process | undefined): Process {
     const inInitTree = isInInitTree(fact.pidNsLevel, fact.namespaceTgid, parent);
@@ -154,8 +155,8 @@ export class ProcessMaker {
   }
 
   /**
-   * A new image. `before` is what the thread group ran until now, `parent` what the new image descends
-   * from: the forking process after a fork, else `before`; undefined when not known.
+   * A new image. `before` is what the thread group ran until now, `parent` what the new image
+   * descends from: the forking process after a fork, else `before`; undefined when not known.
    */
   executed(
     fact: ProcessExecuted,
@@ -195,7 +196,9 @@ export class ProcessMaker {
     };
   }
 
-  /** A process read from /proc. Its `binary` is the resolved executable, "" when it cannot be read. */
+  /**
+   * A process read from /proc. Its `binary` is the resolved executable, "" when it cannot be read.
+   */
   found(fact: ProcessFound, parent: Process | undefined): Process {
     const ktimeNs = fact.startTicks * NS_PER_TICK;
     const inInitTree = isInInitTree(fact.pidNsLevel, fact.namespaceTgid, parent);
@@ -228,7 +231,9 @@ export class ProcessMaker {
     };
   }
 
-  /** A thread group of which only ids and start time are known, with a parent when that is known. */
+  /**
+   * A thread group of which only ids and start time are known, with a parent when that is known.
+   */
   unknown(group: UnknownGroup, parent: Process | undefined): Process {
     return {
       execId: this.execId(group.startNs, group.tgid),

@@ -1,23 +1,25 @@
 /**
- * Joins what /proc told at start with what the hooks told meanwhile, so that every process and every
- * image is told once.
+ * Joins what /proc told at start with what the hooks told meanwhile, so that every process and
+ * every image is told once.
  *
- * Order of things: hooks are attached, then /proc is read, then the live records up to the end of that
- * reading (the window) are taken; only then this decides. Found processes are told first, parents before
- * children, then the window's facts in their order, then life goes on. The decisions:
+ * Order of things: hooks are attached, then /proc is read, then the live records up to the end of
+ * that reading (the window) are taken; only then this decides. Found processes are told first,
+ * parents before children, then the window's facts in their order, then life goes on. The
+ * decisions:
  *
- * - A fork of it is in the window: it was born after the hooks, which tell all of it; the scan's entry is
- *   dropped. The start time is not asked: it has 10 ms steps in /proc, a fork record is exact. A process
- *   that looks younger than the hooks but has no fork record (a full ring lost it) stays: nobody else
- *   tells it.
- * - An exec of it is in the window: when the scan came first, its entry is the image before and both are
- *   told. When the scan saw the new image, or a mix, the exec record tells the image and the one before
- *   is not known to anybody: the entry becomes an unknown image (ids, start time and parent are facts),
- *   which is not told as an event of its own but is the parent the exec and earlier children need.
- * - Its exit is in the window: told as found, then as exited. If the exit came before the reading or the
- *   reading found an empty shell, it becomes an unknown image that exits.
- * - A fork record that comes after the window (the task is visible in /proc some microseconds before
- *   sched_process_fork fires): the cache adopts it, see `ProcessCache`.
+ * - A fork of it is in the window: it was born after the hooks, which tell all of it; the scan's
+ *   entry is dropped. The start time is not asked: it has 10 ms steps in /proc, a fork record is
+ *   exact. A process that looks younger than the hooks but has no fork record (a full ring lost it)
+ *   stays: nobody else tells it.
+ * - An exec of it is in the window: when the scan came first, its entry is the image before and
+ *   both are told. When the scan saw the new image, or a mix, the exec record tells the image and
+ *   the one before is not known to anybody: the entry becomes an unknown image (ids, start time and
+ *   parent are facts), which is not told as an event of its own but is the parent the exec and
+ *   earlier children need.
+ * - Its exit is in the window: told as found, then as exited. If the exit came before the reading
+ *   or the reading found an empty shell, it becomes an unknown image that exits.
+ * - A fork record that comes after the window (the task is visible in /proc some microseconds
+ *   before sched_process_fork fires): the cache adopts it, see `ProcessCache`.
  *
  * @module
  */
@@ -43,8 +45,8 @@ export interface StartupPlan {
 }
 
 /**
- * Longest time we allow between the moment /proc shows a new image (exec_mmap() in fs/exec.c) and its
- * exec record: the ELF loader works in between and may wait for a slow disk.
+ * Longest time we allow between the moment /proc shows a new image (exec_mmap() in fs/exec.c) and
+ * its exec record: the ELF loader works in between and may wait for a slow disk.
  */
 const EXEC_TRANSITION_NS = 1_000_000_000n;
 
@@ -93,10 +95,10 @@ function believedImage(found: ProcessFound, live: readonly ProcessFact[]): Found
 /**
  * Whether the scan saw the image that ran before `exec`.
  *
- * The scan reads the command line last, so a command line of the old image means everything is of the
- * old image. While exec works, the command line is empty: arg_end is set by create_elf_tables(). The old
- * and the new command line may be equal; then the file decides, and if that is the same too, nothing
- * is lost by telling it once.
+ * The scan reads the command line last, so a command line of the old image means everything is of
+ * the old image. While exec works, the command line is empty: arg_end is set by
+ * create_elf_tables(). The old and the new command line may be equal; then the file decides, and if
+ * that is the same too, nothing is lost by telling it once.
  */
 function isImageBefore(found: ProcessFound, exec: ProcessExecuted): boolean {
   if (exec.timeNs < found.readFromNs) return false;

@@ -150,8 +150,8 @@ Deno.test("resolveStartup() keeps apart two processes that had the same tgid", (
 });
 
 /**
- * A made-up host: processes fork, exec and exit at random around the scan, which reads each at its own
- * moment. Records before `attachNs` do not exist.
+ * A made-up host: processes fork, exec and exit at random around the scan, which reads each at its
+ * own moment. Records before `attachNs` do not exist.
  */
 function randomHost(random: SeededRandom) {
   interface Life extends Group {

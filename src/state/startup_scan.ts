@@ -1,9 +1,9 @@
 /**
  * Reads the processes that already run from /proc.
  *
- * A process may end, exec or be replaced while it is read. Gone means left out; what cannot be read (no
- * right, hidepid) stays empty. Each process is read so that its command line comes last but one and
- * its start time last: see `resolveStartup()` for why.
+ * A process may end, exec or be replaced while it is read. Gone means left out; what cannot be read
+ * (no right, hidepid) stays empty. Each process is read so that its command line comes last but one
+ * and its start time last: see `resolveStartup()` for why.
  *
  * @module
  */
@@ -26,13 +26,15 @@ export interface ScanOptions {
   /** Where procfs is mounted. Default `/proc`. */
   readonly procPath?: string;
   /**
-   * Reads a symbolic link as bytes; throws when it cannot. The default cannot give links that are not
-   * UTF-8 (Deno 2.9.6 refuses them), which then stay empty; libc's readlink() can.
+   * Reads a symbolic link as bytes; throws when it cannot. The default cannot give links that are
+   * not UTF-8 (Deno 2.9.6 refuses them), which then stay empty; libc's readlink() can.
    */
   readonly readLink?: (path: string) => Uint8Array;
   /** Whether to read environments. Default false. */
   readonly environment?: boolean;
-  /** Where a process is that has this text in /proc/PID/cgroup; without it all places are unknown. */
+  /**
+   * Where a process is that has this text in /proc/PID/cgroup; without it all places are unknown.
+   */
   readonly placeOf?: (text: string) => CgroupPlace;
 }
 

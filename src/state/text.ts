@@ -23,8 +23,8 @@ export function textFromBytes(bytes: Uint8Array): Text {
 }
 
 /**
- * A file name as execve took it, made absolute with the working directory and freed of `.`, `..` and
- * double slashes. An absolute name, or one whose directory is not known, stays as it is.
+ * A file name as execve took it, made absolute with the working directory and freed of `.`, `..`
+ * and double slashes. An absolute name, or one whose directory is not known, stays as it is.
  */
 export function joinPath(cwd: Text, filename: Text): Text {
   if (filename.text === "" || filename.text.startsWith("/") || cwd.text === "") return filename;

@@ -38,7 +38,10 @@ export class RecordView {
     return this.view.getUint32(at + 4, true) * 0x1_0000_0000 + this.view.getUint32(at, true);
   }
 
-  /** Puts the cursor on a record of `size` bytes at `offset` of `bytes`; `view` spans the same memory. */
+  /**
+   * Puts the cursor on a record of `size` bytes at `offset` of `bytes`; `view` spans the same
+   * memory.
+   */
   set(bytes: Uint8Array, view: DataView, offset: number, size: number): void {
     this.bytes = bytes;
     this.view = view;

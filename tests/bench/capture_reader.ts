@@ -1,6 +1,6 @@
 /**
- * Reads the generator's records with a capture worker and prints what that cost as one line of JSON.
- * The counterpart of scripts/bench/programs/consumer.c, with the same arguments; a program of
+ * Reads the generator's records with a capture worker and prints what that cost as one line of
+ * JSON. The counterpart of scripts/bench/programs/consumer.c, with the same arguments; a program of
  * `deno task bench capture`.
  *
  *     deno run -A tests/bench/capture_reader.ts OBJECT PID RECORDS_PER_CALL RING_PAGES CPU \
@@ -17,7 +17,9 @@ import { openPayload } from "../../src/loader/mod.ts";
 import { Counters, LossLedger, SystemClock } from "../../src/telemetry/mod.ts";
 import { RecordView } from "../../src/wire/mod.ts";
 
-/** Longest sleep of the main thread; its look at the clock bounds the error of the measured time. */
+/**
+ * Longest sleep of the main thread; its look at the clock bounds the error of the measured time.
+ */
 const WAIT_MS = 5;
 /** The main thread looks at the clock every so many records. */
 const CLOCK_EVERY = 4096;

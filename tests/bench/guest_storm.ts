@@ -36,8 +36,8 @@ export interface GuestStorm {
 }
 
 /**
- * Output that our own helpers cause in one turn of `quiet`: two execs. More means that events of the
- * storm are still being written.
+ * Output that our own helpers cause in one turn of `quiet`: two execs. More means that events of
+ * the storm are still being written.
  */
 const OWN_OUTPUT_SIZE = 20_000;
 

@@ -1,5 +1,6 @@
 /**
- * Rings in memory: the test decides what is in the kernel's ring and what has reached the shared one.
+ * Rings in memory: the test decides what is in the kernel's ring and what has reached the shared
+ * one.
  *
  * @module
  */

@@ -153,7 +153,10 @@ function writeOwned(
   writeFields(bytes, at.namespaces, ProcessNamespacesOffset, owned.namespaces ?? {});
 }
 
-/** A bigint field is 64 bits wide, a number as wide as the room up to the next field, 4 bytes at most. */
+/**
+ * A bigint field is 64 bits wide, a number as wide as the room up to the next field, 4 bytes at
+ * most.
+ */
 function writeFields<Offsets extends Readonly<Record<string, number>>>(
   bytes: Uint8Array,
   base: number,

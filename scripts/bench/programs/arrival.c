@@ -6,8 +6,9 @@
  *
  * OUTPUT gets the bytes, STAMPS one line "END NANOSECONDS" per read(), where END is the size of
  * OUTPUT after it; its first line "0 NANOSECONDS" is the time just before the program was started.
- * Prints {"pid": N} of the program. SIGTERM and SIGINT are handed on to it; its exit status is ours.
- * In C, and at a real-time priority where allowed: the reader must not add to what it measures.
+ * Prints {"pid": N} of the program. SIGTERM and SIGINT are handed on to it; its exit status is
+ * ours. In C, and at a real-time priority where allowed: the reader must not add to what it
+ * measures.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -6,14 +6,12 @@
 #include <sys/stat.h>
 
 /* exit [CODE]: ends. */
-int run_exit(int argc, char **argv)
-{
+int run_exit(int argc, char **argv) {
     return argc > 1 ? atoi(argv[1]) : 0;
 }
 
 /* kill SIGNAL: ends by a signal. */
-int run_kill(int argc, char **argv)
-{
+int run_kill(int argc, char **argv) {
     check(argc == 2, "arguments");
     signal(atoi(argv[1]), SIG_DFL);
     raise(atoi(argv[1]));
@@ -21,8 +19,7 @@ int run_kill(int argc, char **argv)
 }
 
 /* wait: ends when stdin does. */
-int run_wait(int argc, char **argv)
-{
+int run_wait(int argc, char **argv) {
     char byte;
     (void)argc;
     (void)argv;
@@ -32,8 +29,7 @@ int run_wait(int argc, char **argv)
 }
 
 /* exec PATH ARGV...: becomes PATH with that argv, argv[0] included. */
-int run_exec(int argc, char **argv)
-{
+int run_exec(int argc, char **argv) {
     check(argc > 2, "arguments");
     execv(argv[1], argv + 2);
     check(0, "exec");
@@ -41,12 +37,12 @@ int run_exec(int argc, char **argv)
 }
 
 /* exec-chain N: execs itself N times in one pid. */
-int run_exec_chain(int argc, char **argv)
-{
+int run_exec_chain(int argc, char **argv) {
     char left[16];
     check(argc == 2, "arguments");
     int n = atoi(argv[1]);
-    if (n == 0) return 0;
+    if (n == 0)
+        return 0;
     snprintf(left, sizeof(left), "%d", n - 1);
     execl(self, self, "exec-chain", left, NULL);
     check(0, "exec");
@@ -57,8 +53,7 @@ int run_exec_chain(int argc, char **argv)
  * long-args SIZE: execs with argv of exactly SIZE bytes, NULs counted: self, exit, 0, a string of
  * x.
  */
-int run_long_args(int argc, char **argv)
-{
+int run_long_args(int argc, char **argv) {
     check(argc == 2, "arguments");
     size_t size = atoi(argv[1]), used = strlen(self) + 1 + sizeof("exit") + sizeof("0");
     check(size > used, "size");
@@ -70,8 +65,7 @@ int run_long_args(int argc, char **argv)
     return 0;
 }
 
-static void copy_self(int to)
-{
+static void copy_self(int to) {
     char bytes[65536];
     int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     check(from >= 0, "open self");
@@ -84,8 +78,7 @@ static void copy_self(int to)
  * odd-names DIRECTORY: in DIRECTORY makes a directory and a program whose names are not UTF-8, and
  * execs the program from there by a relative path, with arguments that are not UTF-8.
  */
-int run_odd_names(int argc, char **argv)
-{
+int run_odd_names(int argc, char **argv) {
     check(argc == 2, "arguments");
     check(chdir(argv[1]) == 0, "chdir");
     check(mkdir("d\xff", 0755) == 0 && chdir("d\xff") == 0, "make directory");
@@ -98,8 +91,7 @@ int run_odd_names(int argc, char **argv)
 }
 
 /* deleted PATH: copies itself to PATH, deletes that and execs it by descriptor. */
-int run_deleted(int argc, char **argv)
-{
+int run_deleted(int argc, char **argv) {
     check(argc == 2, "arguments");
     int copy = open(argv[1], O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     check(copy >= 0, "create");
@@ -113,8 +105,7 @@ int run_deleted(int argc, char **argv)
 }
 
 /* memfd NAME: execs a copy of itself that is only in memory. */
-int run_memfd(int argc, char **argv)
-{
+int run_memfd(int argc, char **argv) {
     check(argc == 2, "arguments");
     int fd = memfd_create(argv[1], MFD_CLOEXEC);
     check(fd >= 0, "memfd");
@@ -125,8 +116,7 @@ int run_memfd(int argc, char **argv)
 }
 
 /* deep-cwd DIRECTORY NAME COUNT: execs in a directory COUNT levels of NAME below DIRECTORY. */
-int run_deep_cwd(int argc, char **argv)
-{
+int run_deep_cwd(int argc, char **argv) {
     check(argc == 4, "arguments");
     check(chdir(argv[1]) == 0, "chdir");
     for (int i = atoi(argv[3]); i > 0; i--) {
@@ -138,8 +128,7 @@ int run_deep_cwd(int argc, char **argv)
 }
 
 /* outside-root ROOT: makes ROOT its root, with the working directory left outside, and execs. */
-int run_outside_root(int argc, char **argv)
-{
+int run_outside_root(int argc, char **argv) {
     check(argc == 2, "arguments");
     int fd = open(self, O_RDONLY | O_CLOEXEC);
     check(fd >= 0 && chroot(argv[1]) == 0, "chroot");

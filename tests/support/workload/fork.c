@@ -6,21 +6,20 @@
 #include <sys/wait.h>
 
 /* fork N: N children one after the other that never exec; the i-th exits with i. */
-int run_fork(int argc, char **argv)
-{
+int run_fork(int argc, char **argv) {
     check(argc == 2, "arguments");
     int n = atoi(argv[1]), status;
     for (int i = 1; i <= n; i++) {
         int pid = fork();
-        if (pid == 0) _exit(i);
+        if (pid == 0)
+            _exit(i);
         check(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == i, "wait");
     }
     return 0;
 }
 
 /* vfork-exec: a child that shares memory until it execs. */
-int run_vfork_exec(int argc, char **argv)
-{
+int run_vfork_exec(int argc, char **argv) {
     (void)argc;
     (void)argv;
     int pid = vfork();
@@ -33,8 +32,7 @@ int run_vfork_exec(int argc, char **argv)
 }
 
 /* many N: N short programs, one after the other. */
-int run_many(int argc, char **argv)
-{
+int run_many(int argc, char **argv) {
     check(argc == 2, "arguments");
     for (int i = atoi(argv[1]); i > 0; i--) {
         int pid = vfork();
@@ -51,12 +49,12 @@ int run_many(int argc, char **argv)
  * bomb WIDTH DEPTH: each process makes WIDTH children at once, DEPTH levels down; all are waited
  * for.
  */
-static void bomb(int width, int depth)
-{
+static void bomb(int width, int depth) {
     for (int i = 0; depth > 0 && i < width; i++) {
         int pid = fork();
         check(pid >= 0, "fork");
-        if (pid > 0) continue;
+        if (pid > 0)
+            continue;
         bomb(width, depth - 1);
         _exit(0);
     }
@@ -64,8 +62,7 @@ static void bomb(int width, int depth)
     }
 }
 
-int run_bomb(int argc, char **argv)
-{
+int run_bomb(int argc, char **argv) {
     check(argc == 3, "arguments");
     bomb(atoi(argv[1]), atoi(argv[2]));
     return 0;
@@ -75,8 +72,7 @@ int run_bomb(int argc, char **argv)
  * clone-parent: a child makes a grandchild with CLONE_PARENT, which thereby is a child of this
  * process and a sibling of its maker.
  */
-int run_clone_parent(int argc, char **argv)
-{
+int run_clone_parent(int argc, char **argv) {
     (void)argc;
     (void)argv;
     int maker = fork();
@@ -86,6 +82,7 @@ int run_clone_parent(int argc, char **argv)
         _exit(0);
     }
     int ended = 0;
-    while (wait(NULL) > 0) ended++;
+    while (wait(NULL) > 0)
+        ended++;
     return ended == 2 ? 0 : 94;
 }

@@ -34,27 +34,27 @@ static const struct {
     {"user-namespace", run_user_namespace},
 };
 
-void wait_for(int pid)
-{
+void wait_for(int pid) {
     int status;
     check(pid > 0, "make a child");
     check(waitpid(pid, &status, 0) == pid, "wait");
-    if (status != 0) fprintf(stderr, "workload: child %d ended with %x\n", pid, status);
-    if (status != 0) _exit(98);
+    if (status != 0)
+        fprintf(stderr, "workload: child %d ended with %x\n", pid, status);
+    if (status != 0)
+        _exit(98);
 }
 
-void exec_exit(const char *code)
-{
+void exec_exit(const char *code) {
     execl(self, self, "exit", code, NULL);
     check(0, "exec");
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     /* Through a #! line the script's path comes last; it is an argument like any other. */
     self = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof(BEHAVIOURS) / sizeof(BEHAVIOURS[0]); i++)
-        if (strcmp(argv[1], BEHAVIOURS[i].name) == 0) return BEHAVIOURS[i].run(argc - 1, argv + 1);
+        if (strcmp(argv[1], BEHAVIOURS[i].name) == 0)
+            return BEHAVIOURS[i].run(argc - 1, argv + 1);
     fprintf(stderr, "workload: no such behaviour\n");
     return 97;
 }

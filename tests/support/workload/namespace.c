@@ -5,22 +5,21 @@
 #include <sys/wait.h>
 
 /* unshare: new uts, ipc, mount, pid, net and cgroup namespaces, then a child that execs in them. */
-int run_unshare(int argc, char **argv)
-{
+int run_unshare(int argc, char **argv) {
     (void)argc;
     (void)argv;
     check(unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
                   CLONE_NEWCGROUP) == 0,
           "unshare");
     int pid = fork();
-    if (pid == 0) exec_exit("0");
+    if (pid == 0)
+        exec_exit("0");
     wait_for(pid);
     return 0;
 }
 
 /* setns: enters the uts namespace of a child, which has one of its own, and execs. */
-int run_setns(int argc, char **argv)
-{
+int run_setns(int argc, char **argv) {
     char path[64], byte;
     int ready[2], end[2];
     (void)argc;
@@ -42,8 +41,7 @@ int run_setns(int argc, char **argv)
 }
 
 /* user-namespace: a user namespace of its own, then exec. */
-int run_user_namespace(int argc, char **argv)
-{
+int run_user_namespace(int argc, char **argv) {
     (void)argc;
     (void)argv;
     check(unshare(CLONE_NEWUSER) == 0, "unshare");
