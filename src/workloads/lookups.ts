@@ -17,8 +17,8 @@ const ASKED_AT_ONCE_MAX = 4;
 /** Containers that wait to be asked about: a node's whole load at the start of the agent. */
 const QUEUE_MAX = 1024;
 /**
- * Tries before the answer of an API of lower rank is taken in place of one that fails: it lacks the pod,
- * and a runtime that restarts is back within these 0.7 s.
+ * Tries before the answer of an API of lower rank is taken in place of one that fails: it lacks the
+ * pod, and a runtime that restarts is back within these 0.7 s.
  */
 const PARTIAL_RETRIES_MIN = 3;
 /** A description is a nicety, and there are hundreds of units. */
