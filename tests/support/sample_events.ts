@@ -5,6 +5,7 @@
  */
 import type {
   AgentEvent,
+  CgroupEvent,
   Credentials,
   GapEvent,
   Namespaces,
@@ -106,6 +107,18 @@ export function sampleExit(
 ): ProcessExitEvent {
   const end = { status: 0, signal: "", coreDumped: false };
   return { ...eventBase(process), ...end, ...fields, type: "process_exit" };
+}
+
+export function sampleCgroup(fields: Partial<CgroupEvent> = {}): CgroupEvent {
+  return {
+    type: "cgroup_created",
+    timeNs: SAMPLE_TIME_NS,
+    cpu: 1,
+    cgroup: { id: 2n ** 40n, trackingId: 7n, level: 2, hierarchy: 4, path: "/a/b c" },
+    parentId: 7n,
+    marks: [],
+    ...fields,
+  };
 }
 
 export function sampleGap(fields: Partial<GapEvent> = {}): GapEvent {
