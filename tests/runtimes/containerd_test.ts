@@ -65,8 +65,7 @@ runtimeTest({
       const whole = await workloads.resolveFully(cgroupParent);
       deepStrictEqual([whole.kind, whole.name, whole.id], ["pod", "shop/cart-0", UID]);
 
-      await runtime.daemon.stop();
-      await runtime.daemon.start();
+      await runtime.restart();
       const later = await runtime.runContainer(pod, { name: "worker", image: IMAGE });
       const found = await workloads.resolveFully(`${cgroupParent}/${later}`);
       equal(found.name, "shop/cart-0/worker");

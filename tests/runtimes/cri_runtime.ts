@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { GrpcChannel } from "../../src/workloads/runtime/grpc_channel.ts";
 import { fieldsOf, ProtobufWriter, textOf } from "../../src/workloads/runtime/protobuf.ts";
 import { writeImageArchive } from "./image_archive.ts";
-import { Daemon, removeCgroups, runTool } from "./private_runtime.ts";
+import { Daemon, removeCgroups, runTool, until } from "./private_runtime.ts";
 
 export const CONTAINERD = "/usr/bin/containerd";
 export const CTR = "/usr/bin/ctr";
@@ -62,6 +62,14 @@ export class CriRuntime {
     await runtime.daemon.start();
     await runtime.importImage("k8s.io", PAUSE_IMAGE);
     return runtime;
+  }
+
+  /** Stops and starts containerd; waits until its CRI plug-in answers again. */
+  async restart(): Promise<void> {
+    await this.daemon.stop();
+    await this.daemon.start();
+    const list = () => this.#call("ListContainers", new Uint8Array(0));
+    await until("the CRI plug-in answers", () => list().then(() => true, () => false));
   }
 
   /** Makes and imports an image that sleeps. */
@@ -119,17 +127,25 @@ export class CriRuntime {
     return Number(line?.split(/\s+/)[1]);
   }
 
-  /** Removes all pods, stops containerd, removes the cgroups named. */
+  /** Removes all pods, stops containerd, removes the cgroups it leaves. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.daemon.start();
+    try {
+      await this.daemon.start();
+      // After a start the plug-in refuses everything until it has read its state.
+      await until("all pods are removed", () => this.#removePods().then(() => true, () => false));
+    } finally {
+      this.#channel.close();
+      await this.daemon.stop();
+      await removeCgroups("/k8s.io");
+    }
+  }
+
+  async #removePods(): Promise<void> {
     for (const { sandboxId } of this.#pods) {
       const request = new ProtobufWriter().text(1, sandboxId).finish();
       await this.#call("StopPodSandbox", request);
       await this.#call("RemovePodSandbox", request);
     }
-    this.#channel.close();
-    await this.daemon.stop();
-    await removeCgroups("/k8s.io");
   }
 
   async #call(method: string, request: Uint8Array): Promise<Uint8Array> {
