@@ -43,6 +43,8 @@ export interface AgentCgroupsParts {
   readonly log: Log;
   /** The host's, unless a test has others. */
   readonly files?: HostFiles;
+  /** Moves this process into a cgroup; writes to its cgroup.procs unless a test does otherwise. */
+  readonly moveSelf?: (directory: string) => void;
 }
 
 /** Turns (about a second each) after which nobody waits for the proof any more. */
@@ -64,6 +66,7 @@ export class AgentCgroups {
   constructor(parts: AgentCgroupsParts) {
     this.#parts = parts;
     this.#files = parts.files ?? new HostFiles();
+    // The numbers are ours: programs find the kernel's own by the name, see subsystem_index().
     this.mode = detectCgroupMode({ files: this.#files, subsystems: CGROUP_CONTROLLERS });
     this.#hierarchy = this.mode.tracked?.hierarchy;
     for (const { text, follows, hint } of this.mode.warnings) {
@@ -198,11 +201,12 @@ export class AgentCgroups {
     for (const listener of this.#listeners) listener(change, cgroup);
   }
 
-  /** Writing 0 into cgroup.procs moves the writer, here to where it is. */
+  /** Moves this process to where it is already: the hook runs all the same. */
   #touchOwn({ ownDirectory }: Hierarchy): void {
     if (ownDirectory === undefined) return;
+    const moveSelf = this.#parts.moveSelf ?? writeSelf;
     try {
-      Deno.writeTextFileSync(`${ownDirectory}/cgroup.procs`, "0");
+      moveSelf(ownDirectory);
     } catch (error) {
       // Read-only mounts (ProtectControlGroups=), inner nodes of v2: then there is no proof.
       this.#parts.log.debug("Cannot touch own cgroup: {error}", { error: String(error) });
@@ -221,6 +225,11 @@ export class AgentCgroups {
     if (outcome === "mismatch") log.warn(message, { text, follows, hint: "run shrike doctor" });
     else log.info(message, { text, follows });
   }
+}
+
+/** 0 stands for the writer. */
+function writeSelf(directory: string): void {
+  Deno.writeTextFileSync(`${directory}/cgroup.procs`, "0");
 }
 
 const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };

@@ -60,8 +60,8 @@ static __always_inline struct cgroup_entry *find_entry(const struct cgroup *cgro
 }
 
 enum name_limit {
-    SCOPE_SIZE = 6,       /* ".scope" */
-    SERVICE_SIZE = 8,     /* ".service" */
+    SCOPE_SIZE = 6,   /* ".scope" */
+    SERVICE_SIZE = 8, /* ".service" */
     CONTAINER_ID_SIZE = 64,
 };
 
@@ -103,8 +103,8 @@ static __always_inline u32 flags_of_name(const char *name, u32 size) {
         return 0;
     /* user@UID.service is the manager of a user's units, not a unit that holds processes. */
     bpf_probe_read_kernel(start, sizeof(start), name);
-    bool is_manager = start[0] == 'u' && start[1] == 's' && start[2] == 'e' && start[3] == 'r' &&
-                      start[4] == '@';
+    bool is_manager =
+        start[0] == 'u' && start[1] == 's' && start[2] == 'e' && start[3] == 'r' && start[4] == '@';
     return is_manager ? 0 : CGROUP_LEAF;
 }
 

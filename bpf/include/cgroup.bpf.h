@@ -50,21 +50,36 @@ static __always_inline void count_cgroup(u32 which) {
  */
 static __always_inline u32 subsystem_index(void) {
     switch (cgroup_controller) {
-    case CGROUP_MEMORY: return SUBSYSTEM(memory);
-    case CGROUP_PIDS: return SUBSYSTEM(pids);
-    case CGROUP_CPUSET: return SUBSYSTEM(cpuset);
-    case CGROUP_CPU: return SUBSYSTEM(cpu);
-    case CGROUP_CPUACCT: return SUBSYSTEM(cpuacct);
-    case CGROUP_BLKIO: return SUBSYSTEM(io);
-    case CGROUP_DEVICES: return SUBSYSTEM(devices);
-    case CGROUP_FREEZER: return SUBSYSTEM(freezer);
-    case CGROUP_PERF_EVENT: return SUBSYSTEM(perf_event);
-    case CGROUP_NET_CLS: return SUBSYSTEM(net_cls);
-    case CGROUP_NET_PRIO: return SUBSYSTEM(net_prio);
-    case CGROUP_HUGETLB: return SUBSYSTEM(hugetlb);
-    case CGROUP_RDMA: return SUBSYSTEM(rdma);
-    case CGROUP_MISC: return SUBSYSTEM(misc);
-    default: return ~0U;
+    case CGROUP_MEMORY:
+        return SUBSYSTEM(memory);
+    case CGROUP_PIDS:
+        return SUBSYSTEM(pids);
+    case CGROUP_CPUSET:
+        return SUBSYSTEM(cpuset);
+    case CGROUP_CPU:
+        return SUBSYSTEM(cpu);
+    case CGROUP_CPUACCT:
+        return SUBSYSTEM(cpuacct);
+    case CGROUP_BLKIO:
+        return SUBSYSTEM(io);
+    case CGROUP_DEVICES:
+        return SUBSYSTEM(devices);
+    case CGROUP_FREEZER:
+        return SUBSYSTEM(freezer);
+    case CGROUP_PERF_EVENT:
+        return SUBSYSTEM(perf_event);
+    case CGROUP_NET_CLS:
+        return SUBSYSTEM(net_cls);
+    case CGROUP_NET_PRIO:
+        return SUBSYSTEM(net_prio);
+    case CGROUP_HUGETLB:
+        return SUBSYSTEM(hugetlb);
+    case CGROUP_RDMA:
+        return SUBSYSTEM(rdma);
+    case CGROUP_MISC:
+        return SUBSYSTEM(misc);
+    default:
+        return ~0U;
     }
 }
 

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { FakeHost, INITIAL_NAMESPACES, mountLine } from "../tests/support/fake_host.ts";
+import { cgroupFact } from "../tests/support/sample_cgroups.ts";
+import { AgentCgroups, trackPath } from "./agent_cgroups.ts";
+import { HostFiles } from "./cgroups/mod.ts";
+import { loadConfig } from "./config/mod.ts";
+import { Counters, type Log } from "./telemetry/mod.ts";
+import { CgroupSource } from "./wire/mod.ts";
+
+const V2 = "/sys/fs/cgroup";
+const CONTAINER_ID = "ab".repeat(32);
+
+/** A host with v2 alone; the agent is in a service. */
+function v2Host(): FakeHost {
+  return new FakeHost({
+    files: {
+      "/proc/4242/mountinfo": mountLine("cgroup2", V2),
+      "/proc/4242/cgroup": "0::/system.slice/shrike.service\n",
+      "/proc/cgroups": "",
+    },
+    links: INITIAL_NAMESPACES,
+    cgroups: [
+      V2,
+      `${V2}/system.slice`,
+      `${V2}/system.slice/shrike.service`,
+      `${V2}/system.slice/docker-${CONTAINER_ID}.scope/inner`,
+    ],
+  });
+}
+
+/** The agent's cgroups on a host; `said` is what was logged. */
+function bench(host: FakeHost, moveSelf: (directory: string) => void = () => {}) {
+  const said: string[] = [];
+  const say = (level: string) => (_: string, properties?: Record<string, unknown>) =>
+    void said.push(`${level} ${properties?.["text"] ?? properties?.["error"]}`);
+  const log: Log = {
+    ...{ error: say("error"), warn: say("warn"), info: say("info"), debug: say("debug") },
+  };
+  const readFile = () => {
+    throw Object.assign(new Error("none"), { code: "ENOENT" });
+  };
+  const counters = new Counters();
+  const nameToHandle = () => {
+    throw new Error("not here");
+  };
+  const cgroups = new AgentCgroups({
+    ...{ libc: { nameToHandle }, counters, log, moveSelf, files: new HostFiles(host.root) },
+    config: loadConfig({ flags: new Map(), environment: {}, readFile }).config,
+  });
+  const table = cgroups.open({ sharedMap: () => undefined });
+  return { cgroups, table, said, counters };
+}
+
+/** Read anew: the compiler believes what was asserted before. */
+function proofOf(cgroups: AgentCgroups) {
+  return cgroups.proof;
+}
+
+Deno.test("AgentCgroups enters what exists, each cgroup with its workload", () => {
+  using host = v2Host();
+  const { cgroups, table } = bench(host);
+  assert.equal(cgroups.settings.all["cgroup_source"], CgroupSource.CGROUP_SOURCE_V2);
+  for (const fact of cgroups.scan()) table?.applyFound(fact);
+  const byPath = new Map(Array.from(table?.entries() ?? [], (entry) => [entry.path, entry]));
+  const scope = `/system.slice/docker-${CONTAINER_ID}.scope`;
+  assert.deepEqual([...byPath.keys()].sort(), [
+    "/",
+    "/system.slice",
+    scope,
+    `${scope}/inner`,
+    "/system.slice/shrike.service",
+  ]);
+  assert.equal(byPath.get(`${scope}/inner`)?.trackingId, byPath.get(scope)?.id);
+  assert.equal(byPath.get(`${scope}/inner`)?.isContainer, true);
+  assert.equal(byPath.get("/system.slice")?.isLeaf, false);
+  const place = cgroups.placeOf("1:name=x:/other\n0::/system.slice/shrike.service (deleted)\n");
+  assert.equal(place, byPath.get("/system.slice/shrike.service")?.place);
+  for (const text of ["", "0::/gone\n", "3:pids:/system.slice\n"]) {
+    assert.equal(cgroups.placeOf(text).id, 0n, text);
+  }
+});
+
+Deno.test("AgentCgroups compares its own id with what the kernel says of its move", () => {
+  using host = v2Host();
+  const moved: string[] = [];
+  const own = "/system.slice/shrike.service";
+  const ownId = BigInt(Deno.statSync(host.root + V2 + own).ino ?? 0);
+  for (
+    const [id, outcome, level] of [[ownId, "match", "info"], [7n, "mismatch", "warn"]] as const
+  ) {
+    const { cgroups, said } = bench(host, (directory) => void moved.push(directory));
+    cgroups.scan();
+    const fact = cgroupFact("cgroup_attached", { id, path: own }, 5n);
+    cgroups.onAttached({ ...fact, namespaceTgid: Deno.pid + 1 });
+    assert.ok(!cgroups.proof);
+    cgroups.onAttached({ ...fact, namespaceTgid: Deno.pid });
+    const proof = proofOf(cgroups);
+    assert.deepEqual([proof?.outcome, proof?.kernelId, proof?.userId], [outcome, id, ownId]);
+    assert.ok(said.at(-1)?.startsWith(`${level} own cgroup has id ${id}`), said.join());
+    assert.ok(outcome === "match" || said.at(-1)?.includes(String(ownId)));
+  }
+  assert.deepEqual(moved, [V2 + own, V2 + own]);
+});
+
+Deno.test("AgentCgroups goes on without a proof when it may not move itself", () => {
+  using host = v2Host();
+  const { cgroups, said } = bench(host, () => {
+    throw new Error("read-only");
+  });
+  assert.equal(cgroups.scan().length, 5);
+  for (let turn = 0; turn < 9; turn++) cgroups.tick();
+  assert.ok(!cgroups.proof);
+  cgroups.tick();
+  assert.equal(proofOf(cgroups)?.outcome, "unknown");
+  assert.deepEqual(said, [
+    "debug Error: read-only",
+    "info no kernel hook has reported this process yet",
+  ]);
+});
+
+Deno.test("AgentCgroups follows nothing on a host without cgroups, and says so once", () => {
+  using host = new FakeHost({ links: INITIAL_NAMESPACES });
+  const { cgroups, table, said } = bench(host);
+  assert.equal(table, undefined);
+  assert.deepEqual(cgroups.settings.all, { cgroup_source: CgroupSource.CGROUP_SOURCE_NONE });
+  assert.deepEqual(cgroups.scan(), []);
+  assert.equal(cgroups.placeOf("0::/\n").id, 0n);
+  assert.deepEqual(Object.values(cgroups.mapEntries), [1]);
+  cgroups.tick();
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /^warn no cgroup hierarchy is mounted/);
+});
+
+Deno.test("AgentCgroups finds a removal that no record has told", () => {
+  using host = v2Host();
+  const { cgroups, table, counters } = bench(host);
+  for (const fact of cgroups.scan()) table?.applyFound(fact);
+  const scope = `/system.slice/docker-${CONTAINER_ID}.scope`;
+  Deno.removeSync(`${host.root}${V2}${scope}`, { recursive: true });
+  table?.sweep(1n);
+  table?.sweep(2n);
+  assert.equal(counters.total("shrike_cgroup_sweep_finds_total"), 2);
+});
+
+Deno.test("trackPath() makes units and containers leaves, what holds them not", () => {
+  const words = (path: string) => {
+    const { level, isLeaf, isContainer } = trackPath(path);
+    return `${level}${isContainer ? " container" : isLeaf ? " leaf" : ""}`;
+  };
+  const pod = "/kubepods.slice/kubepods-pod0a1b2c3d_0000_4000_8000_000000000001.slice";
+  assert.equal(words("/"), "0");
+  assert.equal(words("/system.slice"), "1");
+  assert.equal(words("/system.slice/web.service/worker"), "2 leaf");
+  assert.equal(words("/user.slice/user-1000.slice/user@1000.service"), "3");
+  assert.equal(words("/user.slice/user-1000.slice/session-2.scope"), "3 leaf");
+  assert.equal(words(pod), "2");
+  assert.equal(words(`${pod}/cri-containerd-${CONTAINER_ID}.scope/x`), "3 container");
+  assert.equal(
+    words(`/docker/${CONTAINER_ID}/docker/${CONTAINER_ID.replace("a", "0")}`),
+    "2 container",
+  );
+});
