@@ -34,7 +34,7 @@ const TEST_TIMEOUT_MS = 280_000;
 
 /**
  * Boots `kernel` and runs the kernel tests in it. A failed test is an outcome, not an error. The
- * workload program must have been built: a guest has no compiler.
+ * programs of tests/support must have been built: a guest has no compiler.
  */
 export async function runKernelTests(
   kernel: KernelImage,

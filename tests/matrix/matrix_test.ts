@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fetchKernel, listKernels } from "../../scripts/fetch_kernels.ts";
+import { buildCaptureLoad } from "../support/capture_load.ts";
 import { buildWorkload } from "../support/workload.ts";
 import { type GuestTestRun, runKernelTests } from "./guest_tests.ts";
 
@@ -34,8 +35,8 @@ for (const name of names) {
 /** Boots all guests, two at a time, in the order of the tests. */
 function startRuns(): void {
   // Once, before there are two who would build it at the same time.
-  const workload = buildWorkload();
-  const lanes: Promise<unknown>[] = Array.from({ length: GUESTS_MAX }, () => workload);
+  const programs = Promise.all([buildWorkload(), buildCaptureLoad()]);
+  const lanes: Promise<unknown>[] = Array.from({ length: GUESTS_MAX }, () => programs);
   for (const [index, name] of names.entries()) {
     const run = lanes[index % GUESTS_MAX]!.then(() => fetchKernel(name)).then((kernel) =>
       runKernelTests(kernel)
