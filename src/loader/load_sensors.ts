@@ -85,7 +85,7 @@ export interface ProgramCounts extends BpfProgramInfo {
 /**
  * Loads the sensors, attaches nothing.
  *
- * @throws {LoadError} no sensor can be loaded.
+ * @throws {LoadError} no sensor can be loaded, or only optional ones.
  */
 export function loadSensors(options: LoadOptions): LoadedSensors {
   const { libbpf, payload, log } = options;
@@ -112,7 +112,7 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
         refused.push(refusal(sensor, error));
       }
     }
-    if (loaded.length === 0) throw refused[0]?.error ?? noSensors();
+    if (loaded.every(({ sensor }) => sensor.isOptional)) throw worstOf(refused, options.sensors);
     return new LoadedSensors(loaded, refused, maps, system.possibleCpus);
   } catch (error) {
     for (const { object } of loaded) object[Symbol.dispose]();
@@ -158,24 +158,21 @@ export class LoadedSensors {
 
   /**
    * Attaches all programs, each sensor's in its own order. Records flow from here on, so there must
-   * be readers.
+   * be readers. An optional sensor that cannot be attached is left out.
    *
    * @throws {LoadError} a required program cannot be attached; nothing stays attached.
    */
   attach(): void {
     for (const loaded of this.#sensors) {
-      for (const { name, required } of loaded.sensor.programs) {
-        const program = loaded.object.program(name);
-        if (!program.autoload) continue;
-        try {
-          this.#links.push(program.attach());
-        } catch (cause) {
-          const error = explainLoadFailure(`sensor "${loaded.sensor.name}"`, cause);
-          if (required) {
-            this.detach();
-            throw error;
-          }
-          loaded.leftOut.push({ program: name, reason: error.state });
+      const links: BpfLink[] = [];
+      try {
+        attachSensor(loaded, links);
+        this.#links.push(...links);
+      } catch (error) {
+        for (const link of links) link[Symbol.dispose]();
+        if (loaded.sensor.isOptional !== true) {
+          this.detach();
+          throw error;
         }
       }
     }
@@ -249,6 +246,32 @@ export class LoadedSensors {
     this.detach();
     for (const { object } of this.#sensors) object[Symbol.dispose]();
   }
+}
+
+/**
+ * Attaches the programs of a sensor and adds their links to `links`.
+ *
+ * @throws {LoadError} a required program cannot be attached; those before it are in `links`.
+ */
+function attachSensor({ sensor, object, leftOut }: LoadedSensor, links: BpfLink[]): void {
+  for (const { name, required } of sensor.programs) {
+    const program = object.program(name);
+    if (!program.autoload) continue;
+    try {
+      links.push(program.attach());
+    } catch (cause) {
+      const error = explainLoadFailure(`sensor "${sensor.name}"`, cause);
+      leftOut.push({ program: name, reason: error.state });
+      if (required) throw error;
+    }
+  }
+}
+
+/** The error to give when what was loaded is of no use alone. */
+function worstOf(refused: readonly SensorReport[], sensors: readonly Sensor[]): LoadError {
+  const optional = new Set(sensors.filter(({ isOptional }) => isOptional).map(({ name }) => name));
+  const worst = refused.find(({ sensor }) => !optional.has(sensor)) ?? refused[0];
+  return worst?.error ?? noSensors();
 }
 
 function refusal({ name }: Sensor, error: LoadError): SensorReport {

@@ -121,6 +121,27 @@ Deno.test("loadSensors() leaves nothing open whichever call fails", () => {
   ok(failed >= 6, `only ${failed} failures were seen`);
 });
 
+Deno.test("LoadedSensors.attach() goes on without an optional sensor", () => {
+  using test = bench();
+  using loaded = test.load([sensor({ name: "other" }), sensor({ isOptional: true })]);
+  // Its second program: what the first has attached must go too.
+  test.fake.failing = { symbol: "bpf_program__attach", time: 4, errno: Errno.ENOMEM };
+  loaded.attach();
+  deepStrictEqual(loaded.report.map(({ leftOut }) => leftOut.map(({ program }) => program)), [
+    [],
+    ["on_exit"],
+  ]);
+  deepStrictEqual(test.fake.open, ["library", "object", "object", "link", "link"]);
+});
+
+Deno.test("loadSensors() throws when only an optional sensor is left", () => {
+  using test = bench();
+  const sensors = [sensor({ isOptional: true }), sensor({ name: "unknown" })];
+  const error = loadError(() => test.load(sensors));
+  strictEqual(error.object, 'sensor "unknown"');
+  deepStrictEqual(test.fake.open, ["library"]);
+});
+
 Deno.test("loadSensors() names the obstacle by errno", () => {
   for (
     const [errno, obstacle] of [

@@ -53,6 +53,8 @@ export interface SensorProgram {
 /** One feature. */
 export interface Sensor {
   readonly name: string;
+  /** The agent is of use without it, and never alone with it. */
+  readonly isOptional?: boolean;
   readonly requires: readonly KernelFeature[];
   readonly programs: readonly SensorProgram[];
   readonly decoders: readonly RecordDecoder[];

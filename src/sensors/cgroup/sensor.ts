@@ -12,6 +12,7 @@ import { AttachedDecoder, ChangeDecoder } from "./decode_change.ts";
 /** `bpf/cgroup/cgroup.bpf.c` and how its records are read. */
 export const cgroupSensor: Sensor = {
   name: "cgroup",
+  isOptional: true,
   requires: ["btf", "tp_btf", "perf_event_array"],
   // Attached in this order: a cgroup whose making is seen must not go unseen.
   programs: [
