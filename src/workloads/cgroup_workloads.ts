@@ -9,7 +9,10 @@ import type { Counter, Counters } from "../telemetry/mod.ts";
 import type { Lookup } from "./lookups.ts";
 import type { PathRecognition } from "./recognise_path.ts";
 
-/** A cgroup as its owner knows it; kept by reference, so one object per cgroup saves memory. */
+/**
+ * A cgroup as its owner knows it. Copied, never kept, because the owner's object may change; the
+ * entries of `CgroupTable` fit as they are.
+ */
 export interface CgroupIdentity {
   /** 0 for cgroup v2. Ids of different hierarchies collide. */
   readonly hierarchy: number;
@@ -24,6 +27,7 @@ export interface CgroupIdentity {
 
 /** A cgroup with what is known of it. */
 export interface CgroupEntry {
+  /** Our own copy. */
   cgroup: CgroupIdentity;
   recognition: PathRecognition;
   lookup: Lookup | undefined;
@@ -89,10 +93,11 @@ export class CgroupWorkloads {
   /** The entry of that cgroup; undefined when it is unknown or belongs to an earlier cgroup. */
   find(cgroup: CgroupIdentity): CgroupEntry | undefined {
     const entry = this.#byHierarchy.get(cgroup.hierarchy)?.get(cgroup.id);
-    if (entry === undefined || entry.cgroup === cgroup || isSame(entry.cgroup, cgroup)) {
-      return entry;
+    if (entry === undefined || !isSame(entry.cgroup, cgroup)) return undefined;
+    if (entry.cgroup.createdNs === 0n && cgroup.createdNs !== 0n) {
+      entry.cgroup = { ...entry.cgroup, createdNs: cgroup.createdNs };
     }
-    return undefined;
+    return entry;
   }
 
   /** Puts in an entry, in place of one with the same id. */

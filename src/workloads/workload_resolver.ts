@@ -161,7 +161,9 @@ export class WorkloadResolver {
     return this.#admit(cgroup, cgroup.path).workload;
   }
 
-  #admit(cgroup: CgroupIdentity, path: string): CgroupEntry {
+  #admit(asked: CgroupIdentity, path: string): CgroupEntry {
+    const { hierarchy, id, createdNs, pathSource } = asked;
+    const cgroup: CgroupIdentity = { hierarchy, id, createdNs, path, pathSource };
     const recognition = recognisePath(path, this.#context);
     if (!recognition.isRecognised) this.#unrecognised.value += 1;
     const subject = subjectOf(recognition);

@@ -1,6 +1,7 @@
 import { deepStrictEqual, equal, ok } from "node:assert/strict";
 import { settle } from "../../tests/support/fake_timers.ts";
 import { A, B, named, ResolverBench, state } from "../../tests/support/resolver_bench.ts";
+import type { CgroupIdentity } from "./cgroup_workloads.ts";
 import { RuntimeError } from "./runtime/runtime_client.ts";
 
 const POD = "6f9619ff-8b86-d011-b42d-00cf4fc964ff";
@@ -219,4 +220,20 @@ Deno.test("what a lesser runtime tells is asked again of the one that failed", a
   equal(bench.resolve(`/k8s.io/${A}`).name, "shop/api");
   const { size } = bench.timers;
   equal(size, 1, "only the sweep");
+});
+
+Deno.test("resolve() follows a cgroup whose owner learns its path and time of making later", () => {
+  const { resolver, counters } = new ResolverBench();
+  const cgroup: { -readonly [Key in keyof CgroupIdentity]: CgroupIdentity[Key] } = {
+    ...{ hierarchy: 0, id: 1n, createdNs: 0n, path: "/docker", pathSource: "path" },
+  };
+  equal(resolver.resolve(cgroup).kind, "host");
+  cgroup.path = `/docker/${A}`;
+  equal(resolver.resolve(cgroup).id, A);
+  cgroup.createdNs = 5n;
+  equal(resolver.resolve(cgroup).id, A);
+  resolver.removed(0, 1n, 4n);
+  equal(counters.total("shrike_workloads_cgroups"), 1);
+  equal(resolver.resolve({ ...cgroup, createdNs: 6n, path: `/docker/${B}` }).id, B);
+  equal(counters.total("shrike_workloads_cgroup_ids_reused_total"), 1);
 });
