@@ -13,6 +13,7 @@ import { bpfStep } from "./scripts/build/compile_bpf.ts";
 import { bundleStep } from "./scripts/build/bundle.ts";
 import { compileStep, hasBaseRuntime } from "./scripts/build/compile_executable.ts";
 import { checkGeneratedStep } from "./scripts/build/generate.ts";
+import { serviceFileStep } from "./scripts/build/service_file.ts";
 import { packStep } from "./scripts/build/pack_executable.ts";
 import { ToolError } from "./scripts/build/run_tool.ts";
 import { openWorkspace, type Workspace } from "./scripts/build/workspace.ts";
@@ -32,7 +33,11 @@ const STEPS: Readonly<Record<string, (workspace: Workspace, way: Way) => Promise
   generated: async (workspace) => [await checkGeneratedStep(workspace)],
   bpf: async (workspace) => [await bpfStep(workspace)],
   libbpf: async (workspace) => [await libbpfStep(workspace)],
-  bundle: async (workspace) => [await bundleStep(workspace), await buildInfoStep(workspace)],
+  bundle: async (workspace) => [
+    await bundleStep(workspace),
+    await buildInfoStep(workspace),
+    serviceFileStep(workspace),
+  ],
   executable: async (workspace, way) => [await executableStep(workspace, way)],
 };
 

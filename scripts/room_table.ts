@@ -60,9 +60,10 @@ export const ROOMS: readonly Room[] = [
   folder("src/api", ["src/events", "src/telemetry"]),
   folder("src/export", ["src/events", "src/telemetry"]),
   folder("src/doctor", ["src/cgroups", "src/telemetry"]),
+  folder("src/install", ["src/config"]),
   folder(
     "src/cli",
-    ["src/config", "src/doctor", "src/export", "src/telemetry", ...AGENT],
+    ["src/config", "src/doctor", "src/export", "src/install", "src/telemetry", ...AGENT],
     ["src/events"],
   ),
   ...AGENT.map((path) => file(path, ["*"])),

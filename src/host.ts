@@ -50,6 +50,23 @@ export function readHostNamespaces(): Namespaces | undefined {
   return namespaces.user === 0 || namespaces.mnt === 0 ? undefined : namespaces;
 }
 
+/** What `shrike install` puts onto a host. */
+export interface Installable {
+  /** Path by which the running executable can be read; null when this is a checkout. */
+  readonly executable: string | null;
+  /** Text of the unit file. */
+  readonly unit: string;
+}
+
+/** @throws {PayloadError} a part is missing */
+export function readInstallable(): Installable {
+  const payload = openPayload();
+  return {
+    executable: payload.executablePath(),
+    unit: new TextDecoder().decode(payload.read("systemd/shrike.service")),
+  };
+}
+
 /** One BPF object inside the program. */
 export interface ObjectDescription {
   readonly name: string;

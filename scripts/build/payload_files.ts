@@ -6,4 +6,5 @@ export const PAYLOAD_FILES: readonly string[] = [
   "bundle/capture_worker.js",
   "libbpf.so",
   "bpf/manifest.json",
+  "systemd/shrike.service",
 ];

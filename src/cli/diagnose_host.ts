@@ -51,8 +51,8 @@ interface Settings {
 }
 
 /**
- * Mistakes in file and environment are findings, and the rest is examined with defaults; mistakes in
- * the flags of this call are the caller's.
+ * Mistakes in file and environment are findings, and the rest is examined with defaults; mistakes
+ * in the flags of this call are the caller's.
  *
  * @throws {ConfigError}
  */

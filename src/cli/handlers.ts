@@ -15,6 +15,8 @@ export interface Handlers {
   ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   doctor(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  install(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  uninstall(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   completion(shell: Shell, program: Command, terminal: Terminal): Promise<ExitCode>;
 }
 

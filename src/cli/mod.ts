@@ -21,6 +21,10 @@ const HANDLERS: Handlers = {
     (await import("./show_version.ts")).showVersion(typed, terminal),
   doctor: async (typed, terminal) =>
     (await import("./diagnose_host.ts")).diagnoseHost(typed, terminal),
+  install: async (typed, terminal) =>
+    (await import("./install_program.ts")).installProgram(typed, terminal),
+  uninstall: async (typed, terminal) =>
+    (await import("./install_program.ts")).uninstallProgram(typed, terminal),
   completion: async (shell, program, terminal) => {
     const { completionScript } = await import("./completion/mod.ts");
     terminal.writeOut(completionScript(shell, program));

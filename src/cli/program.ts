@@ -9,6 +9,7 @@ import { UsageError } from "./error_report.ts";
 import { EXIT_CODE_TEXTS, type ExitCode } from "./exit_codes.ts";
 import type { Dispatch, Handlers } from "./handlers.ts";
 import { addDoctorCommand } from "./doctor.ts";
+import { addInstallCommands } from "./install.ts";
 import { addPsCommand } from "./ps.ts";
 import { addRunCommand } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal, dispatch: Dispatch): Command {
   addRunCommand(program, terminal, dispatch);
   addPsCommand(program, terminal, dispatch);
   addDoctorCommand(program, terminal, dispatch);
+  addInstallCommands(program, terminal, dispatch);
   addVersionCommand(program, terminal, dispatch);
   addCompletionCommand(program, terminal, dispatch);
   return program;
@@ -110,7 +112,7 @@ function formatItem(term: string, termWidth: number, description: string, help: 
   return term.length > termWidth ? `${indent}${term}${below}${text}` : `${left}${text}`;
 }
 
-const COMMANDS = ["run", "ps", "doctor", "version", "completion"];
+const COMMANDS = ["run", "ps", "doctor", "install", "uninstall", "version", "completion"];
 
 /** Commander's "error: unknown option '--x'\n(Did you mean --y?)" in our form. */
 function usageError(error: CommanderError, args: readonly string[]): UsageError {

@@ -46,6 +46,8 @@ async function type(
     ps: record("ps"),
     version: record("version"),
     doctor: record("doctor"),
+    install: record("install"),
+    uninstall: record("uninstall"),
     completion: (shell) => {
       calls.push({ command: "completion", shell });
       return Promise.resolve(ExitCode.ok);

@@ -22,4 +22,4 @@ export {
   optionsOf,
 } from "./options.ts";
 export { ConfigError, type Problem, problemText } from "./problem.ts";
-export { quote, Rejected } from "./value.ts";
+export { formatSize, quote, Rejected } from "./value.ts";

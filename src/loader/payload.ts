@@ -40,6 +40,8 @@ export interface Payload {
    * memory, made at the first call; it lives as long as the process.
    */
   libbpfPath(): string;
+  /** Path by which this process can read its executable; null in a checkout. */
+  executablePath(): string | null;
   /** Module URL of the capture worker, for `new Worker`. */
   workerUrl(): string;
   build(): BuildInfo;
@@ -86,6 +88,10 @@ class SourcePayload implements Payload {
     return decodeURIComponent(new URL(LIBBPF, this.#out).pathname);
   }
 
+  executablePath(): null {
+    return null;
+  }
+
   workerUrl(): string {
     return new URL("../capture/capture_worker.ts", import.meta.url).href;
   }
@@ -103,6 +109,7 @@ abstract class ExecutablePayload implements Payload {
   #workerUrl: string | null = null;
 
   abstract read(name: string): Uint8Array<ArrayBuffer>;
+  abstract executablePath(): string;
 
   libbpfPath(): string {
     this.#libbpfPath ??= writeToMemory(LIBBPF, this.read(LIBBPF));
@@ -127,6 +134,11 @@ class CompiledPayload extends ExecutablePayload {
   readonly start = null;
   /** Given by the bundler: this code is then a part of `.out/bundle/`. */
   readonly #out = new URL("../", import.meta.url);
+
+  executablePath(): string {
+    // The file may have been replaced since; this is the one that runs.
+    return "/proc/self/exe";
+  }
 
   read(name: string): Uint8Array<ArrayBuffer> {
     try {
@@ -160,6 +172,10 @@ class LauncherPayload extends ExecutablePayload {
     this.start = start;
     this.#fd = fd;
     this.#offset = offset;
+  }
+
+  executablePath(): string {
+    return `/proc/self/fd/${this.#fd}`;
   }
 
   read(name: string): Uint8Array<ArrayBuffer> {

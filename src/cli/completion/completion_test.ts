@@ -48,7 +48,11 @@ Deno.test("bashScript() is valid bash", () => {
 
 Deno.test("bashScript() completes commands, flags, values and words", () => {
   const cases: [string[], string[]][] = [
-    [["shrike", ""], ["run", "ps", "doctor", "version", "completion", "help"]],
+    [
+      ["shrike", ""],
+      ["run", "ps", "doctor", "install", "uninstall", "version", "completion", "help"],
+    ],
+    [["shrike", "uninstall", "--p"], ["--prefix", "--purge"]],
     [["shrike", "r"], ["run"]],
     [["shrike", "-"], ["--help", "-h"]],
     [["shrike", "run", "--max"], ["--max-events"]],
