@@ -179,13 +179,23 @@ export class AgentCgroups {
   onAttached(fact: CgroupAttached): void {
     if (this.#proof !== undefined || fact.namespaceTgid !== Deno.pid) return;
     const { id, hierarchy, level } = fact.cgroup;
-    this.#conclude({ id, hierarchyId: hierarchy, level });
+    const { outcome } = this.#conclude({ id, hierarchyId: hierarchy, level });
+    if (outcome === "match") this.#unhide(fact);
   }
 
   /** To be called about once a second: gives up waiting for the proof some time. */
   tick(): void {
     if (this.#proof !== undefined || this.#hierarchy === undefined) return;
     if (++this.#turns >= PROOF_TURNS) this.#conclude(undefined);
+  }
+
+  /** In a cgroup namespace only the kernel tells where its root is. */
+  #unhide({ path, isPathCut }: CgroupAttached): void {
+    const { mount, mountLevel, ownPath = "/" } = this.#hierarchy ?? {};
+    const shown = ownPath === "/" ? "" : ownPath;
+    if (mountLevel !== undefined || mount?.root !== "/" || isPathCut) return;
+    const prefix = path.text.slice(0, path.text.length - shown.length);
+    if (path.text.endsWith(shown) && prefix.length > 1) this.#table?.rebase(prefix);
   }
 
   get #seesRoot(): boolean {
@@ -213,17 +223,19 @@ export class AgentCgroups {
     }
   }
 
-  #conclude(kernel: Parameters<typeof verifyOwnCgroup>[1]): void {
+  #conclude(kernel: Parameters<typeof verifyOwnCgroup>[1]): OwnCgroupReport {
     const { log, libc } = this.#parts;
     const { ownDirectory, hierarchyId } = this.#hierarchy!;
     const id = ownDirectory === undefined
       ? undefined
       : readCgroupId(this.#files, ownDirectory, libc).id;
-    this.#proof = verifyOwnCgroup({ id, hierarchyId }, kernel);
-    const { outcome, text, follows } = this.#proof;
+    const proof = verifyOwnCgroup({ id, hierarchyId }, kernel);
+    const { outcome, text, follows } = proof;
+    this.#proof = proof;
     const message = "Cgroups: {text}; {follows}";
     if (outcome === "mismatch") log.warn(message, { text, follows, hint: "run shrike doctor" });
     else log.info(message, { text, follows });
+    return proof;
   }
 }
 

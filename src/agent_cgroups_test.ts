@@ -102,6 +102,31 @@ Deno.test("AgentCgroups compares its own id with what the kernel says of its mov
   assert.deepEqual(moved, [V2 + own, V2 + own]);
 });
 
+Deno.test("AgentCgroups learns from its own move what a cgroup namespace hides", () => {
+  using host = new FakeHost({
+    files: {
+      "/proc/4242/mountinfo": mountLine("cgroup2", V2),
+      "/proc/4242/cgroup": "0::/agent\n",
+      "/proc/cgroups": "",
+    },
+    links: { ...INITIAL_NAMESPACES, "/proc/4242/ns/cgroup": "cgroup:[4026532999]" },
+    cgroups: [V2, `${V2}/agent`, `${V2}/other`],
+  });
+  const { cgroups, table } = bench(host);
+  for (const fact of cgroups.scan()) table?.applyFound(fact);
+  const id = BigInt(Deno.statSync(`${host.root}${V2}/agent`).ino ?? 0);
+  const path = `/docker/${CONTAINER_ID}/agent`;
+  cgroups.onAttached({
+    ...cgroupFact("cgroup_attached", { id, path }, 5n),
+    namespaceTgid: Deno.pid,
+  });
+  assert.deepEqual(Array.from(table?.entries() ?? [], (entry) => entry.path).sort(), [
+    `/docker/${CONTAINER_ID}`,
+    path,
+    `/docker/${CONTAINER_ID}/other`,
+  ]);
+});
+
 Deno.test("AgentCgroups goes on without a proof when it may not move itself", () => {
   using host = v2Host();
   const { cgroups, said } = bench(host, () => {

@@ -62,7 +62,10 @@ Deno.test("CompactEncoder and TableEncoder write a cgroup event on a line, escap
     cgroup: { id: 5n, trackingId: 5n, level: 1, hierarchy: 0, path: "/\x1b[31m" },
     subject: toReference(runc),
   });
-  assert.match(compact.encode(event), /^23:59:59\S* cg\+  \/\\x1b\[31m \(id 5\) by runc\[99\]\n$/);
+  assert.match(
+    compact.encode(event),
+    /^23:59:59\S* cg\+ {2}\/\\x1b\[31m \(id 5\) by runc\[99\]\n$/,
+  );
   assert.match(table.encode(event), / cg\+ .*\/\\x1b\[31m \(id 5\) by runc\[99\]\n$/);
   const moved = sampleCgroup({ type: "cgroup_attached", subject: toReference(runc) });
   assert.match(compact.encode(moved), / cg<- \/a\/b c \(id \d+\) runc\[99\]\n$/);

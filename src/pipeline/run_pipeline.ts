@@ -50,7 +50,7 @@ export interface PipelineOptions extends MergeOptions {
   readonly emitCgroups?: boolean;
   /** Reads which cgroups there are, before `scan`, under the same conditions. */
   readonly scanCgroups?: () => readonly CgroupFound[];
-  /** Told of each task that was moved. */
+  /** Told of each task that was moved; of those in the window of the scan first, and then again. */
   readonly onAttached?: (fact: CgroupAttached) => void;
   /**
    * Reads what runs already; called once at the start of `run()`. Hooks must be attached and the
@@ -139,6 +139,10 @@ export class Pipeline {
     const found = this.#options.scan?.();
     if (found === undefined) return;
     const window = await this.#collectWindow(signal);
+    // Where this process is says where everything is that was found.
+    for (const { fact } of window) {
+      if (fact.type === "cgroup_attached") this.#options.onAttached?.(fact);
+    }
     const plan = resolveStartup(found, window.map(({ fact }) => fact).filter(isProcessFact));
     this.#emitFound(cache.kernel);
     let count = 0;

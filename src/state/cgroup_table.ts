@@ -178,6 +178,26 @@ export class CgroupTable {
     });
   }
 
+  /**
+   * Puts what the walk has found where it is in the whole hierarchy, once that is known: a cgroup
+   * namespace shows paths and levels from its own root on.
+   *
+   * @param prefix path of the root that the walk has seen, such as "/docker/0123"
+   */
+  rebase(prefix: string): void {
+    const levels = prefix.split("/").length - 1;
+    for (const entry of this.#entries.values()) {
+      if (entry.pathSource !== "path" || entry.path === undefined) continue;
+      entry.path = prefix + (entry.path === "/" ? "" : entry.path);
+      entry.level += levels;
+      entry.pathSource = "kernel";
+      // Parents come first, so they have been moved already.
+      Object.assign(entry, this.#trackingOf(entry.path, entry, entry.parentId));
+      entry.renewPlace();
+      this.#options.onChange?.("changed", entry);
+    }
+  }
+
   /** Lets go of what has waited long enough and looks for missed removals; about once a second. */
   sweep(nowNs: bigint): void {
     for (const entry of this.#removed) {

@@ -148,6 +148,27 @@ Deno.test("CgroupTable joins the name to the parent's path when the kernel has c
   assert.equal(table.find(22n)?.path, undefined);
 });
 
+Deno.test("CgroupTable.rebase() moves what was found below the root that was hidden", () => {
+  const track = (path: string) => {
+    const at = path.split("/").findIndex((part) => part === "box");
+    return { level: Math.max(at, 0), isLeaf: at > 0, isContainer: at > 0 };
+  };
+  const { table, told, apply, place } = bench({ track });
+  table.applyFound(cgroupFound(ROOT));
+  table.applyFound(cgroupFound(WEB));
+  apply("cgroup_created", { id: 11n, path: "/docker/box/x", parentId: 1n }, S);
+  const before = place(10n, S);
+  table.rebase("/docker/box");
+  assert.deepEqual(
+    [1n, 10n, 11n].map((id) => [table.find(id)?.path, table.find(id)?.level]),
+    [["/docker/box", 2], ["/docker/box/web.service", 3], ["/docker/box/x", 3]],
+  );
+  assert.deepEqual([table.find(1n)?.trackingId, table.find(10n)?.trackingId], [1n, 1n]);
+  assert.equal(before.path, "/web.service");
+  assert.equal(place(10n, S).path, "/docker/box/web.service");
+  assert.deepEqual(told.slice(3), ["changed 1 /docker/box", "changed 10 /docker/box/web.service"]);
+});
+
 Deno.test("CgroupTable asks the kernel's table when the record of a making was lost", () => {
   const recalled = {
     ...{ parentId: 1n, trackingId: 10n, createdNs: 5n, level: 1, isLeaf: true },
