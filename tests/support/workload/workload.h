@@ -17,9 +17,9 @@
 extern const char *self;
 
 /* Ends the program when `ok` is false. */
-static inline void check(int ok, const char *what)
-{
-    if (ok) return;
+static inline void check(int ok, const char *what) {
+    if (ok)
+        return;
     fprintf(stderr, "workload: %s: %s\n", what, strerror(errno));
     _exit(99);
 }
