@@ -169,6 +169,17 @@ Deno.test("scanProcesses() finds this test with its parent, executable and worki
   assert(own.namespaces.pid > 0);
 });
 
+Deno.test("scanProcesses() asks where a process is with the text of its cgroup file", () => {
+  const place = { id: 7n, trackingId: 7n, level: 1, hierarchy: 0, path: "/x" };
+  const own = Deno.readTextFileSync("/proc/self/cgroup");
+  const processes = scanProcesses({
+    clock,
+    placeOf: (text) => text === own ? place : { ...place, id: 0n },
+  });
+  assert.equal(processes.find(({ tgid }) => tgid === Deno.pid)?.cgroup, place);
+  assert.equal(scanProcesses({ clock }).find(({ tgid }) => tgid === Deno.pid)?.cgroup.id, 0n);
+});
+
 Deno.test("buildProcessTree() has <kernel> first, children below parents, orphans as roots", () => {
   using proc = new FakeProc();
   proc.add(1, { parent: 0, ticks: 1 });
