@@ -42,7 +42,27 @@ struct {
     __uint(max_entries, 1);
 } change_buffers SEC(".maps");
 
-/* A cgroup's address as a plain number, as find_ancestor_tracking() takes it. */
+/*
+ * Facts about a cgroup. Read by probes, not by plain loads: the root has no parent, and a load that
+ * faults can end a 5.10 kernel, see task.bpf.h.
+ */
+static __always_inline u64 id_of(const struct cgroup *cgroup) {
+    return BPF_CORE_READ(cgroup, kn, id);
+}
+
+static __always_inline u64 parent_id_of(const struct cgroup *cgroup) {
+    return BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id);
+}
+
+static __always_inline u32 level_of(const struct cgroup *cgroup) {
+    return BPF_CORE_READ(cgroup, level);
+}
+
+static __always_inline const char *name_of(const struct cgroup *cgroup) {
+    return BPF_CORE_READ(cgroup, kn, name);
+}
+
+/* Its address as a plain number, as find_ancestor_tracking() takes it. */
 static __always_inline u64 address_of(const struct cgroup *cgroup) {
     return (u64)BPF_CORE_READ(cgroup, self.cgroup);
 }
@@ -51,11 +71,11 @@ static __always_inline u64 address_of(const struct cgroup *cgroup) {
 static __always_inline bool is_tracked(const struct cgroup *cgroup) {
     if (cgroup_source == CGROUP_SOURCE_NONE)
         return false;
-    return (u32)cgroup->root->hierarchy_id == cgroup_hierarchy;
+    return (u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == cgroup_hierarchy;
 }
 
 static __always_inline struct cgroup_entry *find_entry(const struct cgroup *cgroup) {
-    struct cgroup_key key = {.id = cgroup->kn->id, .hierarchy = cgroup_hierarchy};
+    struct cgroup_key key = {.id = id_of(cgroup), .hierarchy = cgroup_hierarchy};
     return bpf_map_lookup_elem(&cgroups, &key);
 }
 
@@ -114,7 +134,7 @@ static __always_inline u32 name_size(const struct cgroup *cgroup) {
     struct change_buffer *buffer = bpf_map_lookup_elem(&change_buffers, &zero);
     if (!buffer)
         return 0;
-    const char *name = cgroup->kn->name;
+    const char *name = name_of(cgroup);
     long size = bpf_probe_read_kernel_str(buffer->bytes, CGROUP_NAME_SIZE_MAX + 1, name);
     return size > 0 ? size - 1 : 0;
 }
@@ -127,7 +147,7 @@ static __always_inline u32 name_size(const struct cgroup *cgroup) {
 static __always_inline void decide_tracking(struct cgroup_entry *entry,
                                             const struct cgroup *cgroup) {
     u32 container = CGROUP_LEAF | CGROUP_CONTAINER;
-    u32 own = flags_of_name(cgroup->kn->name, name_size(cgroup));
+    u32 own = flags_of_name(name_of(cgroup), name_size(cgroup));
     u64 address = address_of(cgroup);
     u64 inherited = find_ancestor_tracking(address, container);
     if (inherited) {
@@ -136,24 +156,24 @@ static __always_inline void decide_tracking(struct cgroup_entry *entry,
         return;
     }
     inherited = own & CGROUP_CONTAINER ? 0 : find_ancestor_tracking(address, CGROUP_LEAF);
-    entry->tracking_id = inherited ? inherited : cgroup->kn->id;
+    entry->tracking_id = inherited ? inherited : id_of(cgroup);
     entry->flags = inherited ? CGROUP_LEAF : own;
 }
 
 /* Enters a new cgroup; one that is there already is of a cgroup with the same id before it. */
 static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
     struct cgroup_entry entry = {};
-    struct cgroup_key key = {.id = cgroup->kn->id, .hierarchy = cgroup_hierarchy};
-    if ((u32)cgroup->level > CGROUP_LEVEL_MAX) {
+    struct cgroup_key key = {.id = id_of(cgroup), .hierarchy = cgroup_hierarchy};
+    if (level_of(cgroup) > CGROUP_LEVEL_MAX) {
         count_cgroup(CGROUP_COUNT_TOO_DEEP);
         return;
     }
-    entry.parent_id = cgroup->self.parent->cgroup->kn->id;
+    entry.parent_id = parent_id_of(cgroup);
     entry.created_ns = bpf_ktime_get_ns();
-    entry.level = cgroup->level;
+    entry.level = level_of(cgroup);
     entry.state = CGROUP_NEW;
     decide_tracking(&entry, cgroup);
-    bpf_probe_read_kernel_str(entry.name, sizeof(entry.name), cgroup->kn->name);
+    bpf_probe_read_kernel_str(entry.name, sizeof(entry.name), name_of(cgroup));
     /*
      * An int: up to 6.3 the kernel replaces this call by one of a function that returns int, and
      * the upper half of the register is then 0 also for negative numbers.
@@ -180,15 +200,15 @@ static __always_inline void fill_task(struct record_header *header,
 static __always_inline void fill_cgroup_fields(struct cgroup_change *change,
                                                const struct cgroup *cgroup) {
     const struct cgroup_entry *entry = find_entry(cgroup);
-    change->header.cgroup_id = cgroup->kn->id;
-    change->header.cgroup_level = cgroup->level;
+    change->header.cgroup_id = id_of(cgroup);
+    change->header.cgroup_level = level_of(cgroup);
     change->header.cgroup_hierarchy = cgroup_hierarchy;
-    change->parent_id = cgroup->self.parent->cgroup->kn->id;
-    change->header.flags = (u32)cgroup->level > CGROUP_LEVEL_MAX ? RECORD_CGROUP_TOO_DEEP : 0;
+    change->parent_id = parent_id_of(cgroup);
+    change->header.flags = level_of(cgroup) > CGROUP_LEVEL_MAX ? RECORD_CGROUP_TOO_DEEP : 0;
     change->header.tracking_id =
         entry ? entry->tracking_id : find_ancestor_tracking(address_of(cgroup), CGROUP_LEAF);
     if (change->header.tracking_id == 0)
-        change->header.tracking_id = cgroup->kn->id;
+        change->header.tracking_id = id_of(cgroup);
     change->created_ns = entry ? entry->created_ns : 0;
     change->entry_flags = entry ? entry->flags : 0;
 }
@@ -217,7 +237,7 @@ static __always_inline void report_change(void *ctx, u32 kind, const struct cgro
     change->actor_tgid = bpf_get_current_pid_tgid() >> 32;
     change->_reserved = 0;
     u32 path_end = append_text(buffer, sizeof(*change), path, CGROUP_PATH_SIZE_MAX);
-    u32 name_end = append_text(buffer, path_end, cgroup->kn->name, CGROUP_NAME_SIZE_MAX);
+    u32 name_end = append_text(buffer, path_end, name_of(cgroup), CGROUP_NAME_SIZE_MAX);
     change->path_size = path_end - sizeof(*change);
     change->name_size = name_end - path_end;
     change->header.size = name_end;

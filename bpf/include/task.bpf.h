@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Facts about a task, one function each. Tasks come as BTF pointers from tp_btf arguments, so plain
- * loads are allowed: the verifier checks the type and the kernel turns a bad address into zero.
+ * loads are allowed: the verifier checks the type.
+ *
+ * Never load from what may be NULL: ask first, or read by BPF_CORE_READ(). The kernel would turn
+ * such a load into zero, but up to 6.3 (0108a4e9f358, not in 5.10's stable series) it may take the
+ * wrong table of exceptions for a program that calls functions of ours, and then it ends in an
+ * oops: seen on Debian's 5.10 when a program read the parent of the root cgroup.
  */
 #ifndef SHRIKE_TASK_BPF_H
 #define SHRIKE_TASK_BPF_H

@@ -30,20 +30,27 @@ static __always_inline u32 fill_credentials(struct process_credentials *to,
     return read_audit_ids(task, &to->login_uid, &to->session_id) ? 0 : PROCESS_NO_AUDIT;
 }
 
+/* NULL where the kernel was built without that kind. */
+#define namespace_inum(pointer)                                                                    \
+    ({                                                                                             \
+        const typeof(*(pointer)) *namespace = (pointer);                                           \
+        namespace ? namespace->ns.inum : 0;                                                        \
+    })
+
 /* `place` is the task's own: its pid namespace is that of its pid, not of its nsproxy. */
 static __always_inline void fill_namespaces(struct process_namespaces *to,
                                             const struct task_struct *task,
                                             const struct pid_place *place) {
     const struct nsproxy *proxy = task->nsproxy;
-    to->uts = proxy->uts_ns->ns.inum;
-    to->ipc = proxy->ipc_ns->ns.inum;
-    to->mnt = proxy->mnt_ns->ns.inum;
+    to->uts = namespace_inum(proxy->uts_ns);
+    to->ipc = namespace_inum(proxy->ipc_ns);
+    to->mnt = namespace_inum(proxy->mnt_ns);
     to->pid = place->namespace;
-    to->pid_for_children = proxy->pid_ns_for_children->ns.inum;
-    to->net = proxy->net_ns->ns.inum;
-    to->time = proxy->time_ns->ns.inum;
-    to->time_for_children = proxy->time_ns_for_children->ns.inum;
-    to->cgroup = proxy->cgroup_ns->ns.inum;
+    to->pid_for_children = namespace_inum(proxy->pid_ns_for_children);
+    to->net = namespace_inum(proxy->net_ns);
+    to->time = namespace_inum(proxy->time_ns);
+    to->time_for_children = namespace_inum(proxy->time_ns_for_children);
+    to->cgroup = namespace_inum(proxy->cgroup_ns);
     to->user = task->real_cred->user_ns->ns.inum;
 }
 

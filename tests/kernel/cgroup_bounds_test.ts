@@ -108,7 +108,7 @@ kernelTest({
 kernelTest({
   name: "cgroup sensor sees nothing of other hierarchies",
   async run() {
-    using other = await mountV1(`none,name=shriketest${Deno.pid}`);
+    await using other = await mountV1(`none,name=shriketest${Deno.pid}`);
     if (other === undefined) return skipLine("cgroup sensor, other hierarchies", "no v1 mount");
     using bench = new CgroupBench();
     using foreign = new TestCgroup(other);
@@ -123,7 +123,7 @@ kernelTest({
 kernelTest({
   name: "cgroup sensor follows a v1 controller: ids are inodes of its hierarchy",
   async run() {
-    using mounted = v1Hierarchy("memory") === undefined ? await mountV1("pids") : undefined;
+    await using mounted = v1Hierarchy("memory") === undefined ? await mountV1("pids") : undefined;
     const hierarchy = v1Hierarchy("memory") ?? mounted;
     if (hierarchy === undefined) {
       return skipLine("cgroup sensor, v1", "neither memory nor pids can be had as v1");

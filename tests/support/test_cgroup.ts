@@ -39,28 +39,57 @@ export function v1Hierarchy(controller: string): TestHierarchy | undefined {
  * uses.
  * Undefined when this kernel or host cannot.
  */
-export async function mountV1(options: string): Promise<TestHierarchy & Disposable | undefined> {
+export async function mountV1(
+  options: string,
+): Promise<TestHierarchy & AsyncDisposable | undefined> {
   const path = Deno.makeTempDirSync({ prefix: "shrike-test-cgroup-" });
-  const mount = await new Deno.Command("mount", {
-    args: ["-t", "cgroup", "-o", options, "none", path],
-    stderr: "null",
-  }).output();
-  const own = Deno.readTextFileSync("/proc/self/cgroup");
   const name = options.split(",").find((option) => option !== "none") ?? "";
-  const line = new RegExp(`^(\\d+):${name}:`, "m").exec(own);
-  if (!mount.success || line === null) {
+  const isMounted = await run("mount", ["-t", "cgroup", "-o", options, "none", path]);
+  const hierarchyId = hierarchyOf(name);
+  if (!isMounted || hierarchyId === undefined) {
     Deno.removeSync(path);
     return undefined;
   }
   return {
     path,
-    hierarchyId: Number(line[1]),
-    [Symbol.dispose]() {
-      const { success } = new Deno.Command("umount", { args: [path] }).outputSync();
-      if (!success) throw new Error(`Cannot unmount "${path}"`);
+    hierarchyId,
+    async [Symbol.asyncDispose]() {
+      // The kernel lets go of removed cgroups a little later, and keeps a hierarchy that is not empty
+      // when it is unmounted, until it is unmounted again.
+      await run("umount", [path]);
+      for (let time = 1; !await hasGone(name); time++) {
+        if (time === UNMOUNTS_MAX) throw new Error(`Hierarchy "${name}" is still there`);
+        await run("mount", ["-t", "cgroup", "-o", options, "none", path]);
+        await run("umount", [path]);
+      }
       Deno.removeSync(path);
     },
   };
+}
+
+const UNMOUNTS_MAX = 10;
+/** How long the kernel may take to let go of an empty hierarchy. */
+const GONE_MS = 2_000;
+
+async function hasGone(name: string): Promise<boolean> {
+  const deadline = performance.now() + GONE_MS;
+  while (hierarchyOf(name) !== undefined) {
+    if (performance.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}
+
+async function run(program: string, args: readonly string[]): Promise<boolean> {
+  const command = new Deno.Command(program, { args: [...args], stderr: "null" });
+  return (await command.output()).success;
+}
+
+/** Number of the v1 hierarchy of that controller or "name=..."; undefined when v1 has none. */
+function hierarchyOf(name: string): number | undefined {
+  const own = Deno.readTextFileSync("/proc/self/cgroup");
+  const id = new RegExp(`^(\\d+):${name}:`, "m").exec(own)?.[1];
+  return id === undefined ? undefined : Number(id);
 }
 
 /** A cgroup below the root of a hierarchy; disposing removes it with all that is below. */
