@@ -14,8 +14,8 @@ kernelTest({
     strictEqual(run.code, 0);
     strictEqual(run.forks.length, 1);
     strictEqual(run.execs.length, 1);
-    // A joined thread may still be on its way out when the leader ends: the exit is told twice then,
-    // see on_process_exit(), and the state drops the second.
+    // A joined thread may still be on its way out when the leader ends: the exit is told twice
+    // then, see on_process_exit(), and the state drops the second.
     ok(run.exits.length === 1 || run.exits.length === 2);
     strictEqual(run.facts.length, 2 + run.exits.length);
   },

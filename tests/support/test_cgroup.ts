@@ -54,8 +54,8 @@ export async function mountV1(
     path,
     hierarchyId,
     async [Symbol.asyncDispose]() {
-      // The kernel lets go of removed cgroups a little later, and keeps a hierarchy that is not empty
-      // when it is unmounted, until it is unmounted again.
+      // The kernel lets go of removed cgroups a little later, and keeps a hierarchy that is not
+      // empty when it is unmounted, until it is unmounted again.
       await run("umount", [path]);
       for (let time = 1; !await hasGone(name); time++) {
         if (time === UNMOUNTS_MAX) throw new Error(`Hierarchy "${name}" is still there`);
