@@ -17,7 +17,7 @@ import {
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
-import { checkSize, readCgroupPlace } from "../record_parts.ts";
+import { checkSize, readFactBase } from "../record_parts.ts";
 import { TextReader } from "../text_reader.ts";
 
 /** Facts that only say what has become of a cgroup. */
@@ -79,13 +79,7 @@ class ChangeParts {
     const entryFlags = view.getUint32(offset + Offset.entryFlags, true);
     const flags = view.getUint16(offset + Header.flags, true);
     return {
-      timeNs: record.timeNs,
-      cpu: view.getUint32(offset + Header.cpu, true),
-      tgid: view.getUint32(offset + Header.tgid, true),
-      tid: view.getUint32(offset + Header.tid, true),
-      namespaceTgid: view.getUint32(offset + Header.namespaceTgid, true),
-      leaderStartNs: view.getBigUint64(offset + Header.leaderStartNs, true),
-      cgroup: readCgroupPlace(view, offset),
+      ...readFactBase(record),
       parentId: view.getBigUint64(offset + Offset.parentId, true),
       createdNs: view.getBigUint64(offset + Offset.createdNs, true),
       path: this.#texts.text(bytes, pathAt, nameAt),

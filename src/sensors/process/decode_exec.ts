@@ -6,12 +6,11 @@ import {
   ProcessRecordKind,
   readProcessCredentials,
   readProcessNamespaces,
-  RecordHeaderOffset as Header,
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
 import { TextReader } from "../text_reader.ts";
-import { checkSize, readCgroupPlace } from "../record_parts.ts";
+import { checkSize, readFactBase } from "../record_parts.ts";
 
 /** Most execs have none, and the object is never changed. */
 const NO_PROBLEMS: ExecProblems = readProblems(0);
@@ -48,13 +47,7 @@ export class ExecDecoder implements RecordDecoder {
     const hasExe = (flags & ProcessFlag.PROCESS_EXE_FAILED) === 0;
     return {
       type: "process_executed",
-      timeNs: record.timeNs,
-      cpu: view.getUint32(offset + Header.cpu, true),
-      tgid: view.getUint32(offset + Header.tgid, true),
-      tid: view.getUint32(offset + Header.tid, true),
-      namespaceTgid: view.getUint32(offset + Header.namespaceTgid, true),
-      leaderStartNs: view.getBigUint64(offset + Header.leaderStartNs, true),
-      cgroup: readCgroupPlace(view, offset),
+      ...readFactBase(record),
       parentTgid: view.getUint32(offset + Offset.parentTgid, true),
       parentStartNs: view.getBigUint64(offset + Offset.parentStartNs, true),
       parentIsKernel: (flags & ProcessFlag.PROCESS_PARENT_KERNEL) !== 0,

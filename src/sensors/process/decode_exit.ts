@@ -3,11 +3,10 @@ import {
   PROCESS_EXIT_SIZE,
   ProcessExitOffset as Offset,
   ProcessRecordKind,
-  RecordHeaderOffset as Header,
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
-import { checkSize, readCgroupPlace } from "../record_parts.ts";
+import { checkSize, readFactBase } from "../record_parts.ts";
 
 /** Reads `struct process_exit`. */
 export class ExitDecoder implements RecordDecoder {
@@ -20,13 +19,7 @@ export class ExitDecoder implements RecordDecoder {
     const { view, offset } = record;
     return {
       type: "process_exited",
-      timeNs: record.timeNs,
-      cpu: view.getUint32(offset + Header.cpu, true),
-      tgid: view.getUint32(offset + Header.tgid, true),
-      tid: view.getUint32(offset + Header.tid, true),
-      namespaceTgid: view.getUint32(offset + Header.namespaceTgid, true),
-      leaderStartNs: view.getBigUint64(offset + Header.leaderStartNs, true),
-      cgroup: readCgroupPlace(view, offset),
+      ...readFactBase(record),
       exitCode: view.getUint32(offset + Offset.exitCode, true),
       lastTid: view.getUint32(offset + Offset.lastTid, true),
     };

@@ -6,11 +6,10 @@ import {
   ProcessRecordKind,
   readProcessCredentials,
   readProcessNamespaces,
-  RecordHeaderOffset as Header,
   type RecordView,
 } from "../../wire/mod.ts";
 import type { RecordDecoder } from "../sensor.ts";
-import { checkSize, readCgroupPlace } from "../record_parts.ts";
+import { checkSize, readFactBase } from "../record_parts.ts";
 
 /** Reads `struct process_fork`. */
 export class ForkDecoder implements RecordDecoder {
@@ -23,13 +22,7 @@ export class ForkDecoder implements RecordDecoder {
     const { view, offset } = record;
     return {
       type: "process_forked",
-      timeNs: record.timeNs,
-      cpu: view.getUint32(offset + Header.cpu, true),
-      tgid: view.getUint32(offset + Header.tgid, true),
-      tid: view.getUint32(offset + Header.tid, true),
-      namespaceTgid: view.getUint32(offset + Header.namespaceTgid, true),
-      leaderStartNs: view.getBigUint64(offset + Header.leaderStartNs, true),
-      cgroup: readCgroupPlace(view, offset),
+      ...readFactBase(record),
       parentTgid: view.getUint32(offset + Offset.parentTgid, true),
       parentTid: view.getUint32(offset + Offset.parentTid, true),
       parentStartNs: view.getBigUint64(offset + Offset.parentStartNs, true),
