@@ -6,7 +6,7 @@
 import { ClockId, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
 import type { Namespaces } from "./events/mod.ts";
 import { openPayload, type PayloadForm, type StartMode } from "./loader/mod.ts";
-import { buildProcessTree, type ProcessTree, scanProcesses } from "./state/mod.ts";
+import { buildProcessTree, type ProcessTree, readNamespaces, scanProcesses } from "./state/mod.ts";
 import { type Counters, SystemClock } from "./telemetry/mod.ts";
 
 export type { ProcessTree } from "./state/mod.ts";
@@ -28,25 +28,13 @@ export function readProcessTree(
 
 /** Namespaces of the host's init; undefined when they may not be read. */
 export function readHostNamespaces(): Namespaces | undefined {
-  const inode = (name: string): number => {
+  const namespaces = readNamespaces((name) => {
     try {
       return Number(/\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/1/ns/${name}`))?.[1] ?? 0);
     } catch {
       return 0;
     }
-  };
-  const namespaces = {
-    uts: inode("uts"),
-    ipc: inode("ipc"),
-    mnt: inode("mnt"),
-    pid: inode("pid"),
-    pidForChildren: inode("pid_for_children"),
-    net: inode("net"),
-    time: inode("time"),
-    timeForChildren: inode("time_for_children"),
-    cgroup: inode("cgroup"),
-    user: inode("user"),
-  };
+  });
   return namespaces.user === 0 || namespaces.mnt === 0 ? undefined : namespaces;
 }
 

@@ -15,5 +15,5 @@ export {
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
 export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";
-export { type ScanOptions, scanProcesses } from "./startup_scan.ts";
+export { readNamespaces, type ScanOptions, scanProcesses } from "./startup_scan.ts";
 export { TidRule } from "./tid_rule.ts";

@@ -166,19 +166,7 @@ class ProcScan {
   }
 
   #readNamespaces(folder: string): Namespaces {
-    const inode = (name: string) => this.#namespace(`${folder}/ns/${name}`);
-    return {
-      uts: inode("uts"),
-      ipc: inode("ipc"),
-      mnt: inode("mnt"),
-      pid: inode("pid"),
-      pidForChildren: inode("pid_for_children"),
-      net: inode("net"),
-      time: inode("time"),
-      timeForChildren: inode("time_for_children"),
-      cgroup: inode("cgroup"),
-      user: inode("user"),
-    };
+    return readNamespaces((name) => this.#namespace(`${folder}/ns/${name}`));
   }
 
   #namespace(path: string): number {
@@ -257,6 +245,22 @@ class ProcScan {
 }
 
 /** The last thread has ended; only the parent has not asked for the status yet. */
+/** Namespaces of one process; `inode` gives the number of one by its name in /proc/PID/ns, or 0. */
+export function readNamespaces(inode: (name: string) => number): Namespaces {
+  return {
+    uts: inode("uts"),
+    ipc: inode("ipc"),
+    mnt: inode("mnt"),
+    pid: inode("pid"),
+    pidForChildren: inode("pid_for_children"),
+    net: inode("net"),
+    time: inode("time"),
+    timeForChildren: inode("time_for_children"),
+    cgroup: inode("cgroup"),
+    user: inode("user"),
+  };
+}
+
 function hasEnded({ state, threads }: ProcStat): boolean {
   return (state === "Z" || state === "X") && threads <= 1;
 }
