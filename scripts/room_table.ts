@@ -33,7 +33,9 @@ function file(path: string, imports: readonly string[], types: readonly string[]
 const AGENT = [
   "src/agent.ts",
   "src/agent_cgroups.ts",
+  "src/agent_proc_cgroups.ts",
   "src/agent_rooms.ts",
+  "src/agent_workloads.ts",
   "src/host.ts",
   "src/host_examination.ts",
 ];

@@ -10,6 +10,7 @@
 import { type Libbpf, type Libc, RusageWho } from "../ffi/mod.ts";
 import type { RecordSource } from "./capture/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
+import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
 import type { ProcessFound } from "./events/mod.ts";
 import type { EventSink } from "./export/mod.ts";
@@ -89,6 +90,7 @@ export interface DropsParts {
 /** What a cache and a pipeline are made with. */
 export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders" | "cgroups"> {
   readonly cgroups: PipelineParts["cgroups"] | undefined;
+  readonly workloads: Pick<WorkloadRoom, "identityOf">;
   readonly nodeName: string;
   readonly config: Config;
   readonly options: PipelineOptions;
@@ -97,8 +99,19 @@ export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders" 
 /** What the agent asks of its cgroups. */
 export type CgroupRoom = Pick<
   AgentCgroups,
-  "settings" | "mapEntries" | "open" | "scan" | "placeOf" | "onAttached" | "tick"
+  | "settings"
+  | "mapEntries"
+  | "table"
+  | "observe"
+  | "open"
+  | "scan"
+  | "placeOf"
+  | "onAttached"
+  | "tick"
 >;
+
+/** What the agent asks of its workloads. */
+export type WorkloadRoom = Pick<AgentWorkloads, "start" | "listen" | "identityOf"> & Disposable;
 
 /** What a scan of /proc works with. */
 export interface ScanParts {
@@ -108,6 +121,11 @@ export interface ScanParts {
   readonly cgroups: Pick<CgroupRoom, "placeOf">;
 }
 
+/** What the agent asks of a pipeline. */
+export interface PipelineRoom extends WorkloadListener {
+  run(signal: AbortSignal): Promise<void>;
+}
+
 /** How the rooms are entered; tests hand in rooms of which one step fails. */
 export interface AgentRooms {
   openLibc(): Libc;
@@ -115,6 +133,7 @@ export interface AgentRooms {
   openPayload(): Payload;
   openLibbpf(path: string): Libbpf;
   openCgroups(parts: AgentCgroupsParts): CgroupRoom;
+  openWorkloads(parts: AgentWorkloadsParts): WorkloadRoom;
   loadSensors(parts: {
     readonly libbpf: Libbpf;
     readonly payload: Payload;
@@ -125,7 +144,7 @@ export interface AgentRooms {
   openCapture(parts: CaptureParts): Capture;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
   scan(parts: ScanParts): readonly ProcessFound[];
-  openPipeline(input: PipelineInput): { run(signal: AbortSignal): Promise<void> };
+  openPipeline(input: PipelineInput): PipelineRoom;
 }
 
 /** Facts about an agent that runs. */
@@ -174,6 +193,9 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const libbpf = started.use(rooms.openLibbpf(payload.libbpfPath()));
   logLibbpf(libbpf, log("libbpf"));
   const cgroups = rooms.openCgroups({ libc, config, counters, log: log("cgroup") });
+  const workloads = started.use(rooms.openWorkloads({ config, counters, cgroups }));
+  // Runtimes take some milliseconds to answer; meanwhile the sensors are loaded.
+  workloads.start();
   const { mapEntries } = cgroups;
   const settings = sensorSettings(config, cgroups);
   const loadParts = { libbpf, payload, settings, mapEntries, log: log("loader") };
@@ -203,6 +225,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
     cgroups: cgroups.open(sensors),
+    workloads,
     options: {
       ...pipelineOptions(options, cgroups),
       onTick: () => turns.tick(),
@@ -213,6 +236,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
       },
     },
   });
+  workloads.listen(pipeline);
   const running = new Running(pipeline, captureFailed.promise, () => sensors.detach());
   started.defer(() => running.stop());
   // The scan is done in the first turn; when it fails, the start has failed.

@@ -6,6 +6,7 @@
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
 import type { AgentRooms } from "./agent.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
+import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { openSystemClock } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
@@ -23,6 +24,7 @@ export function hostRooms(): AgentRooms {
     openPayload,
     openLibbpf,
     openCgroups: (parts) => new AgentCgroups(parts),
+    openWorkloads: (parts) => new AgentWorkloads(parts),
     loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({
@@ -44,15 +46,13 @@ export function hostRooms(): AgentRooms {
         readLink: (path) => libc.readlink(path),
         environment: config.withEnvironment,
       }),
-    openPipeline: ({ nodeName, config, options, cgroups, ...parts }) => {
+    openPipeline: ({ nodeName, config, options, cgroups, workloads, ...parts }) => {
       const { clock, counters } = parts;
       const cache = new ProcessCache({
         ...{ nodeName, clock, counters },
         entriesMax: config.cacheEntries,
         bytesMax: config.cacheSize,
-        ...(cgroups !== undefined && {
-          placeOf: (place, timeNs) => cgroups.place(place, timeNs),
-        }),
+        identityOf: (place, timeNs, tgid) => workloads.identityOf(place, timeNs, tgid),
       });
       const table = cgroups === undefined ? {} : { cgroups };
       return new Pipeline({ ...parts, ...table, cache, decoders }, options);

@@ -5,12 +5,15 @@ import {
   type AgentRooms,
   type Capture,
   type CgroupRoom,
+  type PipelineRoom,
   startAgent,
+  type WorkloadRoom,
 } from "./agent.ts";
 import { loadConfig } from "./config/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { LoadedSensors, Payload } from "./loader/mod.ts";
 import type { PipelineOptions } from "./pipeline/mod.ts";
+import { SAMPLE_WORKLOAD } from "../tests/support/sample_events.ts";
 import { Counters, type Log, SystemClock } from "./telemetry/mod.ts";
 
 const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
@@ -58,6 +61,7 @@ class FakeRooms {
       },
       openLibbpf: () => ({ ...this.#acquire("libbpf"), setLog: () => {} }) as unknown as Libbpf,
       openCgroups: () => this.#cgroups(),
+      openWorkloads: () => this.#workloads(),
       loadSensors: () => this.#sensors(),
       openCapture: ({ onFailure }) => {
         this.failCapture = onFailure;
@@ -90,6 +94,8 @@ class FakeRooms {
     return {
       settings: { all: { cgroup_source: 1 }, cgroup: { cgroup_source: 1 } },
       mapEntries: {},
+      table: undefined,
+      observe: () => {},
       open: () => undefined,
       scan: () => {
         this.step("walk cgroups");
@@ -137,10 +143,21 @@ class FakeRooms {
     };
   }
 
-  #pipeline(options: PipelineOptions): { run(signal: AbortSignal): Promise<void> } {
+  #workloads(): WorkloadRoom {
+    return {
+      ...this.#acquire("workloads"),
+      start: () => this.step("ask runtimes"),
+      listen: () => {},
+      identityOf: (cgroup) => ({ cgroup, workload: SAMPLE_WORKLOAD }),
+    };
+  }
+
+  #pipeline(options: PipelineOptions): PipelineRoom {
     this.step("open pipeline");
     this.pipelineOptions = options;
     return {
+      amend: () => {},
+      forget: () => {},
       run: async (signal) => {
         this.open.add("pipeline");
         try {
@@ -193,6 +210,8 @@ const START = [
   "open payload",
   "open libbpf",
   "open cgroups",
+  "open workloads",
+  "ask runtimes",
   "open sensors",
   "open capture",
   "start workers",
@@ -210,6 +229,7 @@ const STOP = [
   "close sink",
   "close workers",
   "close sensors",
+  "close workloads",
   "close libbpf",
   "close libc",
 ];

@@ -5,6 +5,7 @@
  * @module
  */
 import type { CgroupPlace, Process } from "./process.ts";
+import type { Workload } from "./workload.ts";
 
 /** Doubt about an event that is delivered all the same. */
 export type EventMark =
@@ -69,7 +70,9 @@ export type GapCause =
   /** Events dropped before a sink that could not keep up. */
   | "sink_queue_full"
   /** Records that could not be read. */
-  | "malformed_record";
+  | "malformed_record"
+  /** No agent ran: it was restarted, upgraded or killed. The count is of forks on the host. */
+  | "agent_restart";
 
 /** A hole in the stream. Late events are marked, not gaps: nothing is missing. */
 export interface GapEvent {
@@ -110,7 +113,22 @@ export interface CgroupEvent {
   readonly marks: readonly EventMark[];
 }
 
+/**
+ * The workload of an event that was delivered earlier is known better now. Told once for each
+ * process_exec whose workload was `pending`, or whose `reason` said that a runtime could not tell.
+ */
+export interface AmendEvent {
+  readonly type: "amend";
+  /** When it was learned, ns since the epoch. */
+  readonly timeNs: bigint;
+  /** exec_id of the earlier event. */
+  readonly execId: string;
+  /** Where that process was. */
+  readonly cgroup: CgroupPlace;
+  readonly workload: Workload;
+}
+
 /** Events about a process. */
 export type ProcessEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
 /** Everything a sink is given. */
-export type AgentEvent = ProcessEvent | CgroupEvent | GapEvent;
+export type AgentEvent = ProcessEvent | CgroupEvent | AmendEvent | GapEvent;

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Text } from "./text.ts";
+import type { Workload } from "./workload.ts";
 
 /** Credentials as seen from the initial user namespace. Capabilities are bit sets by number. */
 export interface Credentials {
@@ -124,6 +125,8 @@ export interface Process {
   /** A container's init or a descendant of one. */
   readonly inInitTree: boolean;
   readonly cgroup: CgroupPlace;
+  /** Whose it is, as far as that was known when this object was made. */
+  readonly workload: Workload;
   /** The cache did not know the process: only pid and start time are facts. */
   readonly unknown: boolean;
 }

@@ -53,7 +53,14 @@ export type WorkloadReason =
   /** A runtime that could know it did not answer. */
   | "runtime_failed"
   /** All runtimes answered, none knows it. */
-  | "unknown_to_runtime";
+  | "unknown_to_runtime"
+  /**
+   * The process entered a container's cgroup, but not its pid namespace: it is still whose it was
+   * before, such as a runtime that prepares a container.
+   */
+  | "entered_from_outside"
+  /** The agent could not find out how this host uses cgroups. */
+  | "cgroups_not_followed";
 
 /** Image of a container. */
 export interface ContainerImage {

@@ -4,7 +4,14 @@
  * @module
  */
 import type { AgentEvent, ProcessEvent, Text } from "../events/mod.ts";
-import { cgroupWords, eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import {
+  amendWords,
+  cgroupWords,
+  eventWord,
+  exeWords,
+  exitWords,
+  gapWords,
+} from "./event_words.ts";
 import { isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { fitToColumns } from "./terminal_columns.ts";
@@ -51,7 +58,8 @@ export class CompactEncoder implements LineEncoder {
       return `${time} ${this.#paint(ALARM, `${word} ${gapWords(event)}`)}\n`;
     }
     if (!isProcessEvent(event)) {
-      return `${time} ${this.#paint(CYAN, word)} ${cgroupWords(event)}\n`;
+      const words = event.type === "amend" ? amendWords(event) : cgroupWords(event);
+      return `${time} ${this.#paint(CYAN, word)} ${words}\n`;
     }
     const process = event.subject.process;
     const pid = String(process.tgid).padStart(PID_COLUMNS);

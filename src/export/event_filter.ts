@@ -97,7 +97,7 @@ export class EventFilter {
 
   /** Whether the event is shown. Call it once for every event, in order: trees follow them. */
   matches(event: AgentEvent): boolean {
-    if (event.type === "gap") return true;
+    if (event.type === "gap" || event.type === "amend") return true;
     if (!isProcessEvent(event)) return this.#matchesCgroup(event);
     let shown = event.type !== "process_fork" || this.#showForks;
     // Each tree must see each event, whatever the others say.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AgentEvent, CgroupEvent, GapEvent, ProcessEvent } from "../events/mod.ts";
+import type { AgentEvent, AmendEvent, CgroupEvent, GapEvent, ProcessEvent } from "../events/mod.ts";
 
 /** Whether an event is about a process. */
 export function isProcessEvent(event: AgentEvent): event is ProcessEvent {
@@ -13,7 +13,7 @@ export function isProcessEvent(event: AgentEvent): event is ProcessEvent {
     case "process_exit":
       return true;
     default:
-      event satisfies CgroupEvent | GapEvent;
+      event satisfies CgroupEvent | AmendEvent | GapEvent;
       return false;
   }
 }

@@ -5,6 +5,7 @@
  */
 import type {
   AgentEvent,
+  AmendEvent,
   CgroupEvent,
   GapCause,
   GapEvent,
@@ -31,6 +32,8 @@ export function eventWord(event: AgentEvent): string {
       return "cg--";
     case "cgroup_attached":
       return "cg<-";
+    case "amend":
+      return "name";
     case "gap":
       return "GAP!";
   }
@@ -52,6 +55,7 @@ const CAUSE_WORDS: Readonly<Record<GapCause, string>> = {
   program_skipped: "the kernel skipped a BPF program that was already running",
   sink_queue_full: "the reader of the output was too slow",
   malformed_record: "they could not be read",
+  agent_restart: "no agent ran",
 };
 
 /** `12 process_exec records lost on CPU 3: the ring of the kernel was full (within 1.5 ms)`. */
@@ -65,6 +69,11 @@ export function gapWords(event: GapEvent): string {
   words += `: ${CAUSE_WORDS[event.cause]}`;
   const span = event.lastTimeNs - event.firstTimeNs;
   return span > 0n ? `${words} (within ${formatSpan(span)})` : words;
+}
+
+/** `container web (id 0123456789ab)`: what is known by now of an earlier event's workload. */
+export function amendWords({ workload: { kind, name, id } }: AmendEvent): string {
+  return `${kind} ${terminalString(name)} (id ${terminalString(id)})`;
 }
 
 /** `/a/b (id 42) by mkdir[17]`. */

@@ -5,6 +5,7 @@
  */
 import type {
   AgentEvent,
+  AmendEvent,
   CgroupEvent,
   GapEvent,
   Process,
@@ -60,9 +61,17 @@ export class JsonEncoder implements LineEncoder {
       case "process_fork":
       case "process_exit":
         return this.#body(event, time);
+      case "amend":
+        return this.#amend(event);
       default:
         return this.#cgroup(event);
     }
+  }
+
+  #amend({ execId, cgroup, workload }: AmendEvent): string {
+    const { kind, name } = workload;
+    const known = `{"kind":"${kind}","name":${jsonString(name)}}`;
+    return `{"exec_id":${jsonString(execId)},"cgroup":${cgroupJson(cgroup)},"workload":${known}}`;
   }
 
   #cgroup(event: CgroupEvent): string {

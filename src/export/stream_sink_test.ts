@@ -64,6 +64,8 @@ const NUMBERED: LineEncoder = {
   encode: (event) =>
     event.type === "gap"
       ? `gap ${event.count}\n`
+      : event.type === "amend"
+      ? `${event.type} ${event.execId}\n`
       : `${event.type} ${event.subject?.process.tgid}\n`,
 };
 

@@ -3,8 +3,15 @@
  *
  * @module
  */
-import type { AgentEvent, ProcessEvent } from "../events/mod.ts";
-import { cgroupWords, eventWord, exeWords, exitWords, gapWords } from "./event_words.ts";
+import type { AgentEvent, AmendEvent, CgroupEvent, GapEvent, ProcessEvent } from "../events/mod.ts";
+import {
+  amendWords,
+  cgroupWords,
+  eventWord,
+  exeWords,
+  exitWords,
+  gapWords,
+} from "./event_words.ts";
 import { isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
@@ -49,7 +56,7 @@ export class TableEncoder implements LineEncoder {
     const time = this.#times.format(event.timeNs);
     const word = eventWord(event);
     if (!isProcessEvent(event)) {
-      const words = event.type === "gap" ? gapWords(event) : cgroupWords(event);
+      const words = wordsOf(event);
       const start = `${fitToColumns(time, TIME_COLUMNS)} ${fitToColumns(word, EVENT_COLUMNS)} `;
       return cutToColumns(start + words, this.#columns) + "\n";
     }
@@ -79,6 +86,17 @@ export class TableEncoder implements LineEncoder {
       rest,
     ].join(" ");
     return cutToColumns(line, this.#columns).trimEnd() + "\n";
+  }
+}
+
+function wordsOf(event: CgroupEvent | AmendEvent | GapEvent): string {
+  switch (event.type) {
+    case "gap":
+      return gapWords(event);
+    case "amend":
+      return amendWords(event);
+    default:
+      return cgroupWords(event);
   }
 }
 

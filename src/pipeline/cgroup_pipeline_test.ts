@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { FakeRecordSource, FakeRing } from "../../tests/support/fake_record_source.ts";
 import { buildExecRecord } from "../../tests/support/record_builder.ts";
 import { cgroupFact, cgroupFound, type SampleCgroup } from "../../tests/support/sample_cgroups.ts";
+import { SAMPLE_WORKLOAD } from "../../tests/support/sample_events.ts";
 import { FakeClock, found, type Group } from "../../tests/support/sample_facts.ts";
 import type { AgentEvent, CgroupFact } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
@@ -65,7 +66,10 @@ async function run(rings: readonly FakeRing[], options: PipelineOptions = {}) {
     decoders: [...processSensor.decoders, records.decoder],
     cache: new ProcessCache({
       ...{ nodeName: "n", clock, counters },
-      placeOf: (place, timeNs) => cgroups.place(place, timeNs),
+      identityOf: (place, timeNs) => ({
+        cgroup: cgroups.place(place, timeNs),
+        workload: SAMPLE_WORKLOAD,
+      }),
     }),
     sinks: [{ name: "test", push: (event) => void events.push(event), flush: () => {} }],
   }, options).run(stop.signal);
@@ -102,7 +106,7 @@ Deno.test("Pipeline tells events of cgroups on request, with the process that ac
     ]),
   ], { emitCgroups: true, onAttached: ({ cgroup }) => void attached.push(cgroup.id) });
   const told = events.slice(1).map((event) => {
-    assert(event.type !== "gap" && "cgroup" in event);
+    assert(event.type !== "gap" && event.type !== "amend" && "cgroup" in event);
     return `${event.type} ${event.cgroup.id} ${event.cgroup.path} ${event.subject?.process.tgid}`;
   });
   assert.deepEqual(told, [

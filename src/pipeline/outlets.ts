@@ -31,6 +31,7 @@ export class Outlets {
       cgroup_removed: counter("cgroup_removed"),
       cgroup_released: counter("cgroup_released"),
       cgroup_attached: counter("cgroup_attached"),
+      amend: counter("amend"),
       gap: counter("gap"),
     };
   }

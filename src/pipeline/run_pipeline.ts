@@ -15,10 +15,12 @@ import type {
   KernelFact,
   ProcessFact,
   ProcessFound,
+  Workload,
 } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
 import { type CgroupTable, type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
 import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
+import { Amendments } from "./amendments.ts";
 import { attachContext, exitStatus } from "./attach_context.ts";
 import { cgroupEvent } from "./cgroup_event.ts";
 import { DecoderTable } from "./decode_record.ts";
@@ -96,6 +98,7 @@ export class Pipeline {
   readonly #decoders: DecoderTable;
   readonly #tidRule: TidRule;
   readonly #outlets: Outlets;
+  readonly #amendments: Amendments;
   readonly #records: Counter;
   readonly #windowsCut: Counter;
   #nextTickNs = 0;
@@ -108,6 +111,7 @@ export class Pipeline {
     this.#decoders = new DecoderTable(parts.decoders, counters, losses);
     this.#tidRule = new TidRule(counters);
     this.#outlets = new Outlets(parts.sinks, counters);
+    this.#amendments = new Amendments(counters);
     this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
     this.#windowsCut = counters.counter(
       "shrike_pipeline_startup_cut_total",
@@ -129,6 +133,28 @@ export class Pipeline {
       this.#tick();
       this.#outlets.flush();
     }
+  }
+
+  /**
+   * More is known of a workload now: events that come have it, those delivered are amended.
+   *
+   * @param trackingId the cgroup that names the workload
+   */
+  amend(trackingId: bigint, workload: Workload): void {
+    const { cache, clock } = this.#parts;
+    cache.amend(trackingId, workload);
+    const events = this.#amendments.take(trackingId, workload);
+    if (events.length === 0) return;
+    const timeNs = clock.wallNs(clock.monotonicNs());
+    for (const { execId, cgroup } of events) {
+      this.#outlets.push({ type: "amend", timeNs, execId, cgroup, workload });
+    }
+    this.#outlets.flush();
+  }
+
+  /** The cgroup that named a workload is forgotten: nothing more can be learned of it. */
+  forget(trackingId: bigint): void {
+    this.#amendments.forget(trackingId);
   }
 
   /** Scan, window, then what ran before and the window's facts, in that order. */
@@ -279,6 +305,7 @@ export class Pipeline {
       case "process_forked":
         return this.#outlets.push(attachContext("process_fork", subject, circumstances));
       case "process_executed":
+        this.#amendments.note(subject.process);
         return this.#outlets.push(attachContext("process_exec", subject, circumstances));
       case "process_exited":
         return this.#outlets.push({
@@ -292,6 +319,7 @@ export class Pipeline {
 
   /** A process that ran already is told as an exec at the time it started, flag procFS. */
   #emitFound(subject: ReturnType<ProcessCache["applyFound"]> & object): void {
+    this.#amendments.note(subject.process);
     this.#outlets.push(attachContext("process_exec", subject, {
       timeNs: subject.process.startTimeNs,
       cpu: 0,

@@ -46,7 +46,8 @@ export interface CacheEntryInit {
 
 /** An image of a thread group. Only `CacheStore` changes references, lists and links. */
 export class CacheEntry implements CachedProcess {
-  readonly process: Process;
+  /** Another object when more is known of the same image. */
+  process: Process;
   readonly startTicks: bigint;
   readonly imageNs: bigint;
   readonly forkOnly: boolean;
@@ -119,6 +120,11 @@ export class EntryList {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** All entries; the list must not change meanwhile. */
+  *entries(): Generator<CacheEntry> {
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) yield entry;
   }
 
   /** Takes the entry out of the list it is in and puts it at the end of this one. */

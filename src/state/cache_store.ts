@@ -69,6 +69,11 @@ export class CacheStore {
     return this.#bytes;
   }
 
+  /** All entries; the store must not change meanwhile. */
+  *entries(): Generator<CacheEntry> {
+    for (const list of [this.#running, this.#ended, this.#released]) yield* list.entries();
+  }
+
   /** Tells the store the time; time that goes back is ignored. */
   advance(nowNs: bigint): void {
     if (nowNs > this.#nowNs) this.#nowNs = nowNs;

@@ -15,12 +15,14 @@ import type {
   ProcessFact,
   ProcessForked,
   ProcessFound,
+  Workload,
 } from "../events/mod.ts";
 import type { Clock, Counter, Counters } from "../telemetry/mod.ts";
 import { type CachedProcess, CacheEntry, NS_PER_TICK } from "./cache_entry.ts";
 import { CacheStore } from "./cache_store.ts";
 import { estimateSize } from "./entry_size.ts";
-import { type PlaceOf, ProcessMaker } from "./process_maker.ts";
+import { type IdentityOf, isVisitor } from "./process_identity.ts";
+import { ProcessMaker } from "./process_maker.ts";
 
 /** What a process cache needs. */
 export interface ProcessCacheOptions {
@@ -34,8 +36,8 @@ export interface ProcessCacheOptions {
   readonly bytesMax?: number;
   /** How long an image nobody refers to waits for late records. Default 2,000 ms. */
   readonly lingerMs?: number;
-  /** Says more about where a process is; `CgroupTable.place()` fits. */
-  readonly placeOf?: PlaceOf;
+  /** Says more about where a process is, and whose it is. */
+  readonly identityOf?: IdentityOf;
 }
 
 /** How much of a found process is believed. */
@@ -66,7 +68,7 @@ export class ProcessCache {
       bytesMax: options.bytesMax ?? BYTES_MAX,
       lingerNs: BigInt(options.lingerMs ?? LINGER_MS) * 1_000_000n,
     }, counters);
-    this.#maker = new ProcessMaker(options.nodeName, options.clock, options.placeOf);
+    this.#maker = new ProcessMaker(options.nodeName, options.clock, options.identityOf);
     this.#kernel = makeKernelEntry(this.#maker.kernel());
     this.#unknown = countersByKind(
       counters,
@@ -151,6 +153,25 @@ export class ProcessCache {
     });
   }
 
+  /**
+   * Gives all images of a workload what was learned of it. Costs a pass over the cache: 65,536
+   * images take about a millisecond.
+   *
+   * @param trackingId the cgroup that names the workload
+   * @returns how many images are others now
+   */
+  amend(trackingId: bigint, workload: Workload): number {
+    let count = 0;
+    for (const entry of this.#store.entries()) {
+      const { process } = entry;
+      if (process.cgroup.trackingId !== trackingId || process.workload === workload) continue;
+      if (isVisitor(process.workload)) continue;
+      entry.process = { ...process, workload };
+      count += 1;
+    }
+    return count;
+  }
+
   /** Lets go of images nobody needs any more; call it about once a second. */
   sweep(nowNs: bigint): void {
     this.#store.sweep(nowNs);
@@ -225,6 +246,8 @@ export class ProcessCache {
       return undefined;
     }
     known.exited = true;
+    // A process may have been moved since its last exec, such as into its login session.
+    known.process = this.#maker.moved(known.process, fact, known.parent?.process);
     this.#store.end(known);
     return known;
   }

@@ -10,13 +10,24 @@ import type {
   Namespaces,
   Process,
   ProcessExecuted,
+  ProcessExited,
+  ProcessFact,
   ProcessForked,
   ProcessFound,
   Text,
+  Workload,
 } from "../events/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
 import { NS_PER_TICK } from "./cache_entry.ts";
 import { flagWords } from "./flag_words.ts";
+import {
+  comesFromOutside,
+  HOST_WORKLOAD,
+  type Identity,
+  type IdentityOf,
+  identityWithoutCgroups,
+  isVisitor,
+} from "./process_identity.ts";
 import { privilegeRaise } from "./privileges.ts";
 import { joinPath, NO_TEXT } from "./text.ts";
 
@@ -73,21 +84,29 @@ export interface UnknownGroup {
   readonly seenNs: bigint;
 }
 
-/** Says more about the place of a process in a record of that CLOCK_MONOTONIC time, ns. */
-export type PlaceOf = (place: CgroupPlace, timeNs: bigint) => CgroupPlace;
+/** A process as a record, or /proc, has seen it in a cgroup. */
+interface Sighting {
+  readonly tgid: number;
+  readonly cgroup: CgroupPlace;
+  /** CLOCK_MONOTONIC ns. */
+  readonly seenNs: bigint;
+  readonly namespaces: Namespaces;
+}
 
 /** Makes processes of one node. */
 export class ProcessMaker {
   readonly #node: string;
   readonly #clock: Clock;
-  readonly #placeOf: PlaceOf;
+  readonly #identityOf: IdentityOf;
+  /** The same object for the same workload, so that encoded forms can be kept by object. */
+  readonly #visitors = new WeakMap<Workload, Workload>();
   /** CLOCK_BOOTTIME less CLOCK_MONOTONIC; changes only while the machine sleeps. */
   #sleptNs: bigint;
 
-  constructor(nodeName: string, clock: Clock, placeOf: PlaceOf = (place) => place) {
+  constructor(nodeName: string, clock: Clock, identityOf: IdentityOf = identityWithoutCgroups) {
     this.#node = nodeName;
     this.#clock = clock;
-    this.#placeOf = placeOf;
+    this.#identityOf = identityOf;
     this.#sleptNs = clock.boottimeNs() - clock.monotonicNs();
   }
 
@@ -119,6 +138,7 @@ export class ProcessMaker {
       namespaces: NO_NAMESPACES,
       inInitTree: false,
       cgroup: NO_CGROUP,
+      workload: HOST_WORKLOAD,
       unknown: false,
     };
   }
@@ -149,7 +169,7 @@ export class ProcessMaker {
       credentials: sharedCredentials(fact.credentials, parent?.credentials),
       namespaces: sharedNamespaces(fact.namespaces, parent?.namespaces),
       inInitTree,
-      cgroup: this.#placeOf(fact.cgroup, fact.timeNs),
+      ...this.#identify({ ...seenIn(fact), namespaces: fact.namespaces }, parent),
       unknown,
     };
   }
@@ -191,7 +211,7 @@ export class ProcessMaker {
       namespaces: sharedNamespaces(fact.namespaces, how.before?.namespaces),
       ...(privileges !== undefined && { privileges }),
       inInitTree,
-      cgroup: this.#placeOf(fact.cgroup, fact.timeNs),
+      ...this.#identify({ ...seenIn(fact), namespaces: fact.namespaces }, parent),
       unknown: false,
     };
   }
@@ -226,7 +246,7 @@ export class ProcessMaker {
       credentials: sharedCredentials(fact.credentials, parent?.credentials),
       namespaces: sharedNamespaces(fact.namespaces, parent?.namespaces),
       inInitTree,
-      cgroup: this.#placeOf(fact.cgroup, fact.readToNs),
+      ...this.#identify({ ...fact, seenNs: fact.readToNs }, parent),
       unknown: false,
     };
   }
@@ -250,14 +270,45 @@ export class ProcessMaker {
       credentials: UNKNOWN_CREDENTIALS,
       namespaces: NO_NAMESPACES,
       inInitTree: isInInitTree(group.pidNsLevel, group.namespaceTgid, parent),
-      cgroup: this.#placeOf(group.cgroup, group.seenNs),
+      ...this.#identify({ ...group, namespaces: NO_NAMESPACES }, parent),
       unknown: true,
     };
+  }
+
+  /** A process that is in another cgroup by now, as `fact` tells; else the same object. */
+  moved(process: Process, fact: ProcessExited, parent: Process | undefined): Process {
+    if (fact.cgroup.id === 0n || fact.cgroup.id === process.cgroup.id) return process;
+    const { namespaces } = process;
+    return { ...process, ...this.#identify({ ...seenIn(fact), namespaces }, parent) };
+  }
+
+  #identify({ cgroup, seenNs, tgid, namespaces }: Sighting, origin: Process | undefined): Identity {
+    const identity = this.#identityOf(cgroup, seenNs, tgid);
+    if (identity.workload.reason === "cgroups_not_followed" && origin !== undefined) {
+      // Where nothing tells the cgroup, a process is whose its parent is.
+      return { cgroup: identity.cgroup, workload: origin.workload };
+    }
+    if (!comesFromOutside(identity.workload, namespaces, origin)) return identity;
+    return { cgroup: identity.cgroup, workload: this.#asVisitor(origin.workload) };
+  }
+
+  #asVisitor(workload: Workload): Workload {
+    if (isVisitor(workload)) return workload;
+    let visitor = this.#visitors.get(workload);
+    if (visitor === undefined) {
+      visitor = Object.freeze({ ...workload, reason: "entered_from_outside" as const });
+      this.#visitors.set(workload, visitor);
+    }
+    return visitor;
   }
 
   #wallOfBoot(bootNs: bigint): bigint {
     return this.#clock.wallNs(bootNs - this.#sleptNs);
   }
+}
+
+function seenIn({ tgid, cgroup, timeNs }: ProcessFact): Omit<Sighting, "namespaces"> {
+  return { tgid, cgroup, seenNs: timeNs };
 }
 
 const ROOT_IDS = { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 };

@@ -44,6 +44,12 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     case "process_fork":
     case "process_exit":
       return referenceBody(event, options);
+    case "amend":
+      return {
+        exec_id: event.execId,
+        cgroup: referencePlace(event.cgroup),
+        workload: { kind: event.workload.kind, name: event.workload.name },
+      };
     default:
       return referenceCgroup(event, options);
   }

@@ -15,6 +15,7 @@ import type {
   ProcessForkEvent,
   ProcessReference,
   Text,
+  Workload,
 } from "../../src/events/mod.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
@@ -65,6 +66,14 @@ export function toText(from: string | Uint8Array): Text {
   }
 }
 
+/** What a process of no container and no unit has. */
+export const SAMPLE_WORKLOAD: Workload = Object.freeze({
+  kind: "host",
+  name: "host",
+  id: "host",
+  source: "kernel",
+});
+
 /** `/usr/bin/ls -l "/tmp/a b"` as root on the host, changed by `fields`. */
 export function sampleProcess(fields: Partial<Process> = {}): Process {
   const tgid = fields.tgid ?? 4242;
@@ -84,6 +93,7 @@ export function sampleProcess(fields: Partial<Process> = {}): Process {
     namespaces: HOST_NAMESPACES,
     inInitTree: false,
     cgroup: { id: 1n, trackingId: 0n, level: 0, hierarchy: 0 },
+    workload: SAMPLE_WORKLOAD,
     unknown: false,
     ...fields,
   };
@@ -202,6 +212,7 @@ export function randomProcess(random: SeededRandom): Process {
     namespaces: random.chance(0.3) ? HOST_NAMESPACES : randomNumbers(HOST_NAMESPACES, random),
     inInitTree: random.chance(0.5),
     cgroup: { id: random.u64(), trackingId: 0n, level: 0, hierarchy: 0 },
+    workload: SAMPLE_WORKLOAD,
     unknown: random.chance(0.1),
   };
   const maybe: { -readonly [Key in keyof Process]?: Process[Key] } = {};

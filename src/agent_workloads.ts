@@ -1,0 +1,112 @@
+/**
+ * Whose each process is: the cgroup table, the resolver of workloads, and what both tell the
+ * pipeline later.
+ *
+ * @module
+ */
+import type { AgentCgroups } from "./agent_cgroups.ts";
+import { ProcCgroups } from "./agent_proc_cgroups.ts";
+import type { Config } from "./config/mod.ts";
+import type { CgroupPlace, Workload } from "./events/mod.ts";
+import type { Identity } from "./state/mod.ts";
+import type { Counters } from "./telemetry/mod.ts";
+import {
+  type CgroupIdentity,
+  type OpenedWorkloads,
+  openWorkloads,
+  type WorkloadSettings,
+} from "./workloads/mod.ts";
+
+/** What the workloads of an agent are made with. */
+export interface AgentWorkloadsParts {
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly cgroups: Pick<AgentCgroups, "table" | "observe">;
+  /** The system's, unless a test has others. */
+  readonly proc?: ProcCgroups;
+  readonly settings?: WorkloadSettings;
+}
+
+/** Takes what was learned after events were delivered; the pipeline does. */
+export interface WorkloadListener {
+  amend(trackingId: bigint, workload: Workload): void;
+  forget(trackingId: bigint): void;
+}
+
+const NOT_FOLLOWED: Workload = Object.freeze({
+  kind: "host",
+  name: "unknown",
+  id: "unknown",
+  source: "none",
+  reason: "cgroups_not_followed",
+});
+
+/** Everything the agent does about workloads. Nothing here ends the agent. */
+export class AgentWorkloads implements Disposable {
+  readonly #cgroups: AgentWorkloadsParts["cgroups"];
+  readonly #opened: OpenedWorkloads;
+  readonly #proc: ProcCgroups;
+  #listener: WorkloadListener | undefined;
+
+  constructor({ config, counters, cgroups, settings, proc }: AgentWorkloadsParts) {
+    this.#cgroups = cgroups;
+    this.#proc = proc ?? new ProcCgroups();
+    this.#opened = openWorkloads({
+      settings: {
+        removalDelayMs: config.cgroupRemovalDelayMs,
+        cgroupsMax: config.cgroupEntries,
+        ...settings,
+      },
+      counters,
+      onLearned: ({ id }, workload) => this.#listener?.amend(id, workload),
+    });
+    cgroups.observe((change, { hierarchy, id, createdNs }) => {
+      if (change === "removed") this.#opened.resolver.removed(hierarchy, id, createdNs);
+      else if (change === "forgotten") this.#listener?.forget(id);
+    });
+  }
+
+  /** Begins to look for runtimes and to ask them. */
+  start(): void {
+    this.#opened.resolver.start();
+  }
+
+  /** Tells `listener` of what is learned from now on; what was learned before nobody was told. */
+  listen(listener: WorkloadListener): void {
+    this.#listener = listener;
+  }
+
+  /**
+   * Whose a process is that was seen at `place`.
+   *
+   * @param timeNs CLOCK_MONOTONIC of the record
+   */
+  identityOf(place: CgroupPlace, timeNs: bigint, tgid: number): Identity {
+    const { table } = this.#cgroups;
+    if (table === undefined) {
+      const named = this.#proc.cgroupOf(tgid);
+      const workload = named.id === 0n ? NOT_FOLLOWED : this.#opened.resolver.resolve(named);
+      return { cgroup: place, workload };
+    }
+    const cgroup = table.place(place, timeNs);
+    return { cgroup, workload: this.workloadAt(cgroup) };
+  }
+
+  /** Whose the processes of a cgroup are. */
+  workloadAt(place: CgroupPlace): Workload {
+    return this.#opened.resolver.resolve(this.#naming(place));
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened.resolver.close();
+  }
+
+  /** The cgroup that names the workload. */
+  #naming({ id, trackingId, hierarchy, path }: CgroupPlace): CgroupIdentity {
+    const namingId = trackingId === 0n ? id : trackingId;
+    const known = this.#cgroups.table?.find(namingId);
+    if (known !== undefined) return known;
+    // Without the entry of the ancestor, the path of the cgroup itself names the same workload.
+    return { hierarchy, id, createdNs: 0n, path, pathSource: "kernel" };
+  }
+}
