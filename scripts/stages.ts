@@ -26,14 +26,14 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:unit",
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
-    limitMs: 2 * MINUTE_MS,
+    limitMs: 1.5 * MINUTE_MS,
   },
   {
     name: "kernel",
     command: "deno task test:kernel",
     tests: ["tests/kernel"],
     needsRoot: true,
-    limitMs: 3 * MINUTE_MS,
+    limitMs: 2 * MINUTE_MS,
   },
   {
     name: "matrix",
@@ -47,6 +47,13 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:e2e",
     tests: ["tests/e2e"],
     needsRoot: true,
-    limitMs: 8 * MINUTE_MS,
+    limitMs: 5.5 * MINUTE_MS,
+  },
+  {
+    name: "runtimes",
+    command: "deno task test:runtimes",
+    tests: ["tests/runtimes"],
+    needsRoot: true,
+    limitMs: 4.5 * MINUTE_MS,
   },
 ];
