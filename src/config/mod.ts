@@ -11,15 +11,8 @@ export {
   type ValueChecks,
 } from "./load_config.ts";
 export { nearestWord } from "./nearest_word.ts";
-export {
-  type Config,
-  type ConfigOption,
-  environmentName,
-  OPTION_GROUPS,
-  type OptionCommand,
-  type OptionName,
-  OPTIONS,
-  optionsOf,
-} from "./options.ts";
+export { type ConfigOption, OPTION_GROUPS, type OptionCommand } from "./option.ts";
+export { type Config, environmentName, type OptionName, OPTIONS, optionsOf } from "./options.ts";
 export { ConfigError, type Problem, problemText } from "./problem.ts";
+export type { RuntimeSocket } from "./runtime_socket.ts";
 export { formatSize, quote, Rejected } from "./value.ts";

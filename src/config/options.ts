@@ -4,57 +4,9 @@
  *
  * @module
  */
-import { boolean, choice, duration, integer, size, text, type ValueType } from "./value.ts";
-
-/** Subcommands that take options of the table. */
-export type OptionCommand = "run" | "ps" | "version" | "doctor" | "install" | "uninstall";
-
-/** Headings in the help, in the order they are shown. */
-export const OPTION_GROUPS = [
-  "Output",
-  "Selection",
-  "Process events",
-  "Cgroups",
-  "Capture",
-  "Agent",
-  "Installation",
-] as const;
-
-/** One option. */
-export interface ConfigOption<T> {
-  /** Name after `--`; `SHRIKE_` and this in capitals is the environment variable. */
-  readonly flag: string;
-  /** One-letter flag. */
-  readonly short?: string;
-  /** `section.key` in the config file; options of one call only have none. */
-  readonly key?: string;
-  readonly group: typeof OPTION_GROUPS[number];
-  readonly commands: readonly OptionCommand[];
-  readonly type: ValueType<unknown>;
-  /** May be given several times; the value is a list. */
-  readonly isList: boolean;
-  readonly initial: T;
-  /** The default in words, when it is not a value. */
-  readonly initialText?: string;
-  /** Its environment variable belongs to another option of the same flag. */
-  readonly isFlagOnly?: boolean;
-  readonly help: string;
-}
-
-type About = Omit<ConfigOption<unknown>, "type" | "isList" | "initial">;
-
-function option<T>(type: ValueType<T>, initial: T, about: About): ConfigOption<T> {
-  return { ...about, type: type as ValueType<unknown>, isList: false, initial };
-}
-
-/** An option without a value of its own until somebody gives one. */
-function optional<T>(type: ValueType<T>, about: About): ConfigOption<T | undefined> {
-  return { ...about, type: type as ValueType<unknown>, isList: false, initial: undefined };
-}
-
-function list<T>(type: ValueType<T>, about: About): ConfigOption<readonly T[]> {
-  return { ...about, type: type as ValueType<unknown>, isList: true, initial: [] };
-}
+import { type ConfigOption, list, option, optional, type OptionCommand } from "./option.ts";
+import { boolean, choice, duration, integer, size, text } from "./value.ts";
+import { WORKLOAD_OPTIONS } from "./workload_options.ts";
 
 /** PID_MAX_LIMIT of 64-bit kernels. */
 const PID_MAX = 4_194_304;
@@ -109,7 +61,7 @@ export const OPTIONS = {
     flag: "color",
     key: "output.color",
     group: "Output",
-    commands: ["run", "ps", "doctor"],
+    commands: ["run", "ps", "cgroups", "workloads", "doctor"],
     help: "Colour: auto is on for terminals unless NO_COLOR is set",
   }),
   showSummary: optional(boolean(), {
@@ -242,6 +194,7 @@ export const OPTIONS = {
     commands: ["run"],
     help: "Time that removed cgroups are remembered for late events",
   }),
+  ...WORKLOAD_OPTIONS,
   workers: optional(integer({ min: 1, max: 256 }), {
     flag: "workers",
     key: "capture.workers",
@@ -290,18 +243,34 @@ export const OPTIONS = {
       help: "Name in node_name and exec_id",
     },
   ),
+  stateDirectory: optional(
+    text({
+      placeholder: "<dir>",
+      pattern: /^\/[^\0]*$/,
+      allowed: "the absolute path of a directory that only the agent's user may change",
+      isFile: true,
+    }),
+    {
+      flag: "state-dir",
+      key: "agent.state_dir",
+      group: "Agent",
+      commands: ["run"],
+      initialText: "none",
+      help: "Where a run tells the next one until when it watched, for a gap event",
+    },
+  ),
   logLevel: option(choice(["error", "warn", "info", "debug"]), "warn", {
     flag: "log-level",
     key: "agent.log_level",
     group: "Agent",
-    commands: ["run", "ps"],
+    commands: ["run", "ps", "cgroups", "workloads"],
     help: "Least level of the agent's own messages on stderr; debug shows stack traces",
   }),
   logFormat: option(choice(["text", "json"]), "text", {
     flag: "log-format",
     key: "agent.log_format",
     group: "Agent",
-    commands: ["run", "ps"],
+    commands: ["run", "ps", "cgroups", "workloads"],
     help: "How the agent's own messages are written",
   }),
   memoryMax: option(size({ min: 128 * 1024 ** 2, max: 1024 ** 4 }), 768 * 1024 ** 2, {
