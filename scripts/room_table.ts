@@ -33,11 +33,14 @@ function file(path: string, imports: readonly string[], types: readonly string[]
 const AGENT = [
   "src/agent.ts",
   "src/agent_cgroups.ts",
+  "src/agent_presence.ts",
   "src/agent_proc_cgroups.ts",
   "src/agent_rooms.ts",
+  "src/agent_usage.ts",
   "src/agent_workloads.ts",
   "src/host.ts",
   "src/host_examination.ts",
+  "src/host_workloads.ts",
 ];
 
 /** Every room; a file belongs to the one with the longest path. */

@@ -3,13 +3,16 @@
  *
  * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline
  * (which reads /proc first). Stop: hooks, pipeline (empties the rings), sinks, rings, then the rest
- * in reverse. A step that fails undoes those before it.
+ * in reverse; until when this run has watched is written down when all was handed over. A step that
+ * fails undoes those before it.
  *
  * @module
  */
-import { type Libbpf, type Libc, RusageWho } from "../ffi/mod.ts";
+import type { Libbpf, Libc } from "../ffi/mod.ts";
 import type { RecordSource } from "./capture/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
+import type { Absence, AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
+import { AgentUsage } from "./agent_usage.ts";
 import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
 import type { ProcessFound } from "./events/mod.ts";
@@ -90,7 +93,7 @@ export interface DropsParts {
 /** What a cache and a pipeline are made with. */
 export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders" | "cgroups"> {
   readonly cgroups: PipelineParts["cgroups"] | undefined;
-  readonly workloads: Pick<WorkloadRoom, "identityOf">;
+  readonly workloads: Pick<WorkloadRoom, "identityOf" | "entered">;
   readonly nodeName: string;
   readonly config: Config;
   readonly options: PipelineOptions;
@@ -111,7 +114,10 @@ export type CgroupRoom = Pick<
 >;
 
 /** What the agent asks of its workloads. */
-export type WorkloadRoom = Pick<AgentWorkloads, "start" | "listen" | "identityOf"> & Disposable;
+export type WorkloadRoom = Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered"> & Disposable;
+
+/** What the agent asks of its presence. */
+export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"> & Disposable;
 
 /** What a scan of /proc works with. */
 export interface ScanParts {
@@ -132,6 +138,7 @@ export interface AgentRooms {
   openClock(libc: Libc): SystemClock;
   openPayload(): Payload;
   openLibbpf(path: string): Libbpf;
+  openPresence(parts: AgentPresenceParts): PresenceRoom;
   openCgroups(parts: AgentCgroupsParts): CgroupRoom;
   openWorkloads(parts: AgentWorkloadsParts): WorkloadRoom;
   loadSensors(parts: {
@@ -152,6 +159,8 @@ export interface AgentReady {
   readonly cpus: number;
   readonly processes: number;
   readonly sensors: readonly SensorReport[];
+  /** When it is known that another run watched this host before. */
+  readonly absence: Absence | undefined;
 }
 
 /** What an agent has used and lost. */
@@ -185,11 +194,13 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const { config, counters, log } = options;
   const libc = started.use(rooms.openLibc());
   const clock = rooms.openClock(libc);
-  const usage = new Usage(libc, clock);
+  const usage = new AgentUsage(libc, clock);
   started.defer(() => usage.take());
   const losses = new LossLedger();
   const shared = { counters, losses, clock };
   const payload = rooms.openPayload();
+  const presenceParts = { ...shared, config, payload, log: log("agent") };
+  const presence = started.use(rooms.openPresence(presenceParts));
   const libbpf = started.use(rooms.openLibbpf(payload.libbpfPath()));
   logLibbpf(libbpf, log("libbpf"));
   const cgroups = rooms.openCgroups({ libc, config, counters, log: log("cgroup") });
@@ -201,26 +212,21 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const loadParts = { libbpf, payload, settings, mapEntries, log: log("loader") };
   const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
-  const captureFailed = Promise.withResolvers<void>();
-  // Heard through `Running`; until there is one, the step under way fails by itself.
-  captureFailed.promise.catch(() => {});
-  const capture = rooms.openCapture({
-    ...{ ...shared, payload, recordsMapFd, config, log: log("capture") },
-    onFailure: captureFailed.reject,
-  });
-  started.defer(() => capture.stop());
-  await capture.start();
+  const captureParts = { ...shared, payload, recordsMapFd, config, log: log("capture") };
+  const { capture, captureFailed } = await startCapture(started, rooms, captureParts);
   const sinks = options.openSinks({ ...shared, libc });
   for (const sink of sinks) started.defer(() => sink.close());
   const drops = rooms.openDrops({ ...shared, sensors, capture });
-  const turns = new Turns(() => {
+  const turns = new Turns((count) => {
     drops.check();
     void capture.checkCpus();
     cgroups.tick();
+    presence.tick();
     logClockStep(clock.refresh(), log("agent"));
-    if (turns.count % TRIM_TURNS === 1) libc.trimMalloc();
+    if (count % TRIM_TURNS === 1) libc.trimMalloc();
   });
   sensors.attach();
+  const absence = presence.begin();
   let processes = 0;
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
@@ -237,13 +243,13 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     },
   });
   workloads.listen(pipeline);
-  const running = new Running(pipeline, captureFailed.promise, () => sensors.detach());
+  const running = new Running(pipeline, captureFailed, { presence, sensors });
   started.defer(() => running.stop());
   // The scan is done in the first turn; when it fails, the start has failed.
   await running.firstTurn;
   const manager = openServiceManager(options.environment, libc);
   started.use(startWatchdog(manager, turns));
-  const ready = { cpus: capture.rings.length, processes, sensors: sensors.report };
+  const ready = { cpus: capture.rings.length, processes, sensors: sensors.report, absence };
   manager.ready(`Watching ${ready.cpus} CPUs`);
   const parts = started.move();
   const stop = async (): Promise<AgentSummary> => {
@@ -252,6 +258,21 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     return { ...usage.taken, lost: losses.totals };
   };
   return makeAgent({ ready, counters, ended: running.ended }, stop);
+}
+
+/** `captureFailed` rejects when no more records will come. */
+async function startCapture(
+  started: AsyncDisposableStack,
+  rooms: AgentRooms,
+  parts: Omit<CaptureParts, "onFailure">,
+): Promise<{ readonly capture: Capture; readonly captureFailed: Promise<void> }> {
+  const { promise: captureFailed, reject } = Promise.withResolvers<void>();
+  // Heard through `Running`; until there is one, the step under way fails by itself.
+  captureFailed.catch(() => {});
+  const capture = rooms.openCapture({ ...parts, onFailure: reject });
+  started.defer(() => capture.stop());
+  await capture.start();
+  return { capture, captureFailed };
 }
 
 function makeAgent(
@@ -291,45 +312,28 @@ function sensorSettings(
   };
 }
 
-/** What the agent has used, read at the end while libc is still open. */
-class Usage {
-  taken = { durationMs: 0, cpuMs: 0, memoryPeakSize: 0 };
-  readonly #libc: Libc;
-  readonly #clock: Clock;
-  readonly #startedNs: bigint;
-
-  constructor(libc: Libc, clock: Clock) {
-    this.#libc = libc;
-    this.#clock = clock;
-    this.#startedNs = clock.monotonicNs();
-  }
-
-  take(): void {
-    const { userNs, systemNs, maxResidentSize } = this.#libc.getrusage(RusageWho.self);
-    this.taken = {
-      durationMs: Number(this.#clock.monotonicNs() - this.#startedNs) / NS_PER_MS,
-      cpuMs: (userNs + systemNs) / NS_PER_MS,
-      memoryPeakSize: maxResidentSize,
-    };
-  }
-}
-
 /** After the start, which needs more than what follows, and then about every half minute. */
 const TRIM_TURNS = 30;
 
 /** The pipeline's ticks: what is done about once a second, and the proof that it still turns. */
 class Turns {
   count = 0;
-  readonly #work: () => void;
+  readonly #work: (count: number) => void;
 
-  constructor(work: () => void) {
+  constructor(work: (count: number) => void) {
     this.#work = work;
   }
 
   tick(): void {
     this.count++;
-    this.#work();
+    this.#work(this.count);
   }
+}
+
+/** What ends before a pipeline does. */
+interface Watch {
+  readonly presence: Pick<PresenceRoom, "end" | "fail">;
+  readonly sensors: Pick<LoadedSensors, "detach">;
 }
 
 /** A pipeline that was started. */
@@ -340,25 +344,26 @@ class Running {
   readonly firstTurn: Promise<void>;
   readonly #abort = new AbortController();
   readonly #pipelineEnded: Promise<void>;
-  readonly #detach: () => void;
+  readonly #watch: Watch;
 
   constructor(
     pipeline: { run(signal: AbortSignal): Promise<void> },
     captureFailed: Promise<void>,
-    detach: () => void,
+    watch: Watch,
   ) {
-    this.#detach = detach;
+    this.#watch = watch;
     this.#pipelineEnded = pipeline.run(this.#abort.signal);
     this.ended = Promise.race([this.#pipelineEnded, captureFailed]);
     // Somebody may look at it late or never; a failure is then still told by firstTurn or stop().
-    this.ended.catch(() => {});
+    this.ended.catch(() => watch.presence.fail());
     const turn = new Promise<void>((resolve) => setTimeout(resolve, 0));
     this.firstTurn = Promise.race([this.ended, turn]);
   }
 
   /** No new records first, then the pipeline empties the rings. */
   async stop(): Promise<void> {
-    this.#detach();
+    this.#watch.presence.end();
+    this.#watch.sensors.detach();
     this.#abort.abort();
     await this.#pipelineEnded.catch(() => {});
   }

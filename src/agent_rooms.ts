@@ -6,6 +6,7 @@
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
 import type { AgentRooms } from "./agent.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
+import { AgentPresence } from "./agent_presence.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { openSystemClock } from "./host.ts";
@@ -23,6 +24,7 @@ export function hostRooms(): AgentRooms {
     openClock: openSystemClock,
     openPayload,
     openLibbpf,
+    openPresence: (parts) => new AgentPresence(parts),
     openCgroups: (parts) => new AgentCgroups(parts),
     openWorkloads: (parts) => new AgentWorkloads(parts),
     loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
@@ -53,6 +55,7 @@ export function hostRooms(): AgentRooms {
         entriesMax: config.cacheEntries,
         bytesMax: config.cacheSize,
         identityOf: (place, timeNs, tgid) => workloads.identityOf(place, timeNs, tgid),
+        onEntered: (identity, from) => workloads.entered(identity, from),
       });
       const table = cgroups === undefined ? {} : { cgroups };
       return new Pipeline({ ...parts, ...table, cache, decoders }, options);

@@ -6,6 +6,7 @@ import {
   type Capture,
   type CgroupRoom,
   type PipelineRoom,
+  type PresenceRoom,
   startAgent,
   type WorkloadRoom,
 } from "./agent.ts";
@@ -24,6 +25,7 @@ class FakeRooms {
   /** Names of what is open now. */
   readonly open = new Set<string>();
   readonly datagrams: string[] = [];
+  presenceFailures = 0;
   pipelineOptions: PipelineOptions = {};
   failPipeline: (error: Error) => void = () => {};
   failCapture: (error: Error) => void = () => {};
@@ -60,6 +62,7 @@ class FakeRooms {
         return { libbpfPath: () => "/libbpf.so" } as Payload;
       },
       openLibbpf: () => ({ ...this.#acquire("libbpf"), setLog: () => {} }) as unknown as Libbpf,
+      openPresence: () => this.#presence(),
       openCgroups: () => this.#cgroups(),
       openWorkloads: () => this.#workloads(),
       loadSensors: () => this.#sensors(),
@@ -87,6 +90,19 @@ class FakeRooms {
       sendDatagram: (_: string, bytes: Uint8Array) =>
         void this.datagrams.push(new TextDecoder().decode(bytes)),
     } as unknown as Libc;
+  }
+
+  #presence(): PresenceRoom {
+    return {
+      ...this.#acquire("presence"),
+      begin: () => {
+        this.step("begin presence");
+        return undefined;
+      },
+      tick: () => this.step("tick presence"),
+      end: () => void this.trace.push("end presence"),
+      fail: () => void this.presenceFailures++,
+    };
   }
 
   #cgroups(): CgroupRoom {
@@ -149,6 +165,7 @@ class FakeRooms {
       start: () => this.step("ask runtimes"),
       listen: () => {},
       identityOf: (cgroup) => ({ cgroup, workload: SAMPLE_WORKLOAD }),
+      entered: ({ workload }) => workload,
     };
   }
 
@@ -208,6 +225,7 @@ function optionsFor(fakes: FakeRooms, more: Partial<AgentOptions> = {}): AgentOp
 const START = [
   "open libc",
   "open payload",
+  "open presence",
   "open libbpf",
   "open cgroups",
   "open workloads",
@@ -218,12 +236,14 @@ const START = [
   "open sink",
   "open drops",
   "attach",
+  "begin presence",
   "open pipeline",
   "run pipeline",
   "walk cgroups",
   "scan",
 ];
 const STOP = [
+  "end presence",
   "detach",
   "close pipeline",
   "close sink",
@@ -231,6 +251,7 @@ const STOP = [
   "close sensors",
   "close workloads",
   "close libbpf",
+  "close presence",
   "close libc",
 ];
 
@@ -243,6 +264,7 @@ Deno.test("startAgent() starts rooms in order, stop() ends them in reverse", asy
   assert.deepEqual([...fakes.open], []);
   assert.equal(summary.cpuMs, 3);
   assert.equal(summary.memoryPeakSize, 4096);
+  assert.equal(fakes.presenceFailures, 0);
   await agent.ended;
 });
 
@@ -281,6 +303,7 @@ Deno.test("Agent.ended rejects when the pipeline fails, and stop() still tidies 
   fakes.failPipeline(new Error("broken invariant"));
   await assert.rejects(agent.ended, { message: "broken invariant" });
   await agent.stop();
+  assert.equal(fakes.presenceFailures, 1);
   assert.deepEqual([...fakes.open], []);
 });
 
@@ -289,6 +312,7 @@ Deno.test("Agent.ended rejects when capture fails, and stop() still tidies up", 
   const agent = await startAgent(optionsFor(fakes), fakes.rooms());
   fakes.failCapture(new Error("workers die"));
   await assert.rejects(agent.ended, { message: "workers die" });
+  assert.equal(fakes.presenceFailures, 1);
   await agent.stop();
   assert.deepEqual(fakes.trace.slice(START.length), STOP);
 });
@@ -297,7 +321,9 @@ Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", a
   const fakes = new FakeRooms();
   const agent = await startAgent(optionsFor(fakes), fakes.rooms());
   fakes.pipelineOptions.onTick!();
-  assert.deepEqual(fakes.trace.slice(START.length), ["check drops", "check cpus", "tick cgroups"]);
+  assert.deepEqual(fakes.trace.slice(START.length), [
+    ...["check drops", "check cpus", "tick cgroups", "tick presence"],
+  ]);
   await agent.stop();
 });
 

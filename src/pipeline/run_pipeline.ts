@@ -125,6 +125,8 @@ export class Pipeline {
     signal.addEventListener("abort", wake);
     try {
       this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
+      // What was missed before this run stands before what it has seen.
+      this.#reportGaps();
       await this.#start(signal);
       while (!signal.aborted) await this.#pause(this.#round());
       await this.#drain();
@@ -330,12 +332,16 @@ export class Pipeline {
   }
 
   #tick(): void {
-    const { cache, cgroups, clock, losses } = this.#parts;
+    const { cache, cgroups, clock } = this.#parts;
     this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
     cache.sweep(clock.monotonicNs());
     cgroups?.sweep(clock.monotonicNs());
     this.#options.onTick?.();
-    const gaps = takeGaps(losses, clock);
+    this.#reportGaps();
+  }
+
+  #reportGaps(): void {
+    const gaps = takeGaps(this.#parts.losses, this.#parts.clock);
     for (const gap of gaps) this.#outlets.push(gap);
     if (gaps.length > 0) this.#outlets.flush();
   }

@@ -43,6 +43,18 @@ export class LossLedger {
     if (loss.count <= 0) return;
     this.#total += loss.count;
     this.#totals.set(loss.cause, (this.#totals.get(loss.cause) ?? 0) + loss.count);
+    this.#enter(loss);
+  }
+
+  /**
+   * Enters what was missed before this run. It becomes a gap event, also when its `count` is not
+   * known and therefore 0, and is in no total: this run has not lost it.
+   */
+  addEarlier(loss: Loss): void {
+    this.#enter(loss);
+  }
+
+  #enter(loss: Loss): void {
     let key = `${loss.cause} ${loss.cpu ?? ""} ${loss.kind ?? ""} ${loss.sink ?? ""}`;
     let entry = loss;
     if (!this.#entries.has(key) && this.#entries.size >= ENTRIES_MAX) {

@@ -5,6 +5,7 @@
  */
 export * from "./clock.ts";
 export * from "./counters.ts";
+export * from "./last_run_file.ts";
 export * from "./loss.ts";
 export * from "./health.ts";
 export * from "./log.ts";
