@@ -114,7 +114,9 @@ export type CgroupRoom = Pick<
 >;
 
 /** What the agent asks of its workloads. */
-export type WorkloadRoom = Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered"> & Disposable;
+export type WorkloadRoom =
+  & Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered">
+  & Disposable;
 
 /** What the agent asks of its presence. */
 export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"> & Disposable;

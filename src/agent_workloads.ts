@@ -92,6 +92,11 @@ export class AgentWorkloads implements Disposable {
     return { cgroup, workload: this.workloadAt(cgroup) };
   }
 
+  /** Whose a process is that came into a container out of the workload `from`. */
+  entered({ cgroup }: Identity, from: Workload | undefined): Workload {
+    return this.#opened.resolver.entered(this.#naming(cgroup), from);
+  }
+
   /** Whose the processes of a cgroup are. */
   workloadAt(place: CgroupPlace): Workload {
     return this.#opened.resolver.resolve(this.#naming(place));

@@ -141,7 +141,10 @@ export interface Workload {
   readonly userUid?: number;
   /** Innermost container below this one, such as a container of Docker in a pod. */
   readonly inner?: NestedContainer;
-  /** Container around this one, when the agent runs in it too, such as a node of kind. */
+  /**
+   * Container around this one: the agent runs in it too, such as a node of kind, or the first
+   * process came out of it, such as in a container of Docker in a pod.
+   */
   readonly outer?: NestedContainer;
   readonly source: WorkloadSource;
   /** Always there for `pending` and `none`. */

@@ -13,7 +13,7 @@ export {
   type RecalledCgroup,
 } from "./cgroup_table.ts";
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
-export type { Identity, IdentityOf } from "./process_identity.ts";
+export type { EnteredListener, Identity, IdentityOf } from "./process_identity.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
 export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";
 export { readNamespaces, type ScanOptions, scanProcesses } from "./startup_scan.ts";

@@ -21,11 +21,11 @@ import type { Clock, Counter, Counters } from "../telemetry/mod.ts";
 import { type CachedProcess, CacheEntry, NS_PER_TICK } from "./cache_entry.ts";
 import { CacheStore } from "./cache_store.ts";
 import { estimateSize } from "./entry_size.ts";
-import { type IdentityOf, isVisitor } from "./process_identity.ts";
-import { ProcessMaker } from "./process_maker.ts";
+import { isVisitor } from "./process_identity.ts";
+import { type IdentitySource, ProcessMaker } from "./process_maker.ts";
 
 /** What a process cache needs. */
-export interface ProcessCacheOptions {
+export interface ProcessCacheOptions extends IdentitySource {
   /** Node name; part of every exec_id. */
   readonly nodeName: string;
   readonly clock: Clock;
@@ -36,8 +36,6 @@ export interface ProcessCacheOptions {
   readonly bytesMax?: number;
   /** How long an image nobody refers to waits for late records. Default 2,000 ms. */
   readonly lingerMs?: number;
-  /** Says more about where a process is, and whose it is. */
-  readonly identityOf?: IdentityOf;
 }
 
 /** How much of a found process is believed. */
@@ -68,7 +66,7 @@ export class ProcessCache {
       bytesMax: options.bytesMax ?? BYTES_MAX,
       lingerNs: BigInt(options.lingerMs ?? LINGER_MS) * 1_000_000n,
     }, counters);
-    this.#maker = new ProcessMaker(options.nodeName, options.clock, options.identityOf);
+    this.#maker = new ProcessMaker(options.nodeName, options.clock, options);
     this.#kernel = makeKernelEntry(this.#maker.kernel());
     this.#unknown = countersByKind(
       counters,

@@ -15,6 +15,12 @@ export interface Identity {
 /** What is known of the cgroup in which a process was seen, by CLOCK_MONOTONIC ns and tgid. */
 export type IdentityOf = (place: CgroupPlace, timeNs: bigint, tgid: number) => Identity;
 
+/**
+ * Told of each process that came into a container out of another workload, or from nobody knows
+ * where, and gives whose it is. Must not throw.
+ */
+export type EnteredListener = (identity: Identity, from: Workload | undefined) => Workload;
+
 const NOT_FOLLOWED: Workload = Object.freeze({
   kind: "host",
   name: "unknown",
@@ -56,6 +62,11 @@ export function comesFromOutside(
   if (origin.workload.id === workload.id || origin.workload.source === "none") return false;
   const { pid, mnt } = origin.namespaces;
   return pid !== 0 && mnt !== 0 && pid === namespaces.pid && mnt === namespaces.mnt;
+}
+
+/** Whether a process is in a container and its origin is not. */
+export function entersContainer(workload: Workload, origin: Process | undefined): boolean {
+  return hasNamespaces(workload) && origin?.workload.id !== workload.id;
 }
 
 /** Whether a process only visits the cgroup it is in. */

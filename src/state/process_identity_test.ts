@@ -133,3 +133,36 @@ Deno.test("ProcessCache.amend() gives new objects to a workload's processes, vis
   assert.equal(workloadOf(cache, RUNC).reason, "entered_from_outside");
   assert.equal(workloadOf(cache, SHIM), SERVICE);
 });
+
+Deno.test("ProcessCache asks whose a process is that came into a container, with where it came from", () => {
+  const INNER_PLACE: CgroupPlace = { id: 20n, trackingId: 20n, level: 2, hierarchy: 0 };
+  const INNER = workload("container", "inner");
+  const nested = Object.freeze({ ...INNER, outer: { runtime: "docker", id: "web" } });
+  const asked: [string, string | undefined][] = [];
+  const cache = new ProcessCache({
+    ...{ nodeName: "n", clock: new FakeClock(), counters: new Counters() },
+    identityOf: (cgroup) => ({
+      cgroup,
+      workload: cgroup.id === 7n ? SERVICE : cgroup.id === 20n ? INNER : WEB,
+    }),
+    onEntered: ({ workload }, from) => {
+      asked.push([workload.id, from?.id]);
+      return workload === INNER ? nested : workload;
+    },
+  });
+  cache.applyFound(found(SHIM, 0, "/usr/bin/containerd-shim", { cgroup: SERVICE_PLACE }));
+  cache.apply(forked(MAIN, SHIM, 4n * S, { cgroup: WEB_PLACE, namespaces: INSIDE }));
+  cache.apply(executed(MAIN, 5n * S, "/bin/web", { cgroup: WEB_PLACE, namespaces: INSIDE }));
+  const wayIn = ["web", "containerd.service"];
+  assert.deepEqual(asked, [wayIn, wayIn], "the image after a fork descends from who forked it");
+
+  // A runtime in the container: its set-up process visits, what it starts is nested.
+  const innerRunc: Group = { tgid: 400, startNs: 6n * S };
+  const innerMain: Group = { tgid: 500, startNs: 7n * S };
+  cache.apply(forked(innerRunc, MAIN, 6n * S, { cgroup: INNER_PLACE, namespaces: INSIDE }));
+  assert.equal(workloadOf(cache, innerRunc).reason, "entered_from_outside");
+  const deeper = { ...INSIDE, pid: 21, mnt: 22 };
+  cache.apply(forked(innerMain, innerRunc, 7n * S, { cgroup: INNER_PLACE, namespaces: deeper }));
+  assert.equal(workloadOf(cache, innerMain), nested);
+  assert.deepEqual(asked.at(-1), ["inner", "web"]);
+});

@@ -22,6 +22,8 @@ import { NS_PER_TICK } from "./cache_entry.ts";
 import { flagWords } from "./flag_words.ts";
 import {
   comesFromOutside,
+  type EnteredListener,
+  entersContainer,
   HOST_WORKLOAD,
   type Identity,
   type IdentityOf,
@@ -93,20 +95,29 @@ interface Sighting {
   readonly namespaces: Namespaces;
 }
 
+/** Who says whose a process is. */
+export interface IdentitySource {
+  /** Says more about where a process is, and whose it is. */
+  readonly identityOf?: IdentityOf;
+  readonly onEntered?: EnteredListener;
+}
+
 /** Makes processes of one node. */
 export class ProcessMaker {
   readonly #node: string;
   readonly #clock: Clock;
   readonly #identityOf: IdentityOf;
+  readonly #onEntered: EnteredListener;
   /** The same object for the same workload, so that encoded forms can be kept by object. */
   readonly #visitors = new WeakMap<Workload, Workload>();
   /** CLOCK_BOOTTIME less CLOCK_MONOTONIC; changes only while the machine sleeps. */
   #sleptNs: bigint;
 
-  constructor(nodeName: string, clock: Clock, identityOf: IdentityOf = identityWithoutCgroups) {
+  constructor(nodeName: string, clock: Clock, source: IdentitySource) {
     this.#node = nodeName;
     this.#clock = clock;
-    this.#identityOf = identityOf;
+    this.#identityOf = source.identityOf ?? identityWithoutCgroups;
+    this.#onEntered = source.onEntered ?? (({ workload }) => workload);
     this.#sleptNs = clock.boottimeNs() - clock.monotonicNs();
   }
 
@@ -288,8 +299,13 @@ export class ProcessMaker {
       // Where nothing tells the cgroup, a process is whose its parent is.
       return { cgroup: identity.cgroup, workload: origin.workload };
     }
-    if (!comesFromOutside(identity.workload, namespaces, origin)) return identity;
-    return { cgroup: identity.cgroup, workload: this.#asVisitor(origin.workload) };
+    const { cgroup: known, workload } = identity;
+    const enters = entersContainer(workload, origin);
+    const from = origin?.unknown === true ? undefined : origin?.workload;
+    if (comesFromOutside(workload, namespaces, origin)) {
+      return { cgroup: known, workload: this.#asVisitor(origin.workload) };
+    }
+    return enters ? { cgroup: known, workload: this.#onEntered(identity, from) } : identity;
   }
 
   #asVisitor(workload: Workload): Workload {

@@ -38,6 +38,8 @@ export interface CgroupEntry {
   workload: Workload;
   /** Whether the workload was settled once: told by a runtime, or given up. */
   wasSettled: boolean;
+  /** Whether a process was seen to come in: the first tells what is around a container. */
+  wasEntered: boolean;
   removedMs: number | undefined;
 }
 

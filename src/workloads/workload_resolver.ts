@@ -13,6 +13,7 @@ import {
 } from "./cgroup_workloads.ts";
 import { type Answerer, type Lookup, Lookups, type LookupState } from "./lookups.ts";
 import { makeWorkload, unknownWorkload } from "./make_workload.ts";
+import { outerContainer } from "./nesting.ts";
 import { recognisePath, type RecognitionContext } from "./recognise_path.ts";
 import type { RuntimeApi, RuntimeChange, Subject } from "./runtime/runtime_client.ts";
 import { subjectKey, subjectOf } from "./subject_of.ts";
@@ -63,6 +64,7 @@ export class WorkloadResolver {
   readonly #bySource: Readonly<Record<WorkloadSource, Counter>>;
   readonly #amended: Counter;
   readonly #unrecognised: Counter;
+  readonly #nested: Counter;
   /** Subjects a runtime told of, by the time it did. */
   readonly #announced = new Map<string, number>();
   #context: RecognitionContext;
@@ -93,6 +95,10 @@ export class WorkloadResolver {
       "shrike_workloads_unrecognised_paths_total",
       "Cgroups whose path has no known form, so that they count as the host's",
     );
+    this.#nested = counters.counter(
+      "shrike_workloads_nested_total",
+      "Containers whose first process came out of another container",
+    );
     this.#cgroups = new CgroupWorkloads(options, counters, (key) => {
       if (!this.#announced.has(key)) this.#lookups.drop(key);
     });
@@ -120,6 +126,25 @@ export class WorkloadResolver {
     const workload = this.#resolve(cgroup);
     this.#bySource[workload.source].value += 1;
     return workload;
+  }
+
+  /**
+   * A process came into a container, out of the workload `from`. The first one tells what is around
+   * the container where the path does not.
+   *
+   * @returns the workload, with what is around it
+   */
+  entered(cgroup: CgroupIdentity, from: Workload | undefined): Workload {
+    const entry = this.#cgroups.find(cgroup);
+    if (entry === undefined) return this.#resolve(cgroup);
+    if (entry.wasEntered) return entry.workload;
+    entry.wasEntered = true;
+    const outer = outerContainer(entry.workload, from);
+    if (outer === undefined || entry.recognition.outer !== undefined) return entry.workload;
+    this.#nested.value += 1;
+    entry.recognition = { ...entry.recognition, outer };
+    entry.workload = Object.freeze({ ...entry.workload, outer });
+    return entry.workload;
   }
 
   /** The cgroup is gone; late events still find its workload for the removal delay. */
@@ -174,6 +199,7 @@ export class WorkloadResolver {
       key: subject === undefined ? undefined : subjectKey(subject),
       workload: NO_PATH,
       wasSettled: false,
+      wasEntered: false,
       removedMs: undefined,
     };
     if (subject !== undefined) entry.lookup = this.#lookups.want(subject);

@@ -237,3 +237,34 @@ Deno.test("resolve() follows a cgroup whose owner learns its path and time of ma
   equal(resolver.resolve({ ...cgroup, createdNs: 6n, path: `/docker/${B}` }).id, B);
   equal(counters.total("shrike_workloads_cgroup_ids_reused_total"), 1);
 });
+
+Deno.test("entered() tells which container is around one that a process came out of", async () => {
+  const bench = new ResolverBench();
+  bench.answers.set(A, named(A, "dind"));
+  bench.resolve(`/docker/${A}`, 1n);
+  await settle();
+  const outer = bench.resolve(`/docker/${A}`, 1n);
+  bench.resolve(`/docker/${B}`, 2n);
+  const inner = bench.entered(`/docker/${B}`, 2n, outer);
+  deepStrictEqual([inner.id, inner.outer], [B, { runtime: "docker", id: A }]);
+  ok(Object.isFrozen(inner));
+  equal(bench.resolve(`/docker/${B}`, 2n), inner);
+  await settle();
+  const settled = bench.resolve(`/docker/${B}`, 2n);
+  deepStrictEqual([settled.reason, settled.outer?.id], ["unknown_to_runtime", A]);
+  equal(bench.counters.total("shrike_workloads_nested_total"), 1);
+});
+
+Deno.test("entered() believes the first process only, and no process of the same pod", () => {
+  const bench = new ResolverBench();
+  const outer = bench.resolve(`/docker/${A}`, 1n);
+  bench.resolve(`/docker/${B}`, 2n);
+  equal(bench.entered(`/docker/${B}`, 2n, bench.resolve("/", 9n)).outer, undefined);
+  equal(bench.entered(`/docker/${B}`, 2n, outer).outer, undefined, "it was entered before");
+  const pod = `/kubepods/burstable/pod${POD}`;
+  const sibling = bench.resolve(`${pod}/${A}`, 3n);
+  bench.resolve(`${pod}/${B}`, 4n);
+  equal(bench.entered(`${pod}/${B}`, 4n, sibling).outer, undefined);
+  equal(bench.entered(undefined, 5n, outer).reason, "unknown_cgroup");
+  equal(bench.counters.total("shrike_workloads_nested_total"), 0);
+});

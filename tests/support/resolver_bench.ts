@@ -65,6 +65,13 @@ export class ResolverBench {
     return this.resolver.resolve(cgroup as CgroupIdentity);
   }
 
+  entered(path: string | undefined, id: bigint, from: Workload): Workload {
+    return this.resolver.entered(
+      { hierarchy: 0, id, createdNs: 1n, path, pathSource: "kernel" },
+      from,
+    );
+  }
+
   #links(answerer: Answerer): Answerer[] {
     if (!this.hasRuntime) return [];
     return this.first === undefined ? [answerer] : [this.first, answerer];
