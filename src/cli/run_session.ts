@@ -13,9 +13,11 @@ import { nodeNameOf } from "./node_name.ts";
 import { openStdoutSink, outputFormat, type StdoutSink } from "./stdout_sink.ts";
 import { Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
-import { formatSummary } from "./summary.ts";
+import { formatSummary, type SummaryFigures } from "./summary.ts";
 import type { TypedSettings } from "./table_options.ts";
 import type { Terminal } from "./terminal.ts";
+
+const NS_PER_MS = 1_000_000;
 
 /** The process to follow is not there. */
 export class NoSuchProcessError extends Error {
@@ -60,13 +62,20 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
   const summary = await agent.stop();
   if (config.showSummary ?? terminal.isStderrTerminal) {
     const lost = withUnwritten(summary.lost, counters);
-    terminal.writeError(formatSummary({ ...summary, lost, events: selection.counts }));
+    const figures = { ...summary, lost, events: selection.counts };
+    terminal.writeError(formatSummary({ ...figures, ...absenceOf(agent) }));
   }
   // A pipeline that failed has ended the wait; now that all is put away it may be told.
   await agent.ended;
   const end = await sink.ended;
   if (end.reason === "write_failed") throw new StdoutError(end.error);
   return ExitCode.ok;
+}
+
+function absenceOf({ ready: { absence } }: Agent): Pick<SummaryFigures, "absence"> {
+  if (absence === undefined) return {};
+  const { durationNs, forks } = absence;
+  return { absence: { durationMs: Number(durationNs) / NS_PER_MS, forks } };
 }
 
 /** Adds the events that still waited when stdout was closed: they came too late for a gap event. */

@@ -16,6 +16,22 @@ Deno.test("formatSummary() names events by type, losses by cause, CPU and memory
   );
 });
 
+Deno.test("formatSummary() tells the time before the run apart from what the run has lost", () => {
+  const text = formatSummary({
+    ...{ durationMs: 1000, cpuMs: 10, memoryPeakSize: 80 * 1024 ** 2 },
+    events: new Map([["gap", 1]]),
+    lost: new Map(),
+    absence: { durationMs: 3210, forks: 12 },
+  });
+  assert.equal(
+    text,
+    "shrike: 1.0 s, 1 events (gap 1), 0 lost\n" +
+      "shrike: CPU 0.01 s (1.0 % of one), memory peak 80 MiB\n" +
+      "shrike: no agent watched in the 3.2 s before; " +
+      "the host made 12 threads and processes in them\n",
+  );
+});
+
 Deno.test("formatSummary() says zero when there was nothing", () => {
   const text = formatSummary({
     ...{ durationMs: 0, cpuMs: 0, memoryPeakSize: 0 },

@@ -94,6 +94,17 @@ Deno.test("CompactEncoder.encode() colours with SGR sequences only, and only whe
   );
 });
 
+Deno.test("CompactEncoder.encode() tells how long no agent ran, and what the host made", () => {
+  const span = { firstTimeNs: SAMPLE_TIME_NS - 3_200_000_000n, lastTimeNs: SAMPLE_TIME_NS };
+  const line = (count: number) =>
+    compact.encode(sampleGap({ cause: "agent_restart", count, ...span }));
+  assert.match(
+    line(1234),
+    / GAP! no agent ran for 3\.2 s: the host made 1,234 threads and processes\n$/,
+  );
+  assert.match(line(0), / GAP! no agent ran for 3\.2 s: what it did is not known\n$/);
+});
+
 Deno.test("wantsColour() needs a terminal and no NO_COLOR", () => {
   assert.equal(wantsColour({ noColor: undefined, isTerminal: true }), true);
   assert.equal(wantsColour({ noColor: "", isTerminal: true }), true);

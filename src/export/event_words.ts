@@ -60,6 +60,7 @@ const CAUSE_WORDS: Readonly<Record<GapCause, string>> = {
 
 /** `12 process_exec records lost on CPU 3: the ring of the kernel was full (within 1.5 ms)`. */
 export function gapWords(event: GapEvent): string {
+  if (event.cause === "agent_restart") return absenceWords(event);
   const unit = event.sink === undefined ? "record" : "event";
   const kind = event.kind === undefined ? "" : `${terminalString(event.kind)} `;
   const count = event.count.toLocaleString("en-US");
@@ -69,6 +70,14 @@ export function gapWords(event: GapEvent): string {
   words += `: ${CAUSE_WORDS[event.cause]}`;
   const span = event.lastTimeNs - event.firstTimeNs;
   return span > 0n ? `${words} (within ${formatSpan(span)})` : words;
+}
+
+/** Forks are what the host counts; what else was missed nobody knows. */
+function absenceWords({ count, firstTimeNs, lastTimeNs, cause }: GapEvent): string {
+  const made = count === 0
+    ? "what it did is not known"
+    : `the host made ${count.toLocaleString("en-US")} threads and processes`;
+  return `${CAUSE_WORDS[cause]} for ${formatSpan(lastTimeNs - firstTimeNs)}: ${made}`;
 }
 
 /** `container web (id 0123456789ab)`: what is known by now of an earlier event's workload. */

@@ -223,6 +223,7 @@ Deno.test("planUninstall() takes all away that planInstall() has made", () => {
   const before = test.paths();
   test.install({ enable: true });
   test.host.addFile("/var/lib/shrike/runtime/deno", "x");
+  test.host.addFile("/run/shrike/last_run.json", "{}");
   test.service.calls.length = 0;
   test.uninstall();
   assert.deepEqual(test.service.calls, [
@@ -231,7 +232,7 @@ Deno.test("planUninstall() takes all away that planInstall() has made", () => {
     "reset-failed shrike.service",
   ]);
   const left = test.paths().filter((path) => !before.includes(path));
-  assert.deepEqual(left, ["/opt", "/opt/shrike", "/opt/shrike/bin", "/var", "/var/lib"]);
+  assert.deepEqual(left, ["/opt", "/opt/shrike", "/opt/shrike/bin", "/run", "/var", "/var/lib"]);
   assert.deepEqual(test.uninstall(), ["nothing of shrike is installed"]);
 });
 

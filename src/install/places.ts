@@ -14,6 +14,9 @@ export const CONFIG_FOLDER = CONFIG_PATH.slice(0, CONFIG_PATH.lastIndexOf("/"));
 /** Where the executable keeps its runtime when it must start from a file of its own. */
 export const STATE_FOLDER = "/var/lib/shrike";
 
+/** RuntimeDirectory= of the unit: until when a run has watched. */
+export const RUNTIME_FOLDER = "/run/shrike";
+
 /** The executable of a prefix such as "/usr/local". */
 export function executablePath(prefix: string): string {
   return `${prefix.replace(/\/+$/, "")}/bin/shrike`;

@@ -9,6 +9,7 @@ import {
   CONFIG_PATH,
   DROP_IN_PATH,
   executablePath,
+  RUNTIME_FOLDER,
   STATE_FOLDER,
   UNIT_NAME,
   UNIT_PATH,
@@ -47,7 +48,9 @@ export function planUninstall(target: Target, options: UninstallOptions): Step[]
     steps.push({ text, run: () => void service.systemctl(args) });
   }
   steps.push(...planExecutable(target, options, isOurs ? executableOf(unit) : undefined));
-  if (files.exists(STATE_FOLDER)) steps.push(removeTreeStep(target, STATE_FOLDER));
+  for (const folder of [STATE_FOLDER, RUNTIME_FOLDER]) {
+    if (files.exists(folder)) steps.push(removeTreeStep(target, folder));
+  }
   steps.push(...planConfig(target, options.purge));
   return steps.length > 0 ? steps : [{ text: "nothing of shrike is installed" }];
 }

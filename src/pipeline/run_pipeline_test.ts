@@ -185,6 +185,23 @@ Deno.test("Pipeline reports losses of others, and those entered while it stops",
   assert.deepEqual(events.map((event) => event.type === "gap" && event.count), [7, 3]);
 });
 
+Deno.test("Pipeline tells what was missed before the run before what ran already", async () => {
+  const { run, events, losses } = setUp([new FakeRing(0)], { scan });
+  losses.addEarlier({
+    cause: "agent_restart",
+    count: 0,
+    firstNs: START_NS - 3_000_000_000n,
+    lastNs: START_NS,
+  });
+  await run();
+  assert.deepEqual(events.map(({ type }) => type), ["gap", ...Array(3).fill("process_exec")]);
+  const [gap] = events;
+  assert(gap?.type === "gap");
+  assert.deepEqual([gap.cause, gap.count], ["agent_restart", 0]);
+  assert.equal(gap.firstTimeNs, WALL_OFFSET_NS + START_NS - 3_000_000_000n);
+  assert.equal(gap.lastTimeNs, WALL_OFFSET_NS + START_NS);
+});
+
 Deno.test("Pipeline goes on when a sink throws, and counts it for that sink", async () => {
   const faulty: PipelineOutlet = {
     name: "faulty",

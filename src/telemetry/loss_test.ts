@@ -33,6 +33,16 @@ Deno.test("LossLedger keeps totals by cause after losses were taken", () => {
   assert.deepEqual([...ledger.totals], [["no_ring", 5], ["sink_queue_full", 4]]);
 });
 
+Deno.test("LossLedger hands out what was missed earlier and adds it to no total", () => {
+  const ledger = new LossLedger();
+  const earlier = { cause: "agent_restart", count: 0, ...AT };
+  ledger.addEarlier(earlier);
+  ledger.add({ cause: "no_ring", count: 2, ...AT });
+  assert.deepEqual(ledger.take(), [earlier, { cause: "no_ring", count: 2, ...AT }]);
+  assert.equal(ledger.total, 2);
+  assert.deepEqual([...ledger.totals], [["no_ring", 2]]);
+});
+
 Deno.test("LossLedger counts everything when there are too many kinds of loss", () => {
   const ledger = new LossLedger();
   for (let cpu = 0; cpu < 1000; cpu++) ledger.add({ cause: "no_ring", cpu, count: 1, ...AT });
