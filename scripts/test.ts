@@ -3,7 +3,8 @@
  *
  *     deno run -A scripts/test.ts [STAGE... [-- ARGUMENTS OF deno test]]
  *
- * Stages: ok, build, unit, kernel, matrix, e2e, runtimes. The last line is "N passed, N failed, N skipped".
+ * Stages: ok, build, unit, kernel, matrix, e2e, runtimes. The last line is
+ * "N passed, N failed, N skipped".
  *
  * @module
  */
