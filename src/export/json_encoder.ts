@@ -11,6 +11,7 @@ import type {
   Process,
   ProcessEvent,
   ProcessReference,
+  Workload,
 } from "../events/mod.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import type { LineEncoder } from "./line_encoder.ts";
@@ -21,18 +22,27 @@ import {
   type ProcessJsonOptions,
 } from "./process_json.ts";
 import { Rfc3339Format } from "./timestamp.ts";
+import { identityMembers, type WorkloadFragment, workloadFragment } from "./workload_json.ts";
 
 export interface JsonEncoderOptions extends ProcessJsonOptions {
   readonly nodeName: string;
 }
 
-/** One JSON object per event. A process is encoded once, whatever number of events show it. */
+/** The subject of an event has all of its workload, its parent and ancestors what names it. */
+type WorkloadForm = "full" | "short";
+
+/**
+ * One JSON object per event. A process is encoded once, whatever number of events show it; so is a
+ * workload, whatever number of processes it has.
+ */
 export class JsonEncoder implements LineEncoder {
   readonly header = "";
   readonly #options: ProcessJsonOptions;
   readonly #nodeName: string;
   /** Bounded by the processes that something else keeps alive: the process cache, queued events. */
   readonly #fragments = new WeakMap<Process, string>();
+  /** Bounded by the same processes and by the table of workloads. */
+  readonly #workloads = new WeakMap<Workload, WorkloadFragment>();
   /** Times of events are near each other, start times of processes are not near those. */
   readonly #eventTimes = new Rfc3339Format();
   readonly #startTimes = new Rfc3339Format();
@@ -50,7 +60,7 @@ export class JsonEncoder implements LineEncoder {
 
   /** The `process` object alone, as in events but with no reference count. */
   encodeProcess(process: Process): string {
-    return `${this.#fragment(process)},"tid":${process.tgid}}`;
+    return `${this.#process(process, "full")},"tid":${process.tgid}}`;
   }
 
   #event(event: AgentEvent, time: string): string {
@@ -68,17 +78,18 @@ export class JsonEncoder implements LineEncoder {
     }
   }
 
+  /** No process, so the container of the pod has no `pid`. */
   #amend({ execId, cgroup, workload }: AmendEvent): string {
-    const { kind, name } = workload;
-    const known = `{"kind":"${kind}","name":${jsonString(name)}}`;
-    return `{"exec_id":${jsonString(execId)},"cgroup":${cgroupJson(cgroup)},"workload":${known}}`;
+    const known = this.#workload(workload);
+    const members = `,"cgroup":${cgroupJson(cgroup)}${identityMembers(known)}${known.full}`;
+    return `{"exec_id":${jsonString(execId)}${members}}`;
   }
 
   #cgroup(event: CgroupEvent): string {
     const { cgroup, subject, parentId, marks } = event;
     let body = `{"cgroup":${cgroupJson(cgroup)},"hierarchy":${cgroup.hierarchy}`;
     if (parentId !== 0n) body += `,"parent_id":"${parentId}"`;
-    if (subject !== undefined) body += `,"process":${this.#reference(subject)}`;
+    if (subject !== undefined) body += `,"process":${this.#reference(subject, "full")}`;
     body += `,"cpu":${event.cpu}`;
     if (marks.length > 0) body += `,"marks":${jsonStrings(marks)}`;
     return body + "}";
@@ -86,11 +97,11 @@ export class JsonEncoder implements LineEncoder {
 
   #body(event: ProcessEvent, time: string): string {
     let body = `{"process":${this.#subject(event)}`;
-    if (event.parent !== undefined) body += `,"parent":${this.#reference(event.parent)}`;
+    if (event.parent !== undefined) body += `,"parent":${this.#reference(event.parent, "short")}`;
     if (event.ancestors !== undefined && event.ancestors.length > 0) {
       let separator = ',"ancestors":[';
       for (const ancestor of event.ancestors) {
-        body += separator + this.#reference(ancestor);
+        body += separator + this.#reference(ancestor, "short");
         separator = ",";
       }
       body += "]";
@@ -110,16 +121,31 @@ export class JsonEncoder implements LineEncoder {
     if (event.type === "process_exec" && this.#options.enableProcessCred) {
       const properties = binaryPropertiesJson(event.subject.process);
       if (properties !== "") {
-        return this.#reference(event.subject, `,"binary_properties":${properties}`);
+        return this.#reference(event.subject, "full", `,"binary_properties":${properties}`);
       }
     }
-    return this.#reference(event.subject);
+    return this.#reference(event.subject, "full");
   }
 
-  #reference(reference: ProcessReference, more = ""): string {
+  #reference(reference: ProcessReference, form: WorkloadForm, more = ""): string {
     const process = reference.process;
     const count = reference.references === 0 ? "" : `,"refcnt":${reference.references}`;
-    return `${this.#fragment(process)},"tid":${process.tgid}${count}${more}}`;
+    return `${this.#process(process, form)},"tid":${process.tgid}${count}${more}}`;
+  }
+
+  #process(process: Process, form: WorkloadForm): string {
+    const workload = this.#workload(process.workload);
+    const identity = identityMembers(workload, process.namespaceTgid);
+    return this.#fragment(process) + identity + workload[form];
+  }
+
+  #workload(workload: Workload): WorkloadFragment {
+    let fragment = this.#workloads.get(workload);
+    if (fragment === undefined) {
+      fragment = workloadFragment(workload, this.#startTimes);
+      this.#workloads.set(workload, fragment);
+    }
+    return fragment;
   }
 
   #fragment(process: Process): string {

@@ -22,6 +22,16 @@ export function jsonStrings(texts: readonly string[]): string {
   return `[${texts.map(jsonString).join(",")}]`;
 }
 
+/** Adds a member to an object that began as ["{"]; without text there is none. */
+export function pushString(parts: string[], key: string, value: string | undefined): void {
+  if (value !== undefined && value !== "") pushRaw(parts, key, jsonString(value));
+}
+
+/** The same for what is JSON already; it goes in as it is. */
+export function pushRaw(parts: string[], key: string, json: string): void {
+  parts.push(parts.length === 1 ? `"${key}":` : `,"${key}":`, json);
+}
+
 function escapeUnit(character: string): string {
   return "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0");
 }

@@ -7,7 +7,7 @@
  */
 import type { CgroupPlace, Credentials, Namespaces, Process, Text } from "../events/mod.ts";
 import { argumentsText } from "./arguments_text.ts";
-import { jsonString, jsonStrings } from "./json_text.ts";
+import { jsonString, jsonStrings, pushRaw, pushString } from "./json_text.ts";
 import { capabilityNames, secureBitNames } from "./kernel_names.ts";
 import type { Rfc3339Format } from "./timestamp.ts";
 import { hostUserName, type UserNaming } from "./user_names.ts";
@@ -21,8 +21,9 @@ export interface ProcessJsonOptions extends UserNaming {
 }
 
 /**
- * Everything but `tid` and `refcnt`, which belong to the event, and `binary_properties`, which only
- * an exec has. Starts with `{` and lacks the closing brace.
+ * Everything but `tid` and `refcnt`, which belong to the event, `binary_properties`, which only an
+ * exec has, and the workload, which many processes share. Starts with `{` and lacks the closing
+ * brace.
  */
 export function processFragment(
   process: Process,
@@ -201,13 +202,4 @@ function namespacesJson(namespaces: Namespaces, host: Namespaces | undefined): s
 function namespaceJson(inum: number, hostInum: number | undefined): string {
   if (inum === 0) return "{}";
   return inum === hostInum ? `{"inum":${inum},"is_host":true}` : `{"inum":${inum}}`;
-}
-
-function pushString(parts: string[], key: string, value: string): void {
-  if (value !== "") pushRaw(parts, key, jsonString(value));
-}
-
-/** `parts` starts as ["{"]; `json` goes in as it is. */
-function pushRaw(parts: string[], key: string, json: string): void {
-  parts.push(parts.length === 1 ? `"${key}":` : `,"${key}":`, json);
 }

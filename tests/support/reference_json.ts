@@ -13,6 +13,7 @@ import type {
   ProcessEvent,
   ProcessReference,
   Text,
+  Workload,
 } from "../../src/events/mod.ts";
 import type { JsonEncoderOptions } from "../../src/export/mod.ts";
 
@@ -48,7 +49,8 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
       return {
         exec_id: event.execId,
         cgroup: referencePlace(event.cgroup),
-        workload: { kind: event.workload.kind, name: event.workload.name },
+        ...referenceIdentity(event.workload),
+        workload: referenceWorkload(event.workload),
       };
     default:
       return referenceCgroup(event, options);
@@ -61,7 +63,7 @@ function referenceCgroup(event: CgroupEvent, options: JsonEncoderOptions): Json 
     cgroup: referencePlace(cgroup),
     hierarchy: cgroup.hierarchy,
     parent_id: omit(String(parentId), "0"),
-    process: subject && reference(subject, options),
+    process: subject && referenceSubject(subject, options),
     cpu,
     marks: full(marks),
   };
@@ -83,7 +85,7 @@ function referenceGap(event: GapEvent): Json {
 }
 
 function referenceBody(event: ProcessEvent, options: JsonEncoderOptions): Json {
-  const subject = reference(event.subject, options);
+  const subject = referenceSubject(event.subject, options);
   const { privileges, exe } = event.subject.process;
   const nameless = exe && (exe.deleted || exe.memfd || exe.links === 0);
   if (event.type === "process_exec" && options.enableProcessCred && (privileges || nameless)) {
@@ -113,6 +115,11 @@ function referenceBody(event: ProcessEvent, options: JsonEncoderOptions): Json {
     cpu: event.cpu,
     marks: full(event.marks),
   };
+}
+
+/** With all of its workload; parents and ancestors have less. */
+function referenceSubject(subject: ProcessReference, options: JsonEncoderOptions): Json {
+  return { ...reference(subject, options), workload: referenceWorkload(subject.process.workload) };
 }
 
 function reference({ process, references }: ProcessReference, options: JsonEncoderOptions): Json {
@@ -176,7 +183,71 @@ function reference({ process, references }: ProcessReference, options: JsonEncod
       memfd: exe.memfd || undefined,
     },
     raw: referenceRaw(process),
+    ...referenceIdentity(process.workload, process.namespaceTgid),
+    workload: referenceName(process.workload),
   };
+}
+
+function referenceName({ kind, name, id, source, reason }: Workload): Json {
+  return texts({ kind, name, id, source, reason });
+}
+
+function referenceIdentity({ container, pod }: Workload, pid?: number): Json {
+  return {
+    docker: container && container.id.substring(0, 31),
+    pod: pod && {
+      ...texts({ namespace: pod.namespace, name: pod.name, uid: pod.uid }),
+      container: container && {
+        id: container.runtime + "://" + container.id,
+        name: omit(pod.containerName ?? container.name ?? "", ""),
+        image: fullObject(texts({ ...container.image })),
+        start_time: container.startTimeNs === undefined
+          ? undefined
+          : rfc3339(container.startTimeNs),
+        pid,
+      },
+      pod_labels: fullObject(pod.labels),
+      pod_annotations: fullObject(pod.annotations),
+    },
+  };
+}
+
+function referenceWorkload(workload: Workload): Json {
+  const { unit, container, pod, inner, outer } = workload;
+  const nested = (of: Workload["inner"]) =>
+    of && texts({ runtime: of.runtime, id: of.id, pod_uid: of.podUid });
+  return {
+    ...referenceName(workload),
+    user_uid: workload.userUid,
+    inner: nested(inner),
+    outer: nested(outer),
+    unit: unit && {
+      ...texts({ name: unit.name, template: unit.template, instance: unit.instance }),
+      ...texts({ slice: unit.slice, description: unit.description }),
+      user_uid: unit.userUid,
+    },
+    container: container && {
+      ...texts({ runtime: container.runtime, id: container.id, name: container.name }),
+      image: fullObject(texts({ ...container.image })),
+      labels: fullObject(container.labels),
+      pid: container.pid,
+      start_time: container.startTimeNs === undefined ? undefined : rfc3339(container.startTimeNs),
+    },
+    pod: pod && {
+      ...texts({ uid: pod.uid, namespace: pod.namespace, name: pod.name }),
+      qos_class: pod.qosClass,
+      ...texts({ sandbox_id: pod.sandboxId, container_name: pod.containerName }),
+    },
+  };
+}
+
+/** Those that are not empty. */
+function texts(fields: Readonly<Record<string, string | undefined>>): Json {
+  return Object.fromEntries(Object.entries(fields).filter(([, text]) => text));
+}
+
+function fullObject<Fields extends object>(fields: Fields | undefined): Fields | undefined {
+  return fields && Object.keys(fields).length > 0 ? fields : undefined;
 }
 
 function referenceNamespaces(namespaces: Namespaces, host: Namespaces | undefined): Json {

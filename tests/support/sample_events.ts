@@ -5,6 +5,7 @@
  */
 import type {
   AgentEvent,
+  AmendEvent,
   CgroupEvent,
   Credentials,
   GapEvent,
@@ -17,6 +18,8 @@ import type {
   Text,
   Workload,
 } from "../../src/events/mod.ts";
+import { randomString } from "./random_text.ts";
+import { randomWorkload } from "./sample_workloads.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
 /** 2026-01-31T23:59:59.000000001Z. */
@@ -131,6 +134,17 @@ export function sampleCgroup(fields: Partial<CgroupEvent> = {}): CgroupEvent {
   };
 }
 
+export function sampleAmend(workload: Workload, fields: Partial<AmendEvent> = {}): AmendEvent {
+  return {
+    timeNs: SAMPLE_TIME_NS,
+    execId: sampleProcess().execId,
+    cgroup: { id: 2n ** 40n, trackingId: 2n ** 40n, level: 2, hierarchy: 4 },
+    workload,
+    ...fields,
+    type: "amend",
+  };
+}
+
 export function sampleGap(fields: Partial<GapEvent> = {}): GapEvent {
   return {
     timeNs: SAMPLE_TIME_NS,
@@ -145,45 +159,6 @@ export function sampleGap(fields: Partial<GapEvent> = {}): GapEvent {
 
 function eventBase(process: Process) {
   return { timeNs: SAMPLE_TIME_NS, cpu: 1, subject: toReference(process), marks: [] };
-}
-
-const NASTY_PARTS: readonly [string, ...string[]] = [
-  "plain",
-  " ",
-  '"',
-  "\\",
-  "\n",
-  "\x1b[31m",
-  "\x7f",
-  "\u009b31m",
-  "\u202e",
-  "\u2066",
-  "\u061c",
-  "\u200b",
-  "\u2028",
-  "\ufeff",
-  "\ud800",
-  "\udc00x",
-  "\u3164",
-  "é",
-  "日本",
-  "e\u0301",
-  "😀",
-  "\u{e0041}",
-  "\u00a0",
-  "=",
-  ",",
-];
-
-/** A string of nasty parts and random UTF-16 units, lone surrogates among them. */
-export function randomString(random: SeededRandom): string {
-  let text = "";
-  for (let parts = random.below(6); parts > 0; parts--) {
-    text += random.chance(0.8)
-      ? random.pick(NASTY_PARTS)
-      : String.fromCharCode(random.below(0x1_0000));
-  }
-  return text;
 }
 
 /** A nasty string or random bytes. */
@@ -211,8 +186,8 @@ export function randomProcess(random: SeededRandom): Process {
     credentials: randomNumbers(ROOT_CREDENTIALS, random),
     namespaces: random.chance(0.3) ? HOST_NAMESPACES : randomNumbers(HOST_NAMESPACES, random),
     inInitTree: random.chance(0.5),
-    cgroup: { id: random.u64(), trackingId: 0n, level: 0, hierarchy: 0 },
-    workload: SAMPLE_WORKLOAD,
+    cgroup: { id: random.u64(), trackingId: random.u64(), level: 0, hierarchy: 0 },
+    workload: randomWorkload(random),
     unknown: random.chance(0.1),
   };
   const maybe: { -readonly [Key in keyof Process]?: Process[Key] } = {};
@@ -259,6 +234,9 @@ function randomNumbers<Fields extends Credentials | Namespaces>(
 
 export function randomEvent(random: SeededRandom): AgentEvent {
   if (random.chance(0.1)) return randomGap(random);
+  if (random.chance(0.1)) {
+    return sampleAmend(randomWorkload(random), { execId: randomString(random) });
+  }
   const process = randomProcess(random);
   const reference = () => toReference(randomProcess(random), random.below(4));
   const fields = {
