@@ -6,7 +6,7 @@
  */
 import type { AgentCgroups } from "./agent_cgroups.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
-import type { Config } from "./config/mod.ts";
+import type { Config, RuntimeSocket } from "./config/mod.ts";
 import type { CgroupPlace, Workload } from "./events/mod.ts";
 import type { Identity } from "./state/mod.ts";
 import type { Counters } from "./telemetry/mod.ts";
@@ -14,6 +14,8 @@ import {
   type CgroupIdentity,
   type OpenedWorkloads,
   openWorkloads,
+  type SocketPlace,
+  SYSTEM_SOCKETS,
   type WorkloadSettings,
 } from "./workloads/mod.ts";
 
@@ -53,6 +55,7 @@ export class AgentWorkloads implements Disposable {
     this.#proc = proc ?? new ProcCgroups();
     this.#opened = openWorkloads({
       settings: {
+        ...runtimeSettings(config),
         removalDelayMs: config.cgroupRemovalDelayMs,
         cgroupsMax: config.cgroupEntries,
         ...settings,
@@ -114,4 +117,24 @@ export class AgentWorkloads implements Disposable {
     // Without the entry of the ancestor, the path of the cgroup itself names the same workload.
     return { hierarchy, id, createdNs: 0n, path, pathSource: "kernel" };
   }
+}
+
+/** Runtimes that are asked, and for how long. */
+export function runtimeSettings(
+  config: Pick<Config, "askRuntimes" | "runtimeSockets" | "runtimeTimeoutMs">,
+): Pick<WorkloadSettings, "sockets" | "searchUsers" | "timeoutMs"> {
+  const { askRuntimes, runtimeSockets, runtimeTimeoutMs: timeoutMs } = config;
+  if (!askRuntimes) return { sockets: [], searchUsers: false };
+  if (runtimeSockets.length === 0) return { timeoutMs };
+  // Named runtimes stand in for runtimes: the service manager is the same on any host.
+  const manager = runtimeSockets.some(({ api }) => api === "systemd")
+    ? []
+    : SYSTEM_SOCKETS.filter(({ api }) => api === "systemd");
+  return { sockets: [...runtimeSockets.map(placeOf), ...manager], searchUsers: false, timeoutMs };
+}
+
+/** A socket below a user's folder is that user's, whoever has named it. */
+function placeOf({ api, path }: RuntimeSocket): SocketPlace {
+  const uid = /^(?:\/var)?\/run\/user\/(\d{1,10})\//.exec(path)?.[1];
+  return uid === undefined ? { api, path } : { api, path, userUid: Number(uid) };
 }

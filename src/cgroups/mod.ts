@@ -4,7 +4,12 @@
  *
  * @module
  */
-export type { CgroupLine, CgroupMount, ControllerLine } from "./cgroup_text.ts";
+export {
+  type CgroupLine,
+  type CgroupMount,
+  type ControllerLine,
+  parseCgroupLines,
+} from "./cgroup_text.ts";
 export type { Subsystem, SubsystemIndexes, TrackedHierarchy } from "./choose_hierarchy.ts";
 export {
   type Deployment,

@@ -15,4 +15,4 @@ export { type ConfigOption, OPTION_GROUPS, type OptionCommand } from "./option.t
 export { type Config, environmentName, type OptionName, OPTIONS, optionsOf } from "./options.ts";
 export { ConfigError, type Problem, problemText } from "./problem.ts";
 export type { RuntimeSocket } from "./runtime_socket.ts";
-export { formatSize, quote, Rejected } from "./value.ts";
+export { formatDuration, formatSize, quote, Rejected } from "./value.ts";

@@ -14,6 +14,7 @@ export {
 } from "./cgroup_table.ts";
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
 export type { EnteredListener, Identity, IdentityOf } from "./process_identity.ts";
+export { hasEnded, parseStat } from "./proc_text.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
 export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";
 export { readNamespaces, type ScanOptions, scanProcesses } from "./startup_scan.ts";

@@ -57,6 +57,11 @@ export function parseStat(bytes: Uint8Array): ProcStat | undefined {
   };
 }
 
+/** Whether nothing of the process runs any more; a leader may end before its threads. */
+export function hasEnded({ state, threads }: ProcStat): boolean {
+  return (state === "Z" || state === "X") && threads <= 1;
+}
+
 /**
  * Reads /proc/PID/status; undefined when it has no ids. Names in it are escaped, lines are safe.
  */

@@ -10,12 +10,12 @@
 import type { CgroupPlace, Executable, Namespaces, ProcessFound, Text } from "../events/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
 import {
+  hasEnded,
   parseNamespaceLink,
   parseNumber,
   parseStat,
   parseStatus,
   parseStrings,
-  type ProcStat,
   type ProcStatus,
 } from "./proc_text.ts";
 import { NO_TEXT, textFromBytes } from "./text.ts";
@@ -259,10 +259,6 @@ export function readNamespaces(inode: (name: string) => number): Namespaces {
     cgroup: inode("cgroup"),
     user: inode("user"),
   };
-}
-
-function hasEnded({ state, threads }: ProcStat): boolean {
-  return (state === "Z" || state === "X") && threads <= 1;
 }
 
 function withoutDeleted(link: Uint8Array): Text {

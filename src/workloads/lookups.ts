@@ -105,17 +105,18 @@ export class Lookups {
       counters.gauge(`shrike_workloads_${name}`, help, {}, read);
     gauge("subjects", "Containers, pods and units asked about", () => this.#entries.size);
     gauge("subjects_capacity", "Subjects held at most", () => options.subjectsMax);
-    gauge(
-      "lookups_open",
-      "Questions that wait or are under way",
-      () => this.#waiting.size + this.#waitingUnits.size + this.#asking,
-    );
+    gauge("lookups_open", "Questions that wait or are under way", () => this.openCount);
     gauge("facts_length", "Code units of all facts of runtimes, as JSON", () => this.#factsLength);
   }
 
   /** Subjects held. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Questions that wait or are under way. */
+  get openCount(): number {
+    return this.#waiting.size + this.#waitingUnits.size + this.#asking;
   }
 
   /** What is known of the subject; asks when it is new. Undefined when there is no room. */

@@ -128,6 +128,11 @@ export class WorkloadResolver {
     return workload;
   }
 
+  /** Questions that wait or are under way; those that wait for their next try do not count. */
+  get openQuestions(): number {
+    return this.#lookups.openCount;
+  }
+
   /**
    * A process came into a container, out of the workload `from`. The first one tells what is around
    * the container where the path does not.
