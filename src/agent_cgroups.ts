@@ -56,6 +56,7 @@ export class AgentCgroups {
   readonly mode: CgroupMode;
   readonly #parts: AgentCgroupsParts;
   readonly #files: HostFiles;
+  /** Undefined: cgroups are not followed. */
   readonly #hierarchy: Hierarchy | undefined;
   readonly #listeners: CgroupListener[] = [];
   #map: CgroupMap | undefined;
@@ -68,6 +69,7 @@ export class AgentCgroups {
     this.#files = parts.files ?? new HostFiles();
     // The numbers are ours: programs find the kernel's own by the name, see subsystem_index().
     this.mode = detectCgroupMode({ files: this.#files, subsystems: CGROUP_CONTROLLERS });
+    if (!parts.config.followCgroups) return;
     this.#hierarchy = this.mode.tracked?.hierarchy;
     for (const { text, follows, hint } of this.mode.warnings) {
       parts.log.warn("Cgroups: {text}; {follows}", { text, follows, hint });

@@ -7,6 +7,7 @@ import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from 
 import type { AgentRooms } from "./agent.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentPresence } from "./agent_presence.ts";
+import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { openSystemClock } from "./host.ts";
@@ -26,7 +27,12 @@ export function hostRooms(): AgentRooms {
     openLibbpf,
     openPresence: (parts) => new AgentPresence(parts),
     openCgroups: (parts) => new AgentCgroups(parts),
-    openWorkloads: (parts) => new AgentWorkloads(parts),
+    openWorkloads: (parts) =>
+      new AgentWorkloads({
+        ...parts,
+        // Who wants no cgroups does not want to pay for a look into /proc at each exec either.
+        ...(!parts.config.followCgroups && { proc: new ProcCgroups(() => undefined) }),
+      }),
     loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({

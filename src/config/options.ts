@@ -173,6 +173,13 @@ export const OPTIONS = {
     commands: ["run"],
     help: "Bytes the remembered processes may take",
   }),
+  followCgroups: option(boolean(), true, {
+    flag: "cgroups",
+    key: "cgroup.follow",
+    group: "Cgroups",
+    commands: ["run"],
+    help: "Tell the cgroup and the workload of every process",
+  }),
   withCgroups: option(boolean(), false, {
     flag: "enable-cgroup-events",
     key: "cgroup.events",
