@@ -8,7 +8,7 @@ import type { ObjectState } from "./object_state.ts";
 import { decodeCString, readCString } from "./c_string.ts";
 import { Errno } from "./errno.ts";
 import { LibbpfError, unwrap, unwrapPointer } from "./errors.ts";
-import { BPF_PROG_INFO } from "./struct_layouts.ts";
+import { BPF_PROG_INFO, BPF_TEST_RUN_OPTS } from "./struct_layouts.ts";
 
 /** What the kernel counts about a program. */
 export interface BpfProgramInfo {
@@ -71,6 +71,24 @@ export class BpfProgram {
       unwrapPointer(link, code, this.#attempt("bpf_program__attach", "attach program")),
       this.#state,
     );
+  }
+
+  /**
+   * Runs the program once, now and on this thread, attached or not. Without a context, so only for
+   * programs that do not read theirs; raw tracepoint programs since Linux 5.10.
+   *
+   * @returns what the program has returned
+   * @throws {LibbpfError} the program is not loaded, or the kernel cannot run it so.
+   */
+  testRun(): number {
+    const options = new Uint8Array(BPF_TEST_RUN_OPTS.SIZE);
+    const view = new DataView(options.buffer);
+    view.setBigUint64(BPF_TEST_RUN_OPTS.sz, BigInt(BPF_TEST_RUN_OPTS.SIZE), true);
+    unwrap(
+      this.#state.symbols.bpf_prog_test_run_opts(this.fd, options),
+      this.#attempt("bpf_prog_test_run_opts", "run program"),
+    );
+    return view.getUint32(BPF_TEST_RUN_OPTS.retval, true);
   }
 
   /** @throws {LibbpfError} the program is not loaded. */

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { FAILING_SYMBOLS, FakeLibbpf } from "../tests/support/fake_libbpf.ts";
+import { FAILING_SYMBOLS, FakeLibbpf, PROGRAM_RESULT } from "../tests/support/fake_libbpf.ts";
 import { Errno } from "./errno.ts";
 import { LibbpfError, LibraryError, VerifierError } from "./errors.ts";
 import { Libbpf } from "./libbpf.ts";
@@ -41,6 +41,7 @@ function useEverything(fake: FakeLibbpf): void {
   records.update(key, new Uint8Array(8));
   records.delete(key);
   object.program("on_exec").info();
+  strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);
   object.program("on_exec").attach();
   using _link = object.program("on_exit").attach();
 }
@@ -131,6 +132,7 @@ Deno.test("BpfObject throws, and does not crash, when it is used after its end",
     () => program.fd,
     () => program.attach(),
     () => program.info(),
+    () => program.testRun(),
     () => program.setAutoload(false),
     () => object.map("records"),
     () => object.load(),

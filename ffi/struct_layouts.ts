@@ -22,6 +22,13 @@ export const BPF_PROG_INFO = {
   recursion_misses: 208, // u64, since 5.12
 } as const;
 
+/** `struct bpf_test_run_opts` of libbpf, as of 1.0. */
+export const BPF_TEST_RUN_OPTS = {
+  SIZE: 80,
+  sz: 0, // size_t
+  retval: 56, // u32, written by the call
+} as const;
+
 /** `struct perf_event_attr` of <linux/perf_event.h>; 64 bytes is its first published size. */
 export const PERF_EVENT_ATTR = {
   SIZE: 64,

@@ -2,6 +2,7 @@ import { deepStrictEqual, throws } from "node:assert/strict";
 import {
   BPF_OBJECT_OPEN_OPTS,
   BPF_PROG_INFO,
+  BPF_TEST_RUN_OPTS,
   PERF_EVENT_ATTR,
   PERF_EVENT_MMAP_PAGE,
   RUSAGE,
@@ -15,13 +16,19 @@ const C_NAMES: Readonly<Record<string, string>> = { wakeup: "wakeup_events" };
 const STRUCTS = {
   bpf_object_open_opts: BPF_OBJECT_OPEN_OPTS,
   bpf_prog_info: BPF_PROG_INFO,
+  bpf_test_run_opts: BPF_TEST_RUN_OPTS,
   perf_event_attr: PERF_EVENT_ATTR,
   perf_event_mmap_page: PERF_EVENT_MMAP_PAGE,
   rusage: RUSAGE,
 } as const;
 
 /** Our own prefix of a struct that the kernel has made longer since; see the comments there. */
-const PREFIX_STRUCTS = ["perf_event_attr", "bpf_prog_info", "bpf_object_open_opts"];
+const PREFIX_STRUCTS = [
+  "perf_event_attr",
+  "bpf_prog_info",
+  "bpf_object_open_opts",
+  "bpf_test_run_opts",
+];
 
 Deno.test("struct layouts and numbers agree with the installed C headers", async () => {
   const lines: string[] = [];
@@ -55,7 +62,7 @@ async function runC(body: readonly string[]): Promise<string[]> {
   try {
     const headers = [
       ...["stddef.h", "stdio.h", "sys/resource.h", "sys/ioctl.h", "sys/syscall.h"],
-      ...["linux/perf_event.h", "linux/bpf.h", "bpf/libbpf.h"],
+      ...["linux/perf_event.h", "linux/bpf.h", "bpf/bpf.h", "bpf/libbpf.h"],
     ];
     const text = headers.map((name) => `#include <${name}>\n`).join("") +
       `int main(void) {\n${body.join("\n")}\nreturn 0;\n}\n`;

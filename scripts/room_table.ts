@@ -33,6 +33,7 @@ function file(path: string, imports: readonly string[], types: readonly string[]
 const AGENT = [
   "src/agent.ts",
   "src/agent_cgroups.ts",
+  "src/agent_own_cgroup.ts",
   "src/agent_presence.ts",
   "src/agent_proc_cgroups.ts",
   "src/agent_rooms.ts",

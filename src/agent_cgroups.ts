@@ -10,11 +10,10 @@ import {
   type Hierarchy,
   HostFiles,
   type OwnCgroupReport,
-  readCgroupId,
-  verifyOwnCgroup,
   walkCgroups,
 } from "./cgroups/mod.ts";
 import type { Libc } from "../ffi/mod.ts";
+import { OwnCgroup } from "./agent_own_cgroup.ts";
 import type { Config } from "./config/mod.ts";
 import type { CgroupAttached, CgroupFound, CgroupPlace } from "./events/mod.ts";
 import {
@@ -43,12 +42,9 @@ export interface AgentCgroupsParts {
   readonly log: Log;
   /** The host's, unless a test has others. */
   readonly files?: HostFiles;
-  /** Moves this process into a cgroup; writes to its cgroup.procs unless a test does otherwise. */
+  /** See `OwnCgroupParts`. */
   readonly moveSelf?: (directory: string) => void;
 }
-
-/** Turns (about a second each) after which nobody waits for the proof any more. */
-const PROOF_TURNS = 10;
 
 /** Everything the agent does about cgroups. Nothing here ends the agent. */
 export class AgentCgroups {
@@ -59,10 +55,11 @@ export class AgentCgroups {
   /** Undefined: cgroups are not followed. */
   readonly #hierarchy: Hierarchy | undefined;
   readonly #listeners: CgroupListener[] = [];
+  readonly #own: OwnCgroup | undefined;
   #map: CgroupMap | undefined;
   #table: CgroupTable | undefined;
-  #proof: OwnCgroupReport | undefined;
-  #turns = 0;
+  /** Path of the root of our cgroup namespace, where the walk does not begin at the true root. */
+  #prefix: string | undefined;
 
   constructor(parts: AgentCgroupsParts) {
     this.#parts = parts;
@@ -71,6 +68,11 @@ export class AgentCgroups {
     this.mode = detectCgroupMode({ files: this.#files, subsystems: CGROUP_CONTROLLERS });
     if (!parts.config.followCgroups) return;
     this.#hierarchy = this.mode.tracked?.hierarchy;
+    const { libc, log, moveSelf } = parts;
+    this.#own = this.#hierarchy && new OwnCgroup({
+      ...{ libc, log, moveSelf, files: this.#files, hierarchy: this.#hierarchy },
+      onPath: (path) => this.#unhide(path),
+    });
     for (const { text, follows, hint } of this.mode.warnings) {
       parts.log.warn("Cgroups: {text}; {follows}", { text, follows, hint });
     }
@@ -78,7 +80,7 @@ export class AgentCgroups {
 
   /** Whether kernel and user space mean the same cgroup; undefined until that is known. */
   get proof(): OwnCgroupReport | undefined {
-    return this.#proof;
+    return this.#own?.proof;
   }
 
   /** The table; undefined when cgroups cannot be followed, or before `open()`. */
@@ -117,8 +119,8 @@ export class AgentCgroups {
     this.#listeners.push(listener);
   }
 
-  /** Makes the table for sensors that are loaded. */
-  open(sensors: Pick<LoadedSensors, "sharedMap">): CgroupTable | undefined {
+  /** Makes the table for sensors that are loaded, and asks the kernel where this process is. */
+  open(sensors: Pick<LoadedSensors, "sharedMap" | "runProgram">): CgroupTable | undefined {
     const { config, counters } = this.#parts;
     const hierarchy = this.#hierarchy;
     if (hierarchy === undefined) return undefined;
@@ -141,11 +143,12 @@ export class AgentCgroups {
       recall: (id) => this.#map?.find(id),
       onChange: (change, cgroup) => this.#onChange(change, cgroup),
     });
+    this.#own?.ask(sensors);
     return this.#table;
   }
 
   /**
-   * What exists, for the table; parents first. Then touches this process, so that the kernel tells
+   * What exists, for the table; parents first. Then touches this process, so that the hook tells
    * where it is.
    */
   scan(): CgroupFound[] {
@@ -158,11 +161,15 @@ export class AgentCgroups {
         hint: "raise cgroup.entries",
       });
     }
-    this.#touchOwn(hierarchy);
+    this.#own?.touch();
+    const prefix = this.#prefix ?? "";
+    const hiddenLevels = prefix.split("/").length - 1;
     return walk.cgroups.map((cgroup) => ({
       type: "cgroup_found",
       hierarchy: walk.hierarchyId,
       ...cgroup,
+      path: cgroup.path === "/" && prefix !== "" ? prefix : prefix + cgroup.path,
+      level: cgroup.level + hiddenLevels,
     }));
   }
 
@@ -177,27 +184,28 @@ export class AgentCgroups {
     return known?.place ?? NO_PLACE;
   }
 
-  /** A move was told; the first of this process is the proof. */
+  /** A move was told. */
   onAttached(fact: CgroupAttached): void {
-    if (this.#proof !== undefined || fact.namespaceTgid !== Deno.pid) return;
-    const { id, hierarchy, level } = fact.cgroup;
-    const { outcome } = this.#conclude({ id, hierarchyId: hierarchy, level });
-    if (outcome === "match") this.#unhide(fact);
+    this.#own?.onAttached(fact);
   }
 
-  /** To be called about once a second: gives up waiting for the proof some time. */
+  /** To be called about once a second. */
   tick(): void {
-    if (this.#proof !== undefined || this.#hierarchy === undefined) return;
-    if (++this.#turns >= PROOF_TURNS) this.#conclude(undefined);
+    this.#own?.tick();
   }
 
-  /** In a cgroup namespace only the kernel tells where its root is. */
-  #unhide({ path, isPathCut }: CgroupAttached): void {
+  /**
+   * In a cgroup namespace only the kernel tells where its root is: `path` is this process's own,
+   * from the true root.
+   */
+  #unhide(path: string): void {
     const { mount, mountLevel, ownPath = "/" } = this.#hierarchy ?? {};
     const shown = ownPath === "/" ? "" : ownPath;
-    if (mountLevel !== undefined || mount?.root !== "/" || isPathCut) return;
-    const prefix = path.text.slice(0, path.text.length - shown.length);
-    if (path.text.endsWith(shown) && prefix.length > 1) this.#table?.rebase(prefix);
+    if (mountLevel !== undefined || mount?.root !== "/" || this.#prefix !== undefined) return;
+    const prefix = path.slice(0, path.length - shown.length);
+    if (!path.endsWith(shown) || prefix.length <= 1) return;
+    this.#prefix = prefix;
+    this.#table?.rebase(prefix);
   }
 
   get #seesRoot(): boolean {
@@ -212,38 +220,6 @@ export class AgentCgroups {
     } else if (change !== "removed") this.#map?.correct(id, createdNs, cgroup);
     for (const listener of this.#listeners) listener(change, cgroup);
   }
-
-  /** Moves this process to where it is already: the hook runs all the same. */
-  #touchOwn({ ownDirectory }: Hierarchy): void {
-    if (ownDirectory === undefined) return;
-    const moveSelf = this.#parts.moveSelf ?? writeSelf;
-    try {
-      moveSelf(ownDirectory);
-    } catch (error) {
-      // Read-only mounts (ProtectControlGroups=), inner nodes of v2: then there is no proof.
-      this.#parts.log.debug("Cannot touch own cgroup: {error}", { error: String(error) });
-    }
-  }
-
-  #conclude(kernel: Parameters<typeof verifyOwnCgroup>[1]): OwnCgroupReport {
-    const { log, libc } = this.#parts;
-    const { ownDirectory, hierarchyId } = this.#hierarchy!;
-    const id = ownDirectory === undefined
-      ? undefined
-      : readCgroupId(this.#files, ownDirectory, libc).id;
-    const proof = verifyOwnCgroup({ id, hierarchyId }, kernel);
-    const { outcome, text, follows } = proof;
-    this.#proof = proof;
-    const message = "Cgroups: {text}; {follows}";
-    if (outcome === "mismatch") log.warn(message, { text, follows, hint: "run shrike doctor" });
-    else log.info(message, { text, follows });
-    return proof;
-  }
-}
-
-/** 0 stands for the writer. */
-function writeSelf(directory: string): void {
-  Deno.writeTextFileSync(`${directory}/cgroup.procs`, "0");
 }
 
 const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };

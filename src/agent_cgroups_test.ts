@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeHost, INITIAL_NAMESPACES, mountLine } from "../tests/support/fake_host.ts";
-import { cgroupFact } from "../tests/support/sample_cgroups.ts";
+import { Errno, LibbpfError } from "../ffi/mod.ts";
+import { cgroupFact, ownCgroupRow } from "../tests/support/sample_cgroups.ts";
 import { AgentCgroups, trackPath } from "./agent_cgroups.ts";
 import { HostFiles } from "./cgroups/mod.ts";
 import { loadConfig } from "./config/mod.ts";
@@ -28,8 +29,15 @@ function v2Host(): FakeHost {
   });
 }
 
+/** What a test chooses beside the host. */
+interface Choices {
+  readonly moveSelf?: (directory: string) => void;
+  /** Row of the program that tells where the kernel sees this process; none without. */
+  readonly kernel?: () => Uint8Array<ArrayBuffer>;
+}
+
 /** The agent's cgroups on a host; `said` is what was logged. */
-function bench(host: FakeHost, moveSelf: (directory: string) => void = () => {}) {
+function bench(host: FakeHost, { moveSelf = () => {}, kernel }: Choices = {}) {
   const said: string[] = [];
   const say = (level: string) => (_: string, properties?: Record<string, unknown>) =>
     void said.push(`${level} ${properties?.["text"] ?? properties?.["error"]}`);
@@ -47,8 +55,12 @@ function bench(host: FakeHost, moveSelf: (directory: string) => void = () => {})
     ...{ libc: { nameToHandle }, counters, log, moveSelf, files: new HostFiles(host.root) },
     config: loadConfig({ flags: new Map(), environment: {}, readFile }).config,
   });
-  const table = cgroups.open({ sharedMap: () => undefined });
+  const table = cgroups.open({ sharedMap: () => undefined, runProgram: () => kernel?.() });
   return { cgroups, table, said, counters };
+}
+
+function refuse(): never {
+  throw new Error("read-only");
 }
 
 /** Read anew: the compiler believes what was asserted before. */
@@ -88,7 +100,7 @@ Deno.test("AgentCgroups compares its own id with what the kernel says of its mov
   for (
     const [id, outcome, level] of [[ownId, "match", "info"], [7n, "mismatch", "warn"]] as const
   ) {
-    const { cgroups, said } = bench(host, (directory) => void moved.push(directory));
+    const { cgroups, said } = bench(host, { moveSelf: (path) => void moved.push(path) });
     cgroups.scan();
     const fact = cgroupFact("cgroup_attached", { id, path: own }, 5n);
     cgroups.onAttached({ ...fact, namespaceTgid: Deno.pid + 1 });
@@ -102,8 +114,63 @@ Deno.test("AgentCgroups compares its own id with what the kernel says of its mov
   assert.deepEqual(moved, [V2 + own, V2 + own]);
 });
 
-Deno.test("AgentCgroups learns from its own move what a cgroup namespace hides", () => {
-  using host = new FakeHost({
+Deno.test("AgentCgroups asks the kernel where it is, also where it may not move itself", () => {
+  using host = v2Host();
+  const own = "/system.slice/shrike.service";
+  const ownId = BigInt(Deno.statSync(host.root + V2 + own).ino ?? 0);
+  for (
+    const [id, hierarchy, outcome, level] of [
+      [ownId, 0, "match", "info"],
+      [7n, 0, "mismatch", "warn"],
+      [ownId, 4, "mismatch", "warn"],
+      [0n, 0, "mismatch", "warn"],
+    ] as const
+  ) {
+    const kernel = () => ownCgroupRow({ id, hierarchy, path: own });
+    const { cgroups, said } = bench(host, { moveSelf: refuse, kernel });
+    const proof = proofOf(cgroups);
+    assert.deepEqual([proof?.outcome, proof?.kernelId, proof?.userId], [outcome, id, ownId]);
+    assert.equal(said.length, 1);
+    assert.ok(said[0]?.startsWith(level), said.join());
+    assert.ok(id === 0n || said[0]?.includes(String(ownId)), said.join());
+    for (let turn = 0; turn < 20; turn++) cgroups.tick();
+    assert.equal(said.length, 1, "what is proved is not waited for");
+  }
+});
+
+Deno.test("AgentCgroups compares what the hook tells with what the kernel has said before", () => {
+  using host = v2Host();
+  const own = "/system.slice/shrike.service";
+  const id = BigInt(Deno.statSync(host.root + V2 + own).ino ?? 0);
+  const kernel = () => ownCgroupRow({ id, path: own, tgid: 50, leaderStartNs: 5n });
+  const { cgroups, said } = bench(host, { kernel });
+  // A process of another pid namespace, with the number that we have in ours.
+  const other = cgroupFact("cgroup_attached", { id: 7n, path: own }, 5n);
+  cgroups.onAttached({ ...other, tgid: 51, namespaceTgid: Deno.pid });
+  assert.equal(proofOf(cgroups)?.outcome, "match");
+  cgroups.onAttached(cgroupFact("cgroup_attached", { id, path: own }, 5n));
+  assert.equal(said.length, 1, "the same is told once");
+  const { cgroups: differing, said: heard } = bench(host, { kernel });
+  differing.onAttached(cgroupFact("cgroup_attached", { id: 7n, path: own }, 5n));
+  assert.equal(proofOf(differing)?.outcome, "mismatch");
+  assert.ok(heard[1]?.startsWith(`warn own cgroup has id 7 in the kernel, ${id} in`), heard.join());
+});
+
+Deno.test("AgentCgroups waits for its move where the kernel cannot be asked", () => {
+  using host = v2Host();
+  const kernel = () => {
+    const attempt = { operation: "bpf_prog_test_run_opts", action: "run program", object: "p" };
+    throw new LibbpfError(attempt, Errno.EINVAL);
+  };
+  const { cgroups, said } = bench(host, { kernel });
+  assert.ok(!cgroups.proof);
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /^debug Cannot run program "p": EINVAL/);
+});
+
+/** A host whose cgroup namespace begins at a container; the agent is in `/agent` of it. */
+function namespacedHost(): FakeHost {
+  return new FakeHost({
     files: {
       "/proc/4242/mountinfo": mountLine("cgroup2", V2),
       "/proc/4242/cgroup": "0::/agent\n",
@@ -112,26 +179,31 @@ Deno.test("AgentCgroups learns from its own move what a cgroup namespace hides",
     links: { ...INITIAL_NAMESPACES, "/proc/4242/ns/cgroup": "cgroup:[4026532999]" },
     cgroups: [V2, `${V2}/agent`, `${V2}/other`],
   });
-  const { cgroups, table } = bench(host);
-  for (const fact of cgroups.scan()) table?.applyFound(fact);
+}
+
+Deno.test("AgentCgroups learns from the kernel what a cgroup namespace hides", () => {
+  using host = namespacedHost();
   const id = BigInt(Deno.statSync(`${host.root}${V2}/agent`).ino ?? 0);
   const path = `/docker/${CONTAINER_ID}/agent`;
-  cgroups.onAttached({
-    ...cgroupFact("cgroup_attached", { id, path }, 5n),
-    namespaceTgid: Deno.pid,
-  });
-  assert.deepEqual(Array.from(table?.entries() ?? [], (entry) => entry.path).sort(), [
-    `/docker/${CONTAINER_ID}`,
-    path,
-    `/docker/${CONTAINER_ID}/other`,
-  ]);
+  const expected = [
+    [`/docker/${CONTAINER_ID}`, 2],
+    [path, 3],
+    [`/docker/${CONTAINER_ID}/other`, 3],
+  ];
+  for (const way of ["asked", "moved", "both"]) {
+    const kernel = () => ownCgroupRow({ id, path });
+    const { cgroups, table } = bench(host, way === "moved" ? {} : { kernel });
+    for (const fact of cgroups.scan()) table?.applyFound(fact);
+    const moved = cgroupFact("cgroup_attached", { id, path }, 5n);
+    if (way !== "asked") cgroups.onAttached({ ...moved, namespaceTgid: Deno.pid });
+    const found = Array.from(table?.entries() ?? [], (entry) => [entry.path, entry.level]);
+    assert.deepEqual(found.sort(), expected, way);
+  }
 });
 
 Deno.test("AgentCgroups goes on without a proof when it may not move itself", () => {
   using host = v2Host();
-  const { cgroups, said } = bench(host, () => {
-    throw new Error("read-only");
-  });
+  const { cgroups, said } = bench(host, { moveSelf: refuse });
   assert.equal(cgroups.scan().length, 5);
   for (let turn = 0; turn < 9; turn++) cgroups.tick();
   assert.ok(!cgroups.proof);

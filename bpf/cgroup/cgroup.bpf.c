@@ -318,3 +318,44 @@ int BPF_PROG(on_cgrp_transfer, struct cgroup *cgroup, const char *path, struct t
     report_move(ctx, cgroup, path, task, CGROUP_TRANSFERRED);
     return 0;
 }
+
+struct own_cgroup_row {
+    struct own_cgroup own;
+    u8 names[OWN_CGROUP_NAMES_MAX * OWN_CGROUP_NAME_SIZE];
+};
+
+/* Where the agent is; filled by read_own_cgroup() alone. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, struct own_cgroup_row);
+    __uint(max_entries, 1);
+} own_cgroup SEC(".maps");
+
+/*
+ * Hooks nothing: the agent runs it itself (BPF_PROG_TEST_RUN, for raw tracepoints since 5.10), to
+ * learn in which cgroup the kernel sees it. That needs no move, so it works where cgroupfs is
+ * read-only, as below ProtectControlGroups= and in most containers.
+ */
+SEC("raw_tp")
+int read_own_cgroup(void *ctx) {
+    u32 zero = 0;
+    struct own_cgroup_row *row = bpf_map_lookup_elem(&own_cgroup, &zero);
+    if (!row)
+        return 0; /* cannot be: row 0 is there */
+    struct own_cgroup *own = &row->own;
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+    const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    const struct cgroup *cgroup = (const void *)cgroup_address(leader);
+    own->id = id_of(cgroup);
+    own->leader_start_ns = BPF_CORE_READ(leader, start_boottime);
+    own->tgid = BPF_CORE_READ(leader, tgid);
+    own->level = level_of(cgroup);
+    own->hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+    for (int i = 0; i < OWN_CGROUP_NAMES_MAX; i++) {
+        u8 *name = &row->names[i * OWN_CGROUP_NAME_SIZE];
+        bpf_probe_read_kernel_str(name, OWN_CGROUP_NAME_SIZE, name_of(cgroup));
+        cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+    }
+    return 0;
+}

@@ -53,4 +53,25 @@ struct cgroup_change {
 };
 EXPORT_STRUCT(cgroup_change);
 
+enum own_cgroup_limit {
+    OWN_CGROUP_NAMES_MAX = 32,  /* CGROUP_LEVEL_MAX */
+    OWN_CGROUP_NAME_SIZE = 256, /* NAME_MAX and a NUL */
+};
+EXPORT_ENUM(own_cgroup_limit);
+
+/*
+ * Row 0 of the map `own_cgroup`: where the agent itself is; id 0 when that cannot be told. The
+ * names of the cgroup and its ancestors follow, leaf first, each in OWN_CGROUP_NAME_SIZE bytes
+ * with a NUL: as many as levels, at most OWN_CGROUP_NAMES_MAX.
+ */
+struct own_cgroup {
+    u64 id;
+    u64 leader_start_ns; /* with tgid, who has asked */
+    u32 tgid;
+    u32 level;
+    u32 hierarchy; /* as the kernel numbers it, whatever the loader has set */
+    u32 _reserved;
+};
+EXPORT_STRUCT(own_cgroup);
+
 #endif

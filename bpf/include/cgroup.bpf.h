@@ -92,7 +92,7 @@ static __always_inline u64 read_v1_cgroup(const struct task_struct *task) {
     u32 index = subsystem_index();
     if (index >= bpf_core_field_size(struct css_set, subsys) / sizeof(css))
         return 0;
-    const struct css_set *set = task->cgroups;
+    const struct css_set *set = BPF_CORE_READ(task, cgroups);
     u64 place = (u64)(const void *)&set->subsys + index * sizeof(css);
     bpf_probe_read_kernel(&css, sizeof(css), (const void *)place);
     const struct cgroup *cgroup = BPF_CORE_READ(css, cgroup);
@@ -115,7 +115,10 @@ static __always_inline void fill_cgroup_id(struct record_header *header,
     }
 }
 
-/* Address of a task's cgroup, read in a way that makes it a plain number to the verifier. */
+/*
+ * Address of a task's cgroup, read in a way that makes it a plain number to the verifier; `task`
+ * may be any kernel pointer.
+ */
 static __always_inline u64 cgroup_address(const struct task_struct *task) {
     if (cgroup_source == CGROUP_SOURCE_V1)
         return read_v1_cgroup(task);

@@ -43,6 +43,13 @@ export const PROGRAM_SYMBOLS = {
     ],
     result: "pointer", // struct bpf_link *, or NULL and errno
   },
+  bpf_prog_test_run_opts: {
+    parameters: [
+      "i32", // int prog_fd
+      "buffer", // struct bpf_test_run_opts *opts
+    ],
+    result: "i32", // 0, or -errno
+  },
   bpf_obj_get_info_by_fd: {
     parameters: [
       "i32", // int bpf_fd

@@ -189,6 +189,23 @@ export class LoadedSensors {
     return this.#maps.get(name);
   }
 
+  /**
+   * Runs a program that is not attached and gives row 0 of the map that it fills; undefined when
+   * the program is not loaded.
+   *
+   * @throws {LibbpfError} the kernel cannot run it.
+   */
+  runProgram(name: string, mapName: string): Uint8Array<ArrayBuffer> | undefined {
+    for (const { sensor, object } of this.#sensors) {
+      if (!sensor.programs.some((program) => program.name === name)) continue;
+      const program = object.program(name);
+      if (!program.autoload) return undefined;
+      program.testRun();
+      return object.map(mapName).lookup(new Uint8Array(4)) ?? undefined;
+    }
+    return undefined;
+  }
+
   /** Records of a kind that were lost in the kernel, a row per CPU that lost some. */
   readDrops(kind: number): KernelDropRow[] {
     const map = this.#maps.get(RECORD_DROPS_MAP);
@@ -254,9 +271,9 @@ export class LoadedSensors {
  * @throws {LoadError} a required program cannot be attached; those before it are in `links`.
  */
 function attachSensor({ sensor, object, leftOut }: LoadedSensor, links: BpfLink[]): void {
-  for (const { name, required } of sensor.programs) {
+  for (const { name, required, isRunByAgent } of sensor.programs) {
     const program = object.program(name);
-    if (!program.autoload) continue;
+    if (!program.autoload || isRunByAgent === true) continue;
     try {
       links.push(program.attach());
     } catch (cause) {

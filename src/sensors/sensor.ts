@@ -46,6 +46,8 @@ export interface SensorProgram {
   readonly required: boolean;
   /** Kernels before this version (`[major, minor]`) do not need it; it is not loaded there. */
   readonly since?: readonly [number, number];
+  /** Never attached: the agent runs it when it wants to know something. */
+  readonly isRunByAgent?: boolean;
   /** Name of the program on the same hook that this one stands in for when the kernel skips it. */
   readonly spareOf?: string;
 }

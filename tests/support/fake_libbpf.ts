@@ -23,6 +23,7 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_program__fd: "negative",
   bpf_program__set_autoload: "negative",
   bpf_program__set_log_buf: "negative",
+  bpf_prog_test_run_opts: "negative",
   bpf_obj_get_info_by_fd: "negative",
   bpf_map__fd: "negative",
   bpf_map__set_max_entries: "negative",
@@ -37,6 +38,10 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
 export const FAILING_SYMBOLS = Object.keys(FAILURES) as readonly SymbolName[];
 
 const STATS_FD = 77;
+/** Of `struct bpf_test_run_opts`. */
+const RETVAL_AT = 56;
+/** What programs return. */
+export const PROGRAM_RESULT = 42;
 const CPUS = 2;
 
 /** Memory with an address, as C would have it. */
@@ -139,6 +144,10 @@ export class FakeLibbpf {
         return 0;
       },
       bpf_program__attach: () => this.#opened("link", allocate("link")),
+      bpf_prog_test_run_opts: (_fd, options) => {
+        new DataView((options as Uint8Array).buffer).setUint32(RETVAL_AT, PROGRAM_RESULT, true);
+        return 0;
+      },
       bpf_obj_get_info_by_fd: () => 0,
       bpf_map__name: (map) => map,
       bpf_map__fd: () => 6,

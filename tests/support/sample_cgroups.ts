@@ -4,6 +4,7 @@
  * @module
  */
 import type { CgroupFact, CgroupFound } from "../../src/events/mod.ts";
+import { OWN_CGROUP_SIZE, OwnCgroupLimit, OwnCgroupOffset } from "../../src/wire/mod.ts";
 
 /** What tests choose about a cgroup. */
 export interface SampleCgroup {
@@ -58,4 +59,30 @@ export function cgroupFound({ id, path, parentId = 1n, ...more }: SampleCgroup):
     ...{ hierarchy: more.hierarchy ?? 0, id, level, path, isPopulated: true },
     parentId: level === 0 ? 0n : parentId,
   };
+}
+
+/** What a test chooses about its own process in the eyes of the kernel. */
+export interface SampleOwnCgroup {
+  readonly id: bigint;
+  readonly path: string;
+  readonly hierarchy?: number;
+  readonly tgid?: number;
+  readonly leaderStartNs?: bigint;
+}
+
+/** Row 0 of the map `own_cgroup`, as the program leaves it. */
+export function ownCgroupRow(own: SampleOwnCgroup): Uint8Array<ArrayBuffer> {
+  const { OWN_CGROUP_NAMES_MAX: namesMax, OWN_CGROUP_NAME_SIZE: nameSize } = OwnCgroupLimit;
+  const row = new Uint8Array(OWN_CGROUP_SIZE + namesMax * nameSize);
+  const view = new DataView(row.buffer);
+  const names = own.path.split("/").filter((name) => name !== "").reverse();
+  view.setBigUint64(OwnCgroupOffset.id, own.id, true);
+  view.setBigUint64(OwnCgroupOffset.leaderStartNs, own.leaderStartNs ?? 5n, true);
+  view.setUint32(OwnCgroupOffset.tgid, own.tgid ?? 50, true);
+  view.setUint32(OwnCgroupOffset.level, names.length, true);
+  view.setUint32(OwnCgroupOffset.hierarchy, own.hierarchy ?? 0, true);
+  for (const [index, name] of names.slice(0, namesMax).entries()) {
+    row.set(new TextEncoder().encode(name), OWN_CGROUP_SIZE + index * nameSize);
+  }
+  return row;
 }

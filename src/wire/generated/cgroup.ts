@@ -192,3 +192,42 @@ export function readCgroupChange(view: DataView, at: number): CgroupChange {
     nameSize: view.getUint32(at + 96, true),
   };
 }
+
+/** `enum own_cgroup_limit` of `bpf/cgroup/cgroup.h`. */
+export const OwnCgroupLimit = {
+  OWN_CGROUP_NAMES_MAX: 32,
+  OWN_CGROUP_NAME_SIZE: 256,
+} as const;
+export type OwnCgroupLimit = typeof OwnCgroupLimit[keyof typeof OwnCgroupLimit];
+
+/** Size of `struct own_cgroup` in bytes. */
+export const OWN_CGROUP_SIZE = 32;
+
+/** Offsets in `struct own_cgroup`, bytes. */
+export const OwnCgroupOffset = {
+  id: 0,
+  leaderStartNs: 8,
+  tgid: 16,
+  level: 20,
+  hierarchy: 24,
+} as const;
+
+/** `struct own_cgroup` of `bpf/cgroup/cgroup.h`. */
+export interface OwnCgroup {
+  readonly id: bigint;
+  readonly leaderStartNs: bigint;
+  readonly tgid: number;
+  readonly level: number;
+  readonly hierarchy: number;
+}
+
+/** Reads a `struct own_cgroup` that starts at byte `at`. */
+export function readOwnCgroup(view: DataView, at: number): OwnCgroup {
+  return {
+    id: view.getBigUint64(at + 0, true),
+    leaderStartNs: view.getBigUint64(at + 8, true),
+    tgid: view.getUint32(at + 16, true),
+    level: view.getUint32(at + 20, true),
+    hierarchy: view.getUint32(at + 24, true),
+  };
+}
