@@ -231,9 +231,13 @@ function ownPath(text: string, hierarchyId: number): string | undefined {
   return path?.replace(/ \(deleted\)$/, "");
 }
 
+const NO_LEAF = { isLeaf: false, isContainer: false };
+
 /** Whose workload a path is, in the words of the kernel's map. */
 export function trackPath(path: string): CgroupTracking {
-  const { kind, level, unit } = recognisePath(path);
+  const { kind, level, unit, isRecognised } = recognisePath(path);
+  // It may be a container of a namespace of containerd that is not known yet.
+  if (!isRecognised) return { level: path.split("/").length - 1, ...NO_LEAF };
   const isContainer = kind === "container" || kind === "machine";
   // The manager of a user's units holds units, and a pod containers: those are workloads.
   const isUnit = (kind === "service" && unit?.template !== "user@.service") ||

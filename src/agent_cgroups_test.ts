@@ -251,6 +251,7 @@ Deno.test("trackPath() makes units and containers leaves, what holds them not", 
   assert.equal(words("/user.slice/user-1000.slice/user@1000.service"), "3");
   assert.equal(words("/user.slice/user-1000.slice/session-2.scope"), "3 leaf");
   assert.equal(words(pod), "2");
+  assert.equal(words("/blue/job-1"), "2", "whoever owns it, it is not the root's");
   assert.equal(words(`${pod}/cri-containerd-${CONTAINER_ID}.scope/x`), "3 container");
   assert.equal(
     words(`/docker/${CONTAINER_ID}/docker/${CONTAINER_ID.replace("a", "0")}`),
