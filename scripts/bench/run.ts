@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: measures the built executable against the targets of issue 2.
+ * `deno task bench`: measures the built executable against its targets.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { openWorkspace } from "../build/workspace.ts";
 import { type Bench, type BenchContext, BenchError } from "./bench.ts";
 import { captureBench } from "./capture_bench.ts";
 import { guestBench } from "./guest_bench.ts";
+import { identityBench } from "./identity_bench.ts";
 import { latencyBench } from "./latency_bench.ts";
 import { readMachine } from "./machine.ts";
 import type { Measurement, Skipped } from "./measurement.ts";
@@ -22,6 +23,7 @@ import { stormBench } from "./storm_bench.ts";
 const BENCHES: readonly Bench[] = [
   captureBench,
   stormBench,
+  identityBench,
   guestBench,
   memoryBench,
   latencyBench,
