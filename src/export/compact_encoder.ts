@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AgentEvent, ProcessEvent, Text } from "../events/mod.ts";
+import type { AgentEvent, Process, ProcessEvent, Text } from "../events/mod.ts";
 import {
   amendWords,
   cgroupWords,
@@ -18,6 +18,7 @@ import { fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
 import { hostUserName, type UserNaming } from "./user_names.ts";
+import { workloadWords } from "./workload_words.ts";
 
 export interface CompactEncoderOptions extends UserNaming {
   /** With ANSI colours; `wantsColour()` knows when. */
@@ -40,7 +41,7 @@ const ARGUMENTS_LENGTH_MAX = 2048;
 const PID_COLUMNS = 7;
 const USER_COLUMNS = 8;
 
-/** `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID]`. */
+/** `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID] (MARKS) in WORKLOAD`. */
 export class CompactEncoder implements LineEncoder {
   readonly header = "";
   readonly #options: CompactEncoderOptions;
@@ -67,7 +68,7 @@ export class CompactEncoder implements LineEncoder {
     const user = fitToColumns(terminalString(name), USER_COLUMNS);
     const binary = terminalText(process.binary) + exeWords(process);
     const start = `${time} ${this.#paint(wordColour(event), word)} ${pid} ${user} ${binary}`;
-    return `${start}${this.#rest(event)}${this.#marks(event)}\n`;
+    return `${start}${this.#rest(event)}${this.#marks(event)}${this.#workload(process)}\n`;
   }
 
   #rest(event: ProcessEvent): string {
@@ -89,6 +90,11 @@ export class CompactEncoder implements LineEncoder {
   #marks(event: ProcessEvent): string {
     if (event.marks.length === 0) return "";
     return " " + this.#paint(YELLOW, `(${event.marks.join(", ")})`);
+  }
+
+  #workload({ workload }: Process): string {
+    const words = workloadWords(workload);
+    return words === "" ? "" : " " + this.#paint(DIM, `in ${words}`);
   }
 
   #paint(colour: string, text: string): string {

@@ -4,6 +4,8 @@ import {
   randomEvent,
   ROOT_CREDENTIALS,
   SAMPLE_TIME_NS,
+  SAMPLE_WORKLOAD,
+  sampleAmend,
   sampleExec,
   sampleExit,
   sampleFork,
@@ -12,7 +14,16 @@ import {
   toReference,
   toText,
 } from "../../tests/support/sample_events.ts";
+import {
+  PENDING_WEB,
+  POD_WEB,
+  SESSION,
+  SSH,
+  WEB,
+  WEB_ID,
+} from "../../tests/support/sample_workloads.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import type { Workload } from "../events/mod.ts";
 import { CompactEncoder, wantsColour } from "./compact_encoder.ts";
 import { TableEncoder } from "./table_encoder.ts";
 import { columnsOf } from "./terminal_columns.ts";
@@ -45,6 +56,53 @@ Deno.test("CompactEncoder.encode() tells how a process ended and how long it ran
     compact.encode(sampleExit(process, { signal: "SIGSEGV", coreDumped: true })),
     `${start} SIGSEGV, core dumped after 12.3 ms\n`,
   );
+});
+
+Deno.test("CompactEncoder.encode() ends with the workload, of exits too", () => {
+  const unknown = { kind: "host", name: "unknown", id: "unknown", source: "none" } as const;
+  const cases: [Workload, string][] = [
+    [WEB, " in container web"],
+    [PENDING_WEB, " in container a1b2c3d4e5f6"],
+    [POD_WEB, " in pod prod/web-7d9f/nginx"],
+    [{ ...POD_WEB, kind: "pod", name: "prod/web-7d9f" }, " in pod prod/web-7d9f"],
+    [{ ...WEB, kind: "machine", name: "deb12" }, " in machine deb12"],
+    [SSH, " in ssh.service"],
+    [SESSION, " in session 3"],
+    [{ ...SSH, reason: "entered_from_outside" }, " in ssh.service"],
+    [SAMPLE_WORKLOAD, ""],
+    [{ ...unknown, reason: "cgroups_not_followed" }, ""],
+    [{ ...unknown, reason: "zero_cgroup_id" }, " in unknown"],
+    [{ ...WEB, name: "\x1b[31m\u202e" }, " in container \\x1b[31m\\u{202e}"],
+  ];
+  for (const [workload, end] of cases) {
+    const process = sampleProcess({ workload });
+    const exec = compact.encode(sampleExec(process, { marks: ["late"] }));
+    assert.ok(exec.endsWith(`-l "/tmp/a b" (late)${end}\n`), exec);
+    const exit = compact.encode(sampleExit(process));
+    assert.ok(exit.endsWith(`after 12.3 ms${end}\n`), exit);
+  }
+});
+
+Deno.test("CompactEncoder.encode() tells what an amendment says", () => {
+  assert.equal(
+    compact.encode(sampleAmend(WEB)),
+    `23:59:59.000 name container web (id ${WEB_ID})\n`,
+  );
+});
+
+Deno.test("TableEncoder.encode() has room for a container's short id in 80 columns", () => {
+  const narrow = new TableEncoder({ ...NAMES, columns: 80, utc: true });
+  assert.deepEqual([
+    narrow.header,
+    narrow.encode(sampleExec(sampleProcess({ workload: PENDING_WEB }))),
+    narrow.encode(sampleExec(sampleProcess({ workload: SESSION }))),
+    narrow.encode(sampleExit(sampleProcess())),
+  ], [
+    "TIME         EVENT     PID USER     BINARY        WORKLOAD     DETAIL\n",
+    '23:59:59.000 exec     4242 root     /usr/bin/ls   a1b2c3d4e5f6 -l "/tmp/a b"\n',
+    '23:59:59.000 exec     4242 root     /usr/bin/ls   session 3    -l "/tmp/a b"\n',
+    "23:59:59.000 exit     4242 root     /usr/bin/ls   -            status 0 after 1…\n",
+  ]);
 });
 
 Deno.test("CompactEncoder.encode() says what was lost, where and why", () => {
@@ -87,10 +145,12 @@ Deno.test("CompactEncoder.encode() colours with SGR sequences only, and only whe
   const colour = new CompactEncoder({ ...NAMES, colour: true, utc: true });
   const gap = colour.encode(sampleGap());
   assert.ok(gap.includes("\x1b[1;97;41mGAP! "), gap);
-  const exec = colour.encode(sampleExec(sampleProcess()));
+  const event = sampleExec(sampleProcess({ workload: WEB }));
+  const exec = colour.encode(event);
+  assert.ok(exec.endsWith("\x1b[2min container web\x1b[0m\n"), exec);
   assert.equal(
     exec.split("\x1b").map((part) => part.replace(/^\[[0-9;]*m/, "")).join(""),
-    compact.encode(sampleExec(sampleProcess())),
+    compact.encode(event),
   );
 });
 
@@ -120,17 +180,18 @@ Deno.test("TableEncoder.encode() keeps columns under the header and cuts at the 
   });
   const lines = [
     table.header,
-    table.encode(sampleExec(sampleProcess(), { parent: toReference(shell) })),
+    table.encode(sampleExec(sampleProcess({ workload: WEB }), { parent: toReference(shell) })),
     table.encode(sampleExec(long)),
-    table.encode(sampleExit(sampleProcess())),
+    table.encode(sampleExit(sampleProcess({ workload: POD_WEB }))),
     table.encode(sampleGap({ cpu: 1 })),
   ];
   assert.deepEqual(lines, [
-    "TIME         EVENT     PID    PPID USER     BINARY                 DETAIL\n",
-    '23:59:59.000 exec     4242      99 root     /usr/bin/ls            -l "/tmp/a b"\n',
-    "23:59:59.000 exec  4194304       - root     /opt/longlonglonglong… " +
-    `${"y".repeat(32)}…\n`,
-    "23:59:59.000 exit     4242       - root     /usr/bin/ls            status 0 after 12.3 ms\n",
+    "TIME         EVENT     PID    PPID USER     BINARY            WORKLOAD        DETAIL\n",
+    '23:59:59.000 exec     4242      99 root     /usr/bin/ls       web             -l "/tmp/a b"\n',
+    "23:59:59.000 exec  4194304       - root     /opt/longlonglon… -               " +
+    `${"y".repeat(21)}…\n`,
+    "23:59:59.000 exit     4242       - root     /usr/bin/ls       prod/web-7d9f/… " +
+    "status 0 after 12.3 ms\n",
     "23:59:59.000 GAP!  3 records lost on CPU 1: the ring of the kernel was full (within 1.5 ms)\n",
   ]);
 });

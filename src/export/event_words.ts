@@ -14,6 +14,7 @@ import type {
 } from "../events/mod.ts";
 import { terminalString, terminalText } from "./terminal_text.ts";
 import { formatSpan } from "./timestamp.ts";
+import { workloadWords } from "./workload_words.ts";
 
 /** Four letters, so that lines stand under each other. */
 export function eventWord(event: AgentEvent): string {
@@ -81,8 +82,8 @@ function absenceWords({ count, firstTimeNs, lastTimeNs, cause }: GapEvent): stri
 }
 
 /** `container web (id 0123456789ab)`: what is known by now of an earlier event's workload. */
-export function amendWords({ workload: { kind, name, id } }: AmendEvent): string {
-  return `${kind} ${terminalString(name)} (id ${terminalString(id)})`;
+export function amendWords({ workload }: AmendEvent): string {
+  return `${workloadWords(workload) || workload.kind} (id ${terminalString(workload.id)})`;
 }
 
 /** `/a/b (id 42) by mkdir[17]`. */

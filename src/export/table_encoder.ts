@@ -18,6 +18,7 @@ import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
 import { hostUserName, type UserNaming } from "./user_names.ts";
+import { workloadCell } from "./workload_words.ts";
 
 export interface TableEncoderOptions extends UserNaming {
   /** Columns of the terminal; lines are cut there. Below 80 they are as for 80. */
@@ -27,29 +28,55 @@ export interface TableEncoderOptions extends UserNaming {
 }
 
 const COLUMNS_MIN = 80;
+/** Narrower tables have no PPID, so that a short container id fits under WORKLOAD. */
+const PARENT_COLUMNS_MIN = 100;
+/** `HH:MM:SS.mmm`. */
 const TIME_COLUMNS = 12;
 const EVENT_COLUMNS = 5;
 /** pid_max is at most 2^22. */
 const PID_COLUMNS = 7;
 const USER_COLUMNS = 8;
-/** Share of BINARY in what the columns before it leave. */
-const BINARY_SHARE = 0.4;
+/** Shares of BINARY and WORKLOAD in what the columns before leave. */
+const BINARY_SHARE = 0.33;
+const WORKLOAD_SHARE = 0.29;
 
-/** TIME EVENT PID PPID USER BINARY DETAIL; the header comes once. */
+/** What stands in a row. */
+interface Cells {
+  readonly time: string;
+  readonly word: string;
+  readonly pid: string;
+  readonly parentPid: string;
+  readonly user: string;
+  readonly binary: string;
+  readonly workload: string;
+  readonly detail: string;
+}
+
+/** TIME EVENT PID PPID USER BINARY WORKLOAD DETAIL; the header comes once. */
 export class TableEncoder implements LineEncoder {
   readonly header: string;
   readonly #options: TableEncoderOptions;
   readonly #times: TimeOfDayFormat;
   readonly #columns: number;
+  readonly #withParent: boolean;
   readonly #binaryColumns: number;
+  readonly #workloadColumns: number;
 
   constructor(options: TableEncoderOptions) {
     this.#options = options;
     this.#times = new TimeOfDayFormat(options.utc ?? false);
     this.#columns = Math.max(COLUMNS_MIN, options.columns);
-    const before = TIME_COLUMNS + EVENT_COLUMNS + 2 * PID_COLUMNS + USER_COLUMNS + 5;
-    this.#binaryColumns = Math.floor((this.#columns - before - 1) * BINARY_SHARE);
-    this.header = this.#line(["TIME", "EVENT", "PID", "PPID", "USER", "BINARY", "DETAIL"]);
+    this.#withParent = this.#columns >= PARENT_COLUMNS_MIN;
+    const pids = this.#withParent ? 2 * (PID_COLUMNS + 1) : PID_COLUMNS + 1;
+    const before = TIME_COLUMNS + 1 + EVENT_COLUMNS + 1 + pids + USER_COLUMNS + 1;
+    // Two spaces stand between the last three.
+    const left = this.#columns - before - 2;
+    this.#binaryColumns = Math.floor(left * BINARY_SHARE);
+    this.#workloadColumns = Math.floor(left * WORKLOAD_SHARE);
+    this.header = this.#line({
+      ...{ time: "TIME", word: "EVENT", pid: "PID", parentPid: "PPID", user: "USER" },
+      ...{ binary: "BINARY", workload: "WORKLOAD", detail: "DETAIL" },
+    });
   }
 
   encode(event: AgentEvent): string {
@@ -61,29 +88,29 @@ export class TableEncoder implements LineEncoder {
       return cutToColumns(start + words, this.#columns) + "\n";
     }
     const process = event.subject.process;
-    return this.#line([
+    const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
+    return this.#line({
       time,
       word,
-      String(process.tgid),
-      event.parent === undefined ? "-" : String(event.parent.process.tgid),
-      terminalString(
-        hostUserName(process, this.#options) ?? String(process.credentials.euid),
-      ),
-      terminalText(process.binary),
-      detail(event),
-    ]);
+      pid: String(process.tgid),
+      parentPid: event.parent === undefined ? "-" : String(event.parent.process.tgid),
+      user: terminalString(name),
+      binary: terminalText(process.binary),
+      workload: workloadCell(process.workload),
+      detail: detail(event),
+    });
   }
 
-  #line(cells: readonly [string, string, string, string, string, string, string]): string {
-    const [time, word, pid, parentPid, user, binary, rest] = cells;
+  #line(cells: Cells): string {
     const line = [
-      fitToColumns(time, TIME_COLUMNS),
-      fitToColumns(word, EVENT_COLUMNS),
-      fitToColumns(pid, PID_COLUMNS, true),
-      fitToColumns(parentPid, PID_COLUMNS, true),
-      fitToColumns(user, USER_COLUMNS),
-      fitToColumns(binary, this.#binaryColumns),
-      rest,
+      fitToColumns(cells.time, TIME_COLUMNS),
+      fitToColumns(cells.word, EVENT_COLUMNS),
+      fitToColumns(cells.pid, PID_COLUMNS, true),
+      ...(this.#withParent ? [fitToColumns(cells.parentPid, PID_COLUMNS, true)] : []),
+      fitToColumns(cells.user, USER_COLUMNS),
+      fitToColumns(cells.binary, this.#binaryColumns),
+      fitToColumns(cells.workload, this.#workloadColumns),
+      cells.detail,
     ].join(" ");
     return cutToColumns(line, this.#columns).trimEnd() + "\n";
   }
