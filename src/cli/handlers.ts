@@ -13,6 +13,8 @@ import type { Terminal } from "./terminal.ts";
 export interface Handlers {
   run(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  cgroups(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  workloads(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   doctor(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   install(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;

@@ -12,7 +12,7 @@ import { nodeNameOf } from "./node_name.ts";
 import { formatTable, formatTree } from "./process_list.ts";
 import { loadSettings } from "./settings.ts";
 import type { TypedSettings } from "./table_options.ts";
-import { type Terminal, wantsColor } from "./terminal.ts";
+import { type Terminal, textLook } from "./terminal.ts";
 
 /** No process has the asked pid. */
 export class NoSuchProcessError extends Error {
@@ -65,13 +65,7 @@ function formatProcesses(
     );
     return lines.join("");
   }
-  const { isStdoutTerminal, environment } = terminal;
-  const look = {
-    naming,
-    color: wantsColor(config.color, isStdoutTerminal, environment),
-    // A file or a pipe gets whole lines.
-    ...(isStdoutTerminal ? { columns: terminal.columns() } : {}),
-  };
+  const look = { naming, ...textLook(config.color, terminal) };
   return config.listFormat === "tree" ? formatTree(roots, look) : formatTable(roots, look);
 }
 

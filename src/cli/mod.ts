@@ -17,6 +17,10 @@ const HANDLERS: Handlers = {
   run: async (typed, terminal) => (await import("./run_session.ts")).runAgent(typed, terminal),
   ps: async (typed, terminal) =>
     (await import("./list_processes.ts")).listProcesses(typed, terminal),
+  cgroups: async (typed, terminal) =>
+    (await import("./list_cgroups.ts")).listCgroups(typed, terminal),
+  workloads: async (typed, terminal) =>
+    (await import("./list_workloads.ts")).listWorkloads(typed, terminal),
   version: async (typed, terminal) =>
     (await import("./show_version.ts")).showVersion(typed, terminal),
   doctor: async (typed, terminal) =>

@@ -5,7 +5,6 @@
  */
 import type { Process } from "../events/mod.ts";
 import {
-  cutToColumns,
   fitToColumns,
   hostUserName,
   terminalArguments,
@@ -13,97 +12,56 @@ import {
   type UserNaming,
 } from "../export/mod.ts";
 import type { ProcessTree } from "../host.ts";
+import { formatList, type TextColumn, type TextLook, treeRows } from "./text_list.ts";
 
-/** How lists look. */
-export interface ListLook {
+/** How lists of processes look. */
+export interface ListLook extends TextLook {
   readonly naming: UserNaming;
-  readonly color: boolean;
-  /** Lines are cut here; uncut without it. */
-  readonly columns?: number;
 }
 
-const DIM = "\x1b[2m";
-const RESET = "\x1b[0m";
 /** pid_max is at most 2^22. */
 const PID_COLUMNS = 7;
 const USER_COLUMNS = 8;
-/** Deeper processes stand below each other: chains of thousands exist, screens that wide do not. */
-const INDENT_MAX = 192;
-
-/** A node and the text that draws the tree before it. */
-interface Row {
-  readonly tree: ProcessTree;
-  readonly branch: string;
-}
 
 /** PID, USER, EXEC_ID, then the commands as a tree. */
 export function formatTree(roots: readonly ProcessTree[], look: ListLook): string {
   const rows = treeRows(roots);
-  const idColumns = execIdColumns(rows);
-  const lines = rows.map(({ tree: { process }, branch }) => ({
-    before: [
-      pidText(process.tgid),
-      userText(process, look),
-      process.execId.padEnd(idColumns),
+  const processes = rows.map(({ node }) => node.process);
+  return formatList({
+    columns: [
+      pidColumn("PID", processes.map(({ tgid }) => tgid)),
+      userColumn(processes, look),
+      { title: "EXEC_ID", cells: processes.map(({ execId }) => execId) },
     ],
-    after: branch + commandText(process),
-  }));
-  return joinLines(["PID".padStart(PID_COLUMNS), fit("USER"), "EXEC_ID".padEnd(idColumns)], {
     title: "COMMAND",
-    lines,
-    look,
-  });
+    texts: rows.map(({ node: { process }, branch }) => branch + commandText(process)),
+  }, look);
 }
 
 /** One line per process with its parent's pid and start time, by pid. */
 export function formatTable(roots: readonly ProcessTree[], look: ListLook): string {
-  const rows = treeRows(roots);
-  const idColumns = execIdColumns(rows);
-  const pids = new Map(rows.map(({ tree: { process } }) => [process.execId, process.tgid]));
-  const lines = rows.map(({ tree: { process } }) => process)
-    .sort((a, b) => a.tgid - b.tgid)
-    .map((process) => ({
-      before: [
-        pidText(process.tgid),
-        pidText(pids.get(process.parentExecId)),
-        userText(process, look),
-        startText(process.startTimeNs),
-        process.execId.padEnd(idColumns),
-      ],
-      after: commandText(process),
-    }));
-  const titles = [
-    "PID".padStart(PID_COLUMNS),
-    "PPID".padStart(PID_COLUMNS),
-    fit("USER"),
-    "START".padEnd(START_COLUMNS),
-    "EXEC_ID".padEnd(idColumns),
-  ];
-  return joinLines(titles, { title: "COMMAND", lines, look });
+  const processes = treeRows(roots).map(({ node }) => node.process)
+    .sort((a, b) => a.tgid - b.tgid);
+  const pids = new Map(processes.map(({ execId, tgid }) => [execId, tgid]));
+  return formatList({
+    columns: [
+      pidColumn("PID", processes.map(({ tgid }) => tgid)),
+      pidColumn("PPID", processes.map(({ parentExecId }) => pids.get(parentExecId))),
+      userColumn(processes, look),
+      { title: "START", cells: processes.map(({ startTimeNs }) => startText(startTimeNs)) },
+      { title: "EXEC_ID", cells: processes.map(({ execId }) => execId) },
+    ],
+    title: "COMMAND",
+    texts: processes.map(commandText),
+  }, look);
 }
 
-/** Rows parents first, each with its branch. Without recursion: chains may be very long. */
-function treeRows(roots: readonly ProcessTree[]): Row[] {
-  const rows: Row[] = [];
-  const waiting = roots.toReversed().map((tree) => ({ tree, branch: "", indent: "" }));
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { tree, branch, indent } = next;
-    rows.push({ tree, branch });
-    const last = tree.children.length - 1;
-    for (let at = last; at >= 0; at--) {
-      const isDrawn = indent.length < INDENT_MAX;
-      waiting.push({
-        tree: tree.children[at]!,
-        branch: indent + (at === last ? "└─ " : "├─ "),
-        indent: isDrawn ? indent + (at === last ? "   " : "│  ") : indent,
-      });
-    }
-  }
-  return rows;
+function pidColumn(title: string, pids: readonly (number | undefined)[]): TextColumn {
+  return { title: title.padStart(PID_COLUMNS), cells: pids.map(pidText), isNumber: true };
 }
 
-function execIdColumns(rows: readonly Row[]): number {
-  return rows.reduce((most, { tree }) => Math.max(most, tree.process.execId.length), 7);
+function userColumn(processes: readonly Process[], look: ListLook): TextColumn {
+  return { title: fit("USER"), cells: processes.map((process) => userText(process, look)) };
 }
 
 function pidText(pid: number | undefined): string {
@@ -129,32 +87,12 @@ function commandText(process: Process): string {
   return words === "" ? binary : `${binary} ${words}`;
 }
 
-/** "2026-11-21 00:38:09" of the local time zone. */
-const START_COLUMNS = 19;
 const NS_PER_MS = 1_000_000n;
 
+/** "2026-11-21 00:38:09" of the local time zone. */
 function startText(timeNs: bigint): string {
   const date = new Date(Number(timeNs / NS_PER_MS));
   const two = (value: number) => String(value).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-}
-
-interface List {
-  readonly title: string;
-  readonly lines: readonly { readonly before: readonly string[]; readonly after: string }[];
-  readonly look: ListLook;
-}
-
-function joinLines(titles: readonly string[], { title, lines, look }: List): string {
-  const { color, columns } = look;
-  const cut = (text: string) => columns === undefined ? text : cutToColumns(text, columns);
-  const paint = (text: string) => color ? `${DIM}${text}${RESET}` : text;
-  const texts = lines.map(({ before, after }) => {
-    const start = `${before.join(" ")} `;
-    // Cut first: an escape sequence takes no column.
-    const line = cut(start + after);
-    return color ? paint(line.slice(0, start.length)) + line.slice(start.length) : line;
-  });
-  return `${[paint(cut(`${titles.join(" ")} ${title}`)), ...texts].join("\n")}\n`;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { Command, CommanderError, type Help } from "commander";
+import { addCgroupsCommand } from "./cgroups.ts";
 import { addCompletionCommand } from "./completion.ts";
 import { UsageError } from "./error_report.ts";
 import { EXIT_CODE_TEXTS, type ExitCode } from "./exit_codes.ts";
@@ -14,6 +15,7 @@ import { addPsCommand } from "./ps.ts";
 import { addRunCommand } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
 import { addVersionCommand } from "./version.ts";
+import { addWorkloadsCommand } from "./workloads.ts";
 
 /** Columns of the left side of the help; longer terms stand on a line of their own. */
 const TERM_WIDTH_MAX = 26;
@@ -26,6 +28,7 @@ Examples:
   shrike run -o json --duration 10s    ten seconds of JSON lines
   shrike run --filter uid=0            only what root runs
   shrike ps --pid 1                    the process tree as the agent knows it
+  shrike workloads --kind container    the containers, with names and images
 `;
 
 /** The whole tree. */
@@ -55,6 +58,8 @@ export function createProgram(terminal: Terminal, dispatch: Dispatch): Command {
     .addHelpText("after", `${EXAMPLES}\n${exitCodesHelp()}`);
   addRunCommand(program, terminal, dispatch);
   addPsCommand(program, terminal, dispatch);
+  addCgroupsCommand(program, terminal, dispatch);
+  addWorkloadsCommand(program, terminal, dispatch);
   addDoctorCommand(program, terminal, dispatch);
   addInstallCommands(program, terminal, dispatch);
   addVersionCommand(program, terminal, dispatch);
@@ -88,7 +93,8 @@ export async function runProgram(
         "name one of the commands above",
       );
     }
-    throw usageError(error, args);
+    const command = program.commands.find((command) => command.name() === args[0])?.name();
+    throw usageError(error, command);
   }
   return exitCode;
 }
@@ -112,14 +118,11 @@ function formatItem(term: string, termWidth: number, description: string, help: 
   return term.length > termWidth ? `${indent}${term}${below}${text}` : `${left}${text}`;
 }
 
-const COMMANDS = ["run", "ps", "doctor", "install", "uninstall", "version", "completion"];
-
 /** Commander's "error: unknown option '--x'\n(Did you mean --y?)" in our form. */
-function usageError(error: CommanderError, args: readonly string[]): UsageError {
+function usageError(error: CommanderError, command: string | undefined): UsageError {
   const [text = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const state = text.replace(/\.$/, "").replaceAll("'", '"');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? "")?.[1];
-  const command = COMMANDS.find((name) => name === args[0]);
   const help = command === undefined ? "shrike --help" : `shrike ${command} --help`;
   return new UsageError(
     `Cannot read the command line: ${state}`,

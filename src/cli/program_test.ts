@@ -44,6 +44,8 @@ async function type(
   const exitCode = await runCli(args, terminal, {
     run: record("run"),
     ps: record("ps"),
+    cgroups: record("cgroups"),
+    workloads: record("workloads"),
     version: record("version"),
     doctor: record("doctor"),
     install: record("install"),
@@ -84,6 +86,18 @@ Deno.test("runCli() takes a written-out switch", async () => {
   });
 });
 
+Deno.test("runCli() takes kinds and sockets as often as they are typed", async () => {
+  const { calls } = await type(
+    "workloads --kind pod --kind host --runtime-socket cri:/a --runtime-socket docker:/b --empty",
+  );
+  assert.equal(calls[0]!.command, "workloads");
+  assert.deepEqual(Object.fromEntries(calls[0]!.typed!.flags), {
+    kinds: ["pod", "host"],
+    runtimeSockets: ["cri:/a", "docker:/b"],
+    withEmpty: ["true"],
+  });
+});
+
 Deno.test("runCli() suggests the nearest command, option and shell", async () => {
   const cases = [
     ["rnu", 'unknown command "rnu"', "did you mean run?"],
@@ -91,6 +105,8 @@ Deno.test("runCli() suggests the nearest command, option and shell", async () =>
     ["completion bsh", 'Cannot complete for "bsh"', "did you mean bash?"],
     ["run --pid", 'option "-p, --pid <n>" argument missing', "see shrike run --help"],
     ["ps extra", 'too many arguments for "ps"', "see shrike ps --help"],
+    ["workloads --knd pod", 'unknown option "--knd"', "did you mean --kind?"],
+    ["cgroups extra", 'too many arguments for "cgroups"', "see shrike cgroups --help"],
     ["completion", 'missing required argument "shell"', "see shrike completion --help"],
   ] as const;
   for (const [line, text, hint] of cases) {
@@ -113,7 +129,8 @@ Deno.test("runCli() shows the help and fails when no command is given", async ()
 });
 
 Deno.test("runCli() helps on every command, within the terminal's width", async () => {
-  for (const line of ["--help", "help run", "run --help", "ps -h", "version -h", "completion -h"]) {
+  const commands = ["cgroups -h", "workloads -h", "version -h", "completion -h"];
+  for (const line of ["--help", "help run", "run --help", "ps -h", ...commands]) {
     for (const columns of [60, 140]) {
       const { exitCode, out, error, calls } = await type(line, { columns });
       assert.equal(exitCode, ExitCode.ok, line);

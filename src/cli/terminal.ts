@@ -4,6 +4,7 @@
  * @module
  */
 import { writeSync } from "node:fs";
+import type { TextLook } from "./text_list.ts";
 
 /** Where a command reads its surroundings and writes. */
 export interface Terminal {
@@ -95,6 +96,15 @@ export function wantsColor(
 ): boolean {
   if (setting !== "auto") return setting === "always";
   return isTerminal && !environment["NO_COLOR"] && environment["TERM"] !== "dumb";
+}
+
+/** How lists look on stdout; a file or a pipe gets whole lines. */
+export function textLook(
+  setting: "auto" | "always" | "never",
+  { isStdoutTerminal, environment, columns }: Terminal,
+): TextLook {
+  const color = wantsColor(setting, isStdoutTerminal, environment);
+  return isStdoutTerminal ? { color, columns: columns() } : { color };
 }
 
 /** Without a terminal, or with one that does not say its size (a serial line). */

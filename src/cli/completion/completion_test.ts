@@ -50,7 +50,10 @@ Deno.test("bashScript() completes commands, flags, values and words", () => {
   const cases: [string[], string[]][] = [
     [
       ["shrike", ""],
-      ["run", "ps", "doctor", "install", "uninstall", "version", "completion", "help"],
+      [
+        ...["run", "ps", "cgroups", "workloads", "doctor", "install", "uninstall", "version"],
+        ...["completion", "help"],
+      ],
     ],
     [["shrike", "uninstall", "--p"], ["--prefix", "--purge"]],
     [["shrike", "r"], ["run"]],
@@ -64,6 +67,7 @@ Deno.test("bashScript() completes commands, flags, values and words", () => {
     [["shrike", "run", "--existing", "--max"], ["--max-events"]],
     [["shrike", "ps", "-o", "t"], ["tree", "table"]],
     [["shrike", "run", "--pid", ""], []],
+    [["shrike", "workloads", "--kind", "c"], ["container"]],
     [["shrike", "completion", "f"], ["fish"]],
     [["shrike", "help", "ve"], ["version"]],
   ];
