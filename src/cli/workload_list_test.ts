@@ -6,10 +6,10 @@ const ID = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 const IN_POD: Workload = {
   kind: "container",
-  name: "shop/cart-0/web",
+  name: "shop/db/web",
   id: ID,
   container: { runtime: "containerd", id: ID, image: { name: "nginx:1" } },
-  pod: { uid: "u-1", namespace: "shop", name: "cart-0", containerName: "web" },
+  pod: { uid: "u-1", namespace: "shop", name: "db", containerName: "web" },
   source: "runtime",
 };
 const SERVICE: Workload = {
@@ -49,12 +49,12 @@ Deno.test("formatWorkloadTable() has a row each, with how it is known", () => {
     listed(SESSION),
   ];
   assert.deepEqual(formatWorkloadTable(workloads, { color: false }).trimEnd().split("\n"), [
-    "KIND      NAME            ID           IMAGE   POD/UNIT        PROCS CGROUPS SOURCE",
-    "container shop/cart-0/web a1b2c3d4e5f6 nginx:1 shop/cart-0         2       2 runtime",
-    "container a1b2c3d4e5f6    a1b2c3d4e5f6 -       -                   1       1 path (no_runtime)",
-    "host      host            -            -       -                 130       1 path",
-    "service   ssh.service     -            -       -                   1       1 path",
-    "session   4               -            -       session-4.scope     1       1 path",
+    "KIND      NAME         ID           IMAGE   POD/UNIT        PROCS CGROUPS SOURCE",
+    "container shop/db/web  a1b2c3d4e5f6 nginx:1 shop/db             2       2 runtime",
+    "container a1b2c3d4e5f6 a1b2c3d4e5f6 -       -                   1       1 path (no_runtime)",
+    "host      host         -            -       -                 130       1 path",
+    "service   ssh.service  -            -       -                   1       1 path",
+    "session   4            -            -       session-4.scope     1       1 path",
   ]);
 });
 
