@@ -281,6 +281,21 @@ int BPF_PROG(on_cgrp_release, struct cgroup *cgroup, const char *path) {
     return 0;
 }
 
+/*
+ * cgroup_rename(cgroup, path): in cgroup1_rename(), after it. Only v1 can rename, and only within
+ * the parent. Whose workload it is by its new name, and what is below it, user space decides.
+ */
+SEC("tp_btf/cgroup_rename")
+int BPF_PROG(on_cgrp_rename, struct cgroup *cgroup, const char *path) {
+    if (!is_tracked(cgroup))
+        return 0;
+    struct cgroup_entry *entry = find_entry(cgroup);
+    if (entry)
+        bpf_probe_read_kernel_str(entry->name, sizeof(entry->name), name_of(cgroup));
+    report_change(ctx, CGROUP_RENAMED_RECORD, cgroup, path, (void *)bpf_get_current_task(), 0);
+    return 0;
+}
+
 /* The agent's own moves prove to it that it reads the right hierarchy. */
 static __always_inline bool is_agent(const struct task_struct *task) {
     struct pid_place place;

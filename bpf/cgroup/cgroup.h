@@ -14,6 +14,7 @@ enum cgroup_record_kind {
     CGROUP_REMOVED_RECORD = 0x0202,  /* rmdir: no task will ever enter it again */
     CGROUP_RELEASED_RECORD = 0x0203, /* the last reference is gone, maybe long after rmdir */
     CGROUP_ATTACHED_RECORD = 0x0204, /* a task was moved into it; only on request */
+    CGROUP_RENAMED_RECORD = 0x0205,  /* v1 only: path and name are the new ones */
 };
 EXPORT_ENUM(cgroup_record_kind);
 

@@ -96,9 +96,10 @@ export type CgroupEventType =
   | "cgroup_created"
   | "cgroup_removed"
   | "cgroup_released"
+  | "cgroup_renamed"
   | "cgroup_attached";
 
-/** A cgroup came, went or got a task; on request only. */
+/** A cgroup came, went, got another name or a task; on request only. */
 export interface CgroupEvent {
   readonly type: CgroupEventType;
   /** ns since the epoch. */

@@ -139,6 +139,14 @@ export interface CgroupReleased extends CgroupFactBase {
   readonly type: "cgroup_released";
 }
 
+/**
+ * It has another name, and so another path, as have all below it. Only v1 can do that, and only
+ * within the parent.
+ */
+export interface CgroupRenamed extends CgroupFactBase {
+  readonly type: "cgroup_renamed";
+}
+
 /** A task was moved into it; told on request, and always of the agent's own moves. */
 export interface CgroupAttached extends CgroupFactBase {
   readonly type: "cgroup_attached";
@@ -164,7 +172,12 @@ export interface CgroupFound {
 /** Facts about processes from records. */
 export type ProcessFact = ProcessForked | ProcessExecuted | ProcessExited;
 /** Facts about cgroups from records. */
-export type CgroupFact = CgroupCreated | CgroupRemoved | CgroupReleased | CgroupAttached;
+export type CgroupFact =
+  | CgroupCreated
+  | CgroupRemoved
+  | CgroupReleased
+  | CgroupRenamed
+  | CgroupAttached;
 /** Facts that a record of the kernel can make. */
 export type KernelFact = ProcessFact | CgroupFact;
 /** Everything that changes state. */

@@ -37,6 +37,7 @@ Deno.test("JsonEncoder.encode() agrees with the slow encoder about each kind of 
       "cgroup_created",
       "cgroup_removed",
       "cgroup_released",
+      "cgroup_renamed",
       "cgroup_attached",
     ] as const
   ) {

@@ -61,6 +61,7 @@ const EVENT_NAMES = new Map<string, AgentEvent["type"]>([
   ["cgroup_created", "cgroup_created"],
   ["cgroup_removed", "cgroup_removed"],
   ["cgroup_released", "cgroup_released"],
+  ["cgroup_renamed", "cgroup_renamed"],
   ["cgroup_attached", "cgroup_attached"],
 ]);
 

@@ -31,6 +31,8 @@ export function eventWord(event: AgentEvent): string {
       return "cg- ";
     case "cgroup_released":
       return "cg--";
+    case "cgroup_renamed":
+      return "cg~ ";
     case "cgroup_attached":
       return "cg<-";
     case "amend":

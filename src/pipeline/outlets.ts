@@ -30,6 +30,7 @@ export class Outlets {
       cgroup_created: counter("cgroup_created"),
       cgroup_removed: counter("cgroup_removed"),
       cgroup_released: counter("cgroup_released"),
+      cgroup_renamed: counter("cgroup_renamed"),
       cgroup_attached: counter("cgroup_attached"),
       amend: counter("amend"),
       gap: counter("gap"),

@@ -9,58 +9,9 @@
  * @module
  */
 import type { CgroupFact, CgroupFound, CgroupPlace } from "../events/mod.ts";
-import type { Counters } from "../telemetry/mod.ts";
 import { CgroupCounts } from "./cgroup_counts.ts";
-import {
-  CgroupEntry,
-  type CgroupFields,
-  type CgroupTracking,
-  type KnownCgroup,
-} from "./cgroup_entry.ts";
-
-/** What has become of a cgroup, told after it has. */
-export type CgroupChange =
-  /** It is known from now on. */
-  | "added"
-  /** Path, time of making or workload are known better. */
-  | "changed"
-  /** It is gone; late events may still come. */
-  | "removed"
-  /** It is not in the table any more. */
-  | "forgotten";
-
-/** A change. Must not change the table, nor throw. */
-export type CgroupListener = (change: CgroupChange, cgroup: KnownCgroup) => void;
-
-/** What the kernel's table has about a cgroup; its name may be cut. */
-export interface RecalledCgroup {
-  readonly parentId: bigint;
-  readonly trackingId: bigint;
-  readonly createdNs: bigint;
-  readonly level: number;
-  readonly isLeaf: boolean;
-  readonly isContainer: boolean;
-  /** Last part of the path; undefined when it was cut. */
-  readonly name: string | undefined;
-}
-
-/** What a table needs. */
-export interface CgroupTableOptions {
-  /** Number of the tracked hierarchy; facts about others are ignored. */
-  readonly hierarchy: number;
-  readonly counters: Counters;
-  /** Cgroups held at most. Default 16,384, as many as the kernel's table has. */
-  readonly entriesMax?: number;
-  /** How long a removed cgroup stays. Default 60,000 ms. */
-  readonly removalDelayMs?: number;
-  /** Whose workload a path is; without it the kernel's guess by the name counts. */
-  readonly track?: (path: string) => CgroupTracking;
-  /** Whether the directory with that id is there; without it nothing is looked for. */
-  readonly exists?: (path: string, id: bigint) => boolean;
-  /** Asks the kernel's table, when a record of a making was lost. */
-  readonly recall?: (id: bigint) => RecalledCgroup | undefined;
-  readonly onChange?: CgroupListener;
-}
+import { CgroupEntry, type CgroupFields, type KnownCgroup } from "./cgroup_entry.ts";
+import type { CgroupTableOptions } from "./cgroup_table_options.ts";
 
 const ENTRIES_MAX = 16_384;
 const REMOVAL_DELAY_MS = 60_000;
@@ -154,6 +105,8 @@ export class CgroupTable {
     switch (fact.type) {
       case "cgroup_created":
         return known === undefined ? this.#addMade(fact) : this.#adopt(known, fact);
+      case "cgroup_renamed":
+        return known === undefined ? this.#addMade(fact) : this.#rename(known, fact);
       case "cgroup_attached":
         return known ?? this.#addMade(fact);
       case "cgroup_removed":
@@ -193,6 +146,21 @@ export class CgroupTable {
       entry.pathSource = "kernel";
       // Parents come first, so they have been moved already.
       Object.assign(entry, this.#trackingOf(entry.path, entry, entry.parentId));
+      entry.renewPlace();
+      this.#options.onChange?.("changed", entry);
+    }
+  }
+
+  /** Reads all paths again, because `track` says something else of them by now. */
+  retrack(): void {
+    for (const entry of this.#entries.values()) {
+      const { path, trackingId, isLeaf, isContainer } = entry;
+      const told = path === undefined ? undefined : this.#trackingOf(path, entry, entry.parentId);
+      if (told === undefined) continue;
+      const isSame = told.trackingId === trackingId && told.isLeaf === isLeaf &&
+        told.isContainer === isContainer;
+      if (isSame) continue;
+      Object.assign(entry, told);
       entry.renewPlace();
       this.#options.onChange?.("changed", entry);
     }
@@ -257,6 +225,34 @@ export class CgroupTable {
     known.renewPlace();
     this.#options.onChange?.("changed", known);
     return known;
+  }
+
+  /** What is below it has another path too; what was removed from below it keeps the one it had. */
+  #rename(known: CgroupEntry, fact: CgroupFact): KnownCgroup | undefined {
+    const before = known.path;
+    const after = this.#pathOf(fact);
+    if (after === undefined || after === before) return undefined;
+    const below = Array.from(this.#entries.values()).filter((entry) =>
+      before !== undefined && entry.path?.startsWith(`${before}/`) === true &&
+      entry.state !== "removed" && this.#isBelow(entry, known.id)
+    );
+    for (const entry of [known, ...below]) {
+      entry.path = entry === known ? after : after + entry.path!.slice(before!.length);
+      entry.pathSource = "kernel";
+      Object.assign(entry, this.#trackingOf(entry.path, entry, entry.parentId));
+      entry.renewPlace();
+      this.#options.onChange?.("changed", entry);
+    }
+    return known;
+  }
+
+  #isBelow(entry: CgroupEntry, id: bigint): boolean {
+    let parentId = entry.parentId;
+    for (let i = 0; i < LEVEL_MAX && parentId !== 0n; i++) {
+      if (parentId === id) return true;
+      parentId = this.#entries.get(parentId)?.parentId ?? 0n;
+    }
+    return false;
   }
 
   #addMade(fact: CgroupFact): CgroupEntry | undefined {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type CgroupFact, type CgroupPlace } from "../events/mod.ts";
 import { Counters } from "../telemetry/mod.ts";
 import { cgroupFact, cgroupFound, type SampleCgroup } from "../../tests/support/sample_cgroups.ts";
-import { CgroupTable, type CgroupTableOptions } from "./cgroup_table.ts";
+import { CgroupTable } from "./cgroup_table.ts";
+import type { CgroupTableOptions } from "./cgroup_table_options.ts";
 
 const S = 1_000_000_000n;
 const ROOT: SampleCgroup = { id: 1n, path: "/" };
@@ -167,6 +168,70 @@ Deno.test("CgroupTable.rebase() moves what was found below the root that was hid
   assert.equal(before.path, "/web.service");
   assert.equal(place(10n, S).path, "/docker/box/web.service");
   assert.deepEqual(told.slice(3), ["changed 1 /docker/box", "changed 10 /docker/box/web.service"]);
+});
+
+/** Cgroups whose names end so are workloads of their own, with all below them. */
+function trackBySuffix(suffix: string) {
+  return (path: string) => {
+    const at = path.split("/").findIndex((part) => part.endsWith(suffix));
+    return { level: Math.max(at, 0), isLeaf: at > 0, isContainer: at > 0 };
+  };
+}
+
+Deno.test("CgroupTable gives a renamed cgroup and all below it new paths and workloads", () => {
+  const { table, told, apply, place } = bench({ track: trackBySuffix(".box") });
+  table.applyFound(cgroupFound(ROOT));
+  apply("cgroup_created", { id: 10n, path: "/new" }, S);
+  apply("cgroup_created", { id: 11n, path: "/new/a", parentId: 10n }, S);
+  apply("cgroup_created", { id: 12n, path: "/new/a/b", parentId: 11n }, S);
+  apply("cgroup_created", { id: 13n, path: "/new/gone", parentId: 10n }, S);
+  apply("cgroup_removed", { id: 13n, path: "/new/gone", parentId: 10n, createdNs: S }, S);
+  apply("cgroup_created", { id: 14n, path: "/newer" }, S);
+  const before = place(12n, 2n * S);
+  told.length = 0;
+  const renamed = { id: 10n, path: "/web.box", createdNs: S };
+  assert.equal(apply("cgroup_renamed", renamed, 3n * S)?.path, "/web.box");
+  assert.deepEqual(told, [
+    "changed 10 /web.box",
+    "changed 11 /web.box/a",
+    "changed 12 /web.box/a/b",
+  ]);
+  assert.deepEqual(
+    [10n, 11n, 12n, 14n].map((id) => [table.find(id)?.trackingId, table.find(id)?.isLeaf]),
+    [[10n, true], [10n, true], [10n, true], [1n, false]],
+  );
+  assert.equal(table.find(13n)?.path, "/new/gone", "what is gone keeps the path it had");
+  assert.deepEqual([before.path, before.trackingId], ["/new/a/b", 1n]);
+  assert.deepEqual(place(12n, 4n * S).path, "/web.box/a/b");
+  assert.equal(apply("cgroup_renamed", renamed, 5n * S), undefined, "nothing new");
+  apply("cgroup_renamed", { ...renamed, path: "/plain" }, 6n * S);
+  assert.deepEqual([10n, 11n].map((id) => table.find(id)?.trackingId), [1n, 1n]);
+});
+
+Deno.test("CgroupTable learns from its new name a cgroup that it did not know", () => {
+  const { table, told, apply } = bench();
+  apply("cgroup_renamed", { ...WEB, createdNs: 0n }, 5n * S);
+  assert.deepEqual(told, ["added 10 /web.service"]);
+  assert.equal(table.find(10n)?.state, "running");
+  apply("cgroup_renamed", { ...WEB, path: "/db.service", createdNs: 0n, hierarchy: 4 }, 6n * S);
+  assert.equal(table.find(10n)?.path, WEB.path, "of another hierarchy");
+});
+
+Deno.test("CgroupTable.retrack() reads all paths again and tells only what has changed", () => {
+  let suffix = ".none";
+  const { table, told, apply, place } = bench({ track: (path) => trackBySuffix(suffix)(path) });
+  table.applyFound(cgroupFound(ROOT));
+  apply("cgroup_created", { id: 10n, path: "/web.box" }, S);
+  apply("cgroup_created", { id: 11n, path: "/web.box/a", parentId: 10n }, S);
+  apply("cgroup_created", { id: 12n, path: "/plain" }, S);
+  assert.equal(place(11n, S).trackingId, 1n);
+  told.length = 0;
+  suffix = ".box";
+  table.retrack();
+  assert.deepEqual(told, ["changed 10 /web.box", "changed 11 /web.box/a"]);
+  assert.equal(place(11n, S).trackingId, 10n);
+  table.retrack();
+  assert.equal(told.length, 2);
 });
 
 Deno.test("CgroupTable asks the kernel's table when the record of a making was lost", () => {

@@ -5,13 +5,13 @@
  */
 export type { CachedProcess } from "./cache_entry.ts";
 export type { CgroupState, CgroupTracking, KnownCgroup } from "./cgroup_entry.ts";
-export {
-  type CgroupChange,
-  type CgroupListener,
-  CgroupTable,
-  type CgroupTableOptions,
-  type RecalledCgroup,
-} from "./cgroup_table.ts";
+export { CgroupTable } from "./cgroup_table.ts";
+export type {
+  CgroupChange,
+  CgroupListener,
+  CgroupTableOptions,
+  RecalledCgroup,
+} from "./cgroup_table_options.ts";
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
 export type { EnteredListener, Identity, IdentityOf } from "./process_identity.ts";
 export { hasEnded, parseStat } from "./proc_text.ts";

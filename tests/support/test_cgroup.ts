@@ -98,10 +98,11 @@ export class TestCgroup {
   /** Within the hierarchy. */
   readonly path: string;
 
-  constructor(hierarchy: TestHierarchy, path = `/shrike-test-${Deno.pid}`) {
+  /** @param isThere it was made before */
+  constructor(hierarchy: TestHierarchy, path = `/shrike-test-${Deno.pid}`, isThere = false) {
     this.hierarchy = hierarchy;
     this.path = path;
-    Deno.mkdirSync(this.directory);
+    if (!isThere) Deno.mkdirSync(this.directory);
   }
 
   get directory(): string {
@@ -119,6 +120,18 @@ export class TestCgroup {
   /** Makes a cgroup below this one. */
   make(name: string): TestCgroup {
     return new TestCgroup(this.hierarchy, `${this.path}/${name}`);
+  }
+
+  /** Gives it another name, which only v1 can; this object and those below keep the old path. */
+  rename(name: string): TestCgroup {
+    const path = this.path.slice(0, this.path.lastIndexOf("/") + 1) + name;
+    Deno.renameSync(this.directory, this.hierarchy.path + path);
+    return new TestCgroup(this.hierarchy, path, true);
+  }
+
+  /** A cgroup that is there below this one. */
+  below(name: string): TestCgroup {
+    return new TestCgroup(this.hierarchy, `${this.path}/${name}`, true);
   }
 
   /** Runs `program ARGS` with a shell's exec: its first image is already in this cgroup. */

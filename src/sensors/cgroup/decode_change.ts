@@ -4,6 +4,7 @@ import type {
   CgroupFactBase,
   CgroupReleased,
   CgroupRemoved,
+  CgroupRenamed,
 } from "../../events/mod.ts";
 import {
   CGROUP_CHANGE_SIZE,
@@ -21,7 +22,7 @@ import { checkSize, readFactBase } from "../record_parts.ts";
 import { TextReader } from "../text_reader.ts";
 
 /** Facts that only say what has become of a cgroup. */
-type Change = CgroupCreated | CgroupRemoved | CgroupReleased;
+type Change = CgroupCreated | CgroupRemoved | CgroupReleased | CgroupRenamed;
 
 /** Reads `struct cgroup_change` of the kinds that have nothing of their own. */
 export class ChangeDecoder implements RecordDecoder {

@@ -18,6 +18,7 @@ export const cgroupSensor: Sensor = {
   programs: [
     { name: "on_cgrp_release", hook: "tp_btf/cgroup_release", required: false },
     { name: "on_cgroup_rmdir", hook: "tp_btf/cgroup_rmdir", required: true },
+    { name: "on_cgrp_rename", hook: "tp_btf/cgroup_rename", required: false },
     { name: "on_cgrp_attach", hook: "tp_btf/cgroup_attach_task", required: false },
     { name: "on_cgrp_transfer", hook: "tp_btf/cgroup_transfer_tasks", required: false },
     { name: "on_cgroup_mkdir", hook: "tp_btf/cgroup_mkdir", required: true },
@@ -27,6 +28,7 @@ export const cgroupSensor: Sensor = {
     new ChangeDecoder(CgroupRecordKind.CGROUP_CREATED_RECORD, "cgroup_created"),
     new ChangeDecoder(CgroupRecordKind.CGROUP_REMOVED_RECORD, "cgroup_removed"),
     new ChangeDecoder(CgroupRecordKind.CGROUP_RELEASED_RECORD, "cgroup_released"),
+    new ChangeDecoder(CgroupRecordKind.CGROUP_RENAMED_RECORD, "cgroup_renamed"),
     new AttachedDecoder(),
   ],
   globals(settings) {

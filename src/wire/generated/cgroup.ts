@@ -134,6 +134,7 @@ export const CgroupRecordKind = {
   CGROUP_REMOVED_RECORD: 514,
   CGROUP_RELEASED_RECORD: 515,
   CGROUP_ATTACHED_RECORD: 516,
+  CGROUP_RENAMED_RECORD: 517,
 } as const;
 export type CgroupRecordKind = typeof CgroupRecordKind[keyof typeof CgroupRecordKind];
 
