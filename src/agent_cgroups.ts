@@ -10,6 +10,7 @@ import {
   type Hierarchy,
   HostFiles,
   type OwnCgroupReport,
+  pathBelowMount,
   walkCgroups,
 } from "./cgroups/mod.ts";
 import type { Libc } from "../ffi/mod.ts";
@@ -176,10 +177,11 @@ export class AgentCgroups {
   /** Where a process is that has this text in /proc/PID/cgroup; ids 0 when that cannot be told. */
   placeOf(text: string): CgroupPlace {
     const hierarchy = this.#hierarchy;
-    const path = hierarchy && ownPath(text, hierarchy.hierarchyId);
-    const mount = hierarchy?.mount;
-    if (path === undefined || mount === undefined || mount.root !== "/") return NO_PLACE;
-    const inode = this.#files.directory(mount.path + (path === "/" ? "" : path))?.inode;
+    const shown = hierarchy && ownPath(text, hierarchy.hierarchyId);
+    const path = shown && pathBelowMount(hierarchy, shown);
+    if (path === undefined) return NO_PLACE;
+    const directory = hierarchy!.mount!.path + (path === "/" ? "" : path);
+    const inode = this.#files.directory(directory)?.inode;
     const known = inode === undefined ? undefined : this.#table?.find(BigInt(inode));
     return known?.place ?? NO_PLACE;
   }

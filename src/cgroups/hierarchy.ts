@@ -122,6 +122,29 @@ function findByOwnPid(files: HostFiles, mountPath: string, depth: number): strin
   return undefined;
 }
 
+/**
+ * Where the cgroup that /proc/PID/cgroup shows to this process is below the mount, "/" for the
+ * mount's own; undefined when it is not there, or nothing tells where. In a cgroup namespace `..`
+ * stands for parents of its root, which only our own directory gives names to.
+ */
+export function pathBelowMount(
+  { mount, ownDirectory, ownPath }: Hierarchy,
+  shown: string,
+): string | undefined {
+  if (mount === undefined) return undefined;
+  const [parts, top] = [partsOf(shown), partsOf(mount.root)];
+  if (top.includes("..")) {
+    if (ownDirectory === undefined) return undefined;
+    const own = partsOf(ownDirectory.slice(mount.path.length));
+    const root = own.slice(0, own.length - partsOf(ownPath).length);
+    const up = parts.findLastIndex((part) => part === "..") + 1;
+    if (up > root.length) return undefined;
+    return `/${[...root.slice(0, root.length - up), ...parts.slice(up)].join("/")}`;
+  }
+  const isBelow = !parts.includes("..") && top.every((part, i) => parts[i] === part);
+  return isBelow ? `/${parts.slice(top.length).join("/")}` : undefined;
+}
+
 /** "/a/b" as ["a", "b"]. */
 export function partsOf(path: string): string[] {
   return path.split("/").filter((part) => part !== "");

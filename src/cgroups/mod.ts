@@ -25,7 +25,7 @@ export {
   type DetectionSources,
   findNetworkConflict,
 } from "./detect_mode.ts";
-export { describeHierarchy, type Hierarchy } from "./hierarchy.ts";
+export { describeHierarchy, type Hierarchy, pathBelowMount } from "./hierarchy.ts";
 export { HostFiles } from "./host_files.ts";
 export {
   type CgroupIdReading,
