@@ -22,8 +22,12 @@ wait_for() {
   until "$@"; do n=$((n+1)); [ $n -lt 100 ] || return 1; sleep 0.2; done
 }
 sees() { /bin/true "$1"; journalctl -u shrike -o cat --no-pager | grep -q "$1"; }
+has_gap() {
+  journalctl -u shrike -o cat --no-pager | grep -q '^{"gap":{"cause":"agent_restart","count":"[1-9]'
+}
 installed() {
-  find /usr/local /etc /var/lib -newer /run/before -path '*shrike*' | sort | one_line
+  find /usr/local /etc /var/lib /run/shrike -newer /run/before -path '*shrike*' 2>/dev/null |
+    sort | one_line
 }
 
 touch /run/before; sleep 1.1
@@ -47,6 +51,7 @@ mv /run/other /usr/local/bin/shrike
 $new install >/run/third; say upgrade $?
 cmp -s $new /usr/local/bin/shrike; say replaced $?
 [ "$(show MainPID)" != "$old" ]; say restarted $?
+wait_for has_gap; say upgrade_told $?
 say still "$(show ActiveState)"
 printf 'agent:\\n  memory_max: 1G\\n' >/etc/shrike/config.yaml
 shrike install >/dev/null; say limit "$? $(show MemoryMax)"
@@ -87,6 +92,7 @@ Deno.test("shrike install makes a service, upgrades it and uninstall leaves noth
     upgrade: "0",
     replaced: "0",
     restarted: "0",
+    upgrade_told: "0",
     still: "active",
     limit: `0 ${1024 ** 3}`,
     bundle: "600 10",

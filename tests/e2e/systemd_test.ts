@@ -16,6 +16,12 @@ const GUEST_TIMEOUT_MS = 180_000;
 /** Half a minute is right for a host and long for a test; an emulated CPU needs some of it. */
 const DROP_IN = "[Service]\nWatchdogSec=10\n";
 
+/** Emulation makes all of it at least five times slower. */
+const STOP_MAX_MS = { kvm: 2_000, tcg: 8_000 };
+
+/** Processes made while no agent runs. */
+const UNSEEN = 20;
+
 /** Prints one line for each thing that is found out: a word and what it is. */
 const SCRIPT = `
 say() { echo "@ $1 $2"; }
@@ -36,6 +42,10 @@ freed() {
   while read -r kind id; do bpftool $kind show id $id >/dev/null 2>&1 && return 1; done <$1
   return 0
 }
+gaps() { journalctl -u shrike -o cat --no-pager | grep '^{"gap":{"cause":"agent_restart"'; }
+has_gaps() { [ "$(gaps | wc -l)" = "$1" ]; }
+# Moments of the guest's wall clock, as the gaps have them.
+now() { date +%s%N; }
 
 say verify "$(systemd-analyze verify shrike.service 2>&1 | head -n 5 | tr '\\n' ' ')"
 systemctl start shrike; started=$?; say start $started
@@ -45,20 +55,39 @@ say status "$(show StatusText)"
 wait_for sees first-mark; say first $?
 
 old=$(show MainPID)
+say hung "$(now)"
 kill -STOP $old
 wait_for restarted $old; say restarted $?
+say unhung "$(now)"
 say restarts "$(show NRestarts)"
 journalctl -u shrike --no-pager | grep -q 'Watchdog timeout'; say watchdog $?
 wait_for sees second-mark; say second $?
 
 objects "$(show MainPID)" >/run/objects
 say objects "$(cut -d' ' -f1 /run/objects | sort | uniq -c | tr -s ' \\n' ' ')"
+wait_for has_gaps 1; say hang_told $?
+say before_stop "$(now)"
 systemctl stop shrike; say stop $?
+say after_stop "$(now)"
 say stopped "$(show ActiveState) $(show Result)"
 wait_for freed /run/objects; say freed $?
+say state "$(stat -c '%a %U' /run/shrike /run/shrike/last_run.json | tr '\\n' ' ')"
 
+n=0; while [ $n -lt ${UNSEEN} ]; do /bin/true unseen-mark; n=$((n+1)); done
 systemctl start shrike; say again $?
+say after_start "$(now)"
 wait_for sees third-mark; say third $?
+wait_for has_gaps 2; say stop_told $?
+
+old=$(show MainPID)
+say killed "$(now)"
+kill -KILL $old
+wait_for restarted $old; say revived $?
+say after_revival "$(now)"
+wait_for has_gaps 3; say kill_told $?
+gaps | sed 's/^/@gap /'
+# The brackets keep this very grep, which is seen, from being found.
+in_journal 'unseen[-]mark'; say unseen $?
 systemctl stop shrike
 say journal_end "$(journalctl -u shrike -o cat --no-pager -n 3 | tr '\\n' ' ')"
 say failed "$(systemctl list-units --failed --no-legend --no-pager | tr '\\n' ' ')"
@@ -81,6 +110,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
     said.set(word, value.trim());
   }
   const { status, objects, journal_end: _, ...rest } = Object.fromEntries(said);
+  const at = takeMoments(rest);
   assert.deepEqual(rest, {
     verify: "",
     start: "0",
@@ -94,11 +124,74 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
     // Had it not ended within TimeoutStopSec= by itself, the result would be timeout.
     stopped: "inactive success",
     freed: "0",
+    state: "700 root 600 root",
     again: "0",
     third: "0",
+    revived: "0",
+    hang_told: "0",
+    stop_told: "0",
+    kill_told: "0",
+    // What ran between two runs is a gap and nothing else.
+    unseen: "1",
     failed: "",
   }, result.output);
   assert.match(status ?? "", /2 CPUs/);
   assert.match(objects ?? "", /link.*map.*prog/);
   assert.equal(result.exitCode, 0, result.output);
+  checkGaps(result.output, at);
+  const stopMs = Number((at.after_stop - at.before_stop) / 1_000_000n);
+  assert(stopMs < STOP_MAX_MS[result.accelerator], `systemctl stop took ${stopMs} ms`);
 });
+
+const MOMENTS = [
+  ...["hung", "unhung", "before_stop", "after_stop", "after_start", "killed", "after_revival"],
+] as const;
+type Moments = Readonly<Record<typeof MOMENTS[number], bigint>>;
+
+/** Takes the moments out of what was said, ns since the epoch. */
+function takeMoments(said: Record<string, string>): Moments {
+  const moments = MOMENTS.map((name) => {
+    const value = said[name];
+    delete said[name];
+    return [name, BigInt(value ?? -1)];
+  });
+  return Object.fromEntries(moments) as Moments;
+}
+
+interface Gap {
+  readonly count: string;
+  readonly first_time: string;
+  readonly last_time: string;
+}
+
+const NS_PER_SECOND = 1_000_000_000n;
+/** Between two signs of life lie ten turns of about a second, and one until it is written. */
+const SIGN_MAX_NS = 15n * NS_PER_SECOND;
+
+/** Each time without an agent is told, from when it began at the latest to when it ended. */
+function checkGaps(output: string, at: Moments): void {
+  const gaps = [...output.matchAll(/^@gap (.*)$/gm)].map(([, line]) => {
+    const { gap } = JSON.parse(line!) as { gap: Gap };
+    return {
+      count: Number(gap.count),
+      firstNs: parseTimeNs(gap.first_time),
+      lastNs: parseTimeNs(gap.last_time),
+    };
+  });
+  const [hang, stop, kill] = gaps;
+  assert(gaps.length === 3 && hang !== undefined && stop !== undefined && kill !== undefined);
+  const isWithin = (ns: bigint, first: bigint, last: bigint) => first <= ns && ns <= last;
+  assert(isWithin(hang.firstNs, at.hung - SIGN_MAX_NS, at.hung), output);
+  assert(isWithin(hang.lastNs, at.hung, at.unhung), output);
+  assert(isWithin(stop.firstNs, at.before_stop, at.after_stop), output);
+  assert(isWithin(stop.lastNs, at.after_stop, at.after_start), output);
+  assert(stop.count >= UNSEEN, output);
+  assert(isWithin(kill.firstNs, at.killed - SIGN_MAX_NS, at.killed), output);
+  assert(isWithin(kill.lastNs, at.killed, at.after_revival), output);
+}
+
+/** ns since the epoch of an RFC 3339 time in UTC. */
+function parseTimeNs(text: string): bigint {
+  const [, seconds, fraction = ""] = /^([^.]+)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
+  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
