@@ -21,6 +21,12 @@ const QUEUE_MAX = 1024;
  * pod, and a runtime that restarts is back within these 0.7 s.
  */
 const PARTIAL_RETRIES_MIN = 3;
+/**
+ * An answer that another API will better in a moment is taken when that has not come true within
+ * these tries, 20 ms to 320 ms apart.
+ */
+const PRELIMINARY_TRIES_MAX = 5;
+const PRELIMINARY_RETRY_MS = 20;
 /** A description is a nicety, and there are hundreds of units. */
 const UNIT_RETRIES_MAX = 5;
 /** Pause before a question that found no room in the queue. */
@@ -74,6 +80,8 @@ interface Entry {
   timer: TimerHandle | undefined;
   /** Something happened while the question was under way: ask once more. */
   isStale: boolean;
+  /** Answers left aside because a better one was near. */
+  preliminaryAnswers: number;
   isAsking: boolean;
 }
 
@@ -136,6 +144,7 @@ export class Lookups {
       factsLength: 0,
       timer: undefined,
       isStale: false,
+      preliminaryAnswers: 0,
       isAsking: false,
     };
     this.#entries.set(key, entry);
@@ -209,11 +218,13 @@ export class Lookups {
   async #ask(entry: Entry): Promise<void> {
     let answer: Answer = "no_runtime";
     let hasFailed = false;
+    let isFirst = true;
     for (const answerer of this.#options.answerersFor(entry.subject)) {
       try {
         const facts = await answerer.lookUp(entry.subject);
         answer = facts ?? "unknown";
         if (facts !== undefined) break;
+        isFirst = false;
       } catch {
         // The link has counted it and remembers the error.
         hasFailed = true;
@@ -225,18 +236,36 @@ export class Lookups {
     this.#asking -= 1;
     entry.isAsking = false;
     if (!this.#isClosed && this.#entries.get(entry.key) === entry) {
-      this.#take(entry, answer, hasFailed);
+      if (!isFirst && !hasFailed && this.#mayBeBettered(entry, answer)) this.#leaveAside(entry);
+      else this.#take(entry, answer, hasFailed);
     }
     this.#askNext();
   }
 
-  #take(entry: Entry, answer: Answer, hasFailed: boolean): void {
-    const result = typeof answer === "string" ? answer : "known";
+  #mayBeBettered({ state, preliminaryAnswers }: Entry, answer: Answer): boolean {
+    return typeof answer !== "string" && answer.isPreliminary === true && state !== "known" &&
+      preliminaryAnswers < PRELIMINARY_TRIES_MAX;
+  }
+
+  /** Asks again in a moment; until then the question counts as running. */
+  #leaveAside(entry: Entry): void {
+    this.#countEnd(entry, "preliminary");
+    const delayMs = entry.isStale ? 0 : PRELIMINARY_RETRY_MS * 2 ** entry.preliminaryAnswers;
+    entry.isStale = false;
+    entry.preliminaryAnswers += 1;
+    this.#retry(entry, delayMs);
+  }
+
+  #countEnd({ subject }: Entry, result: LookupState | "preliminary"): void {
     this.#options.counters.counter(
       "shrike_workloads_lookups_total",
       "Questions about containers, pods and units by how they ended",
-      { kind: entry.subject.kind, result },
+      { kind: subject.kind, result },
     ).value += 1;
+  }
+
+  #take(entry: Entry, answer: Answer, hasFailed: boolean): void {
+    this.#countEnd(entry, typeof answer === "string" ? answer : "known");
     const isPartial = typeof answer !== "string" && hasFailed;
     if (typeof answer === "string") this.#settle(entry, answer);
     else this.#learn(entry, answer);

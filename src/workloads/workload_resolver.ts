@@ -26,6 +26,9 @@ const SWEEP_INTERVAL_MS = 5000;
  */
 const UNUSED_MS = 60_000;
 
+/** Namespaces of containerd believed to be there; more than any host was seen to have. */
+const NAMESPACES_MAX = 64;
+
 const ZERO_ID = unknownWorkload("zero_cgroup_id");
 const NO_PATH = unknownWorkload("unknown_cgroup");
 
@@ -268,6 +271,7 @@ export class WorkloadResolver {
         this.#lookups.refreshAll({ api, withKnown: true });
         break;
       case "container":
+        if (change.namespace !== undefined) this.#addNamespace(change.namespace);
         this.#announce(change.id, change.namespace, api);
         break;
       case "removed":
@@ -302,6 +306,13 @@ export class WorkloadResolver {
     if (!this.#announced.has(key) || this.#cgroups.isUsed(key)) return;
     this.#announced.delete(key);
     this.#lookups.drop(key);
+  }
+
+  /** containerd makes a namespace with what is first put into it, and tells nobody. */
+  #addNamespace(name: string): void {
+    const known = this.#context.containerdNamespaces ?? new Set();
+    if (known.has(name) || known.size >= NAMESPACES_MAX) return;
+    this.#setNamespaces([...known, name]);
   }
 
   /** Paths that looked like the host's may be containers of a namespace that is known now. */

@@ -268,3 +268,37 @@ Deno.test("entered() believes the first process only, and no process of the same
   equal(bench.entered(undefined, 5n, outer).reason, "unknown_cgroup");
   equal(bench.counters.total("shrike_workloads_nested_total"), 0);
 });
+
+Deno.test("a container of a namespace nobody told of is one as soon as containerd announces it", async () => {
+  const bench = new ResolverBench();
+  bench.answers.set("job-1", named("job-1", "job-1"));
+  bench.events.report({ type: "namespaces", names: ["default"] }, "containerd");
+  equal(bench.resolve("/ci/job-1").kind, "host");
+  bench.events.report({ type: "container", id: "job-1", namespace: "ci" }, "containerd");
+  await settle();
+  deepStrictEqual(state(bench.resolve("/ci/job-1")), ["job-1", "runtime", undefined]);
+  equal(bench.resolve("/default/job-2", 2n).kind, "container", "earlier ones stay known");
+});
+
+Deno.test("a preliminary answer waits for the better API, but not for long", async () => {
+  const bench = new ResolverBench();
+  let better: ReturnType<typeof named> | undefined;
+  bench.first = { lookUp: () => Promise.resolve(better) };
+  const lesser = { ...named(A, A), isPreliminary: true };
+  bench.answers.set(A, lesser);
+  bench.answers.set(B, { ...named(B, B), isPreliminary: true });
+  bench.resolve(`/k8s.io/${A}`);
+  await settle();
+  deepStrictEqual(state(bench.resolve(`/k8s.io/${A}`)).slice(1), ["pending", "lookup_running"]);
+  better = named(A, "shop/api");
+  await bench.timers.pass(20);
+  equal(bench.resolve(`/k8s.io/${A}`).name, "shop/api");
+  deepStrictEqual(bench.learned.map(([, { name }]) => name), ["shop/api"], "told once");
+
+  better = undefined;
+  bench.resolve(`/k8s.io/${B}`, 2n);
+  await bench.timers.pass(619);
+  equal(bench.resolve(`/k8s.io/${B}`, 2n).source, "pending");
+  await bench.timers.pass(1);
+  deepStrictEqual(state(bench.resolve(`/k8s.io/${B}`, 2n)), [B, "runtime", undefined]);
+});

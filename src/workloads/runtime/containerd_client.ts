@@ -35,6 +35,8 @@ import {
 const NAMESPACES_MAX = 32;
 /** Docker's namespace: its containers have no names there, and Docker's own API tells them. */
 const DOCKER_NAMESPACE = "moby";
+/** That of the CRI plug-in, which knows a container some milliseconds after containerd does. */
+const CRI_NAMESPACE = "k8s.io";
 
 /** Client of one containerd. */
 export class ContainerdClient implements RuntimeClient {
@@ -127,7 +129,11 @@ export class ContainerdClient implements RuntimeClient {
       }),
     };
     const ofPod = podOfLabels(labels, limits);
-    return ofPod === undefined ? { container } : { container, ...ofPod };
+    return {
+      container,
+      ...ofPod,
+      ...(namespace === CRI_NAMESPACE ? { isPreliminary: true } : {}),
+    };
   }
 }
 

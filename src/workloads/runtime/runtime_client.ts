@@ -31,6 +31,8 @@ export interface RuntimeFacts {
   readonly isSandbox?: boolean;
   /** Of a unit. */
   readonly description?: string;
+  /** Another API of the same runtime will know more of it in a moment. */
+  readonly isPreliminary?: boolean;
 }
 
 /** What a runtime tells without being asked. */
