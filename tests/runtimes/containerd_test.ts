@@ -1,6 +1,6 @@
 import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
 import { CONTAINERD, CriRuntime, CTR } from "./cri_runtime.ts";
-import { cgroupPathOf, removeCgroups, stateFolder, until } from "./private_runtime.ts";
+import { cgroupPathOf, removeCgroups, stateFolder } from "./private_runtime.ts";
 import { runtimeTest } from "./runtime_test_case.ts";
 import { WatchedWorkloads } from "./watched_workloads.ts";
 
@@ -17,8 +17,7 @@ runtimeTest({
     await using folder = await stateFolder("cri");
     try {
       await using runtime = await CriRuntime.start(folder.path);
-      const path = runtime.socketPath;
-      using workloads = new WatchedWorkloads([{ api: "cri", path }, { api: "containerd", path }]);
+      using workloads = new WatchedWorkloads(runtime.sockets);
       await runtime.importImage("k8s.io", IMAGE);
       const pod = await runtime.runPod({
         namespace: "shop",
@@ -84,10 +83,9 @@ runtimeTest({
     try {
       await using runtime = await CriRuntime.start(folder.path);
       await runtime.importImage(namespace, IMAGE);
-      const path = runtime.socketPath;
-      using workloads = new WatchedWorkloads([{ api: "cri", path }, { api: "containerd", path }]);
+      using workloads = new WatchedWorkloads(runtime.sockets);
       await workloads.watching("containerd");
-      await runtime.ctr(namespace, "run", "-d", "--label=team=blue", IMAGE, "job-1");
+      await using _job = await runtime.startTask(namespace, IMAGE, "job-1", "--label=team=blue");
       const pid = Number((await runtime.ctr(namespace, "tasks", "ls")).match(/job-1\s+(\d+)/)?.[1]);
       const workload = await workloads.resolveFully(await cgroupPathOf(pid, "memory"));
       deepStrictEqual([workload.kind, workload.name], ["container", "job-1"]);
@@ -95,13 +93,6 @@ runtimeTest({
       deepStrictEqual([container?.runtime, container?.pid], ["containerd", pid]);
       equal(container?.image?.name, IMAGE);
       equal(container?.labels?.["team"], "blue");
-
-      await runtime.ctr(namespace, "tasks", "kill", "-s", "SIGKILL", "job-1");
-      await until(
-        "the task has ended",
-        async () => (await runtime.ctr(namespace, "tasks", "ls")).includes("STOPPED"),
-      );
-      await runtime.ctr(namespace, "containers", "delete", "job-1");
     } finally {
       await removeCgroups(`/${namespace}`);
     }

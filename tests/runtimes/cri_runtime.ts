@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { GrpcChannel } from "../../src/workloads/runtime/grpc_channel.ts";
 import { fieldsOf, ProtobufWriter, textOf } from "../../src/workloads/runtime/protobuf.ts";
+import type { SocketPlace } from "../../src/workloads/mod.ts";
 import { writeImageArchive } from "./image_archive.ts";
 import { Daemon, removeCgroups, runTool, until } from "./private_runtime.ts";
 
@@ -64,6 +65,11 @@ export class CriRuntime {
     return runtime;
   }
 
+  /** Where containerd answers, for the agent. */
+  get sockets(): readonly SocketPlace[] {
+    return [{ api: "cri", path: this.socketPath }, { api: "containerd", path: this.socketPath }];
+  }
+
   /** Stops and starts containerd; waits until its CRI plug-in answers again. */
   async restart(): Promise<void> {
     await this.daemon.stop();
@@ -81,6 +87,25 @@ export class CriRuntime {
 
   ctr(namespace: string, ...args: string[]): Promise<string> {
     return runTool(CTR, ["-a", this.socketPath, "-n", namespace, ...args]);
+  }
+
+  /** Runs a container of ctr in the background until it is disposed. `args` come before the image. */
+  async startTask(
+    namespace: string,
+    image: string,
+    id: string,
+    ...args: string[]
+  ): Promise<AsyncDisposable & { readonly id: string }> {
+    await this.ctr(namespace, "run", "-d", ...args, image, id);
+    const hasStopped = async () => (await this.ctr(namespace, "tasks", "ls")).includes("STOPPED");
+    return {
+      id,
+      [Symbol.asyncDispose]: async () => {
+        await this.ctr(namespace, "tasks", "kill", "-s", "SIGKILL", id);
+        await until("the task has ended", hasStopped);
+        await this.ctr(namespace, "containers", "delete", id);
+      },
+    };
   }
 
   /** RunPodSandbox. */
