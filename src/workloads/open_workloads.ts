@@ -6,7 +6,7 @@
 import type { Counters } from "../telemetry/mod.ts";
 import type { RecognitionContext } from "./recognise_path.ts";
 import { RuntimeDirectory } from "./runtime/runtime_directory.ts";
-import type { LinkReport } from "./runtime/runtime_link.ts";
+import type { LinkReport, ProbeReport } from "./runtime/runtime_link.ts";
 import type { SocketPlace } from "./runtime/well_known_sockets.ts";
 import { systemTimers } from "./timers.ts";
 import { type LearnedListener, WorkloadResolver } from "./workload_resolver.ts";
@@ -53,8 +53,10 @@ export interface WorkloadNeeds {
 /** The room, not started. */
 export interface OpenedWorkloads {
   readonly resolver: WorkloadResolver;
-  /** State of the endpoints found, for `doctor`. */
+  /** State of the endpoints found. */
   readonly describeRuntimes: () => LinkReport[];
+  /** Asks the endpoints found who they are; takes as long as the slowest may. Never throws. */
+  readonly probeRuntimes: () => Promise<ProbeReport[]>;
 }
 
 /** Makes the resolver and its runtimes. Nothing is opened before `resolver.start()`. */
@@ -82,5 +84,9 @@ export function openWorkloads({ settings, counters, onLearned }: WorkloadNeeds):
         timers: systemTimers,
       }),
   });
-  return { resolver, describeRuntimes: () => directory?.describe() ?? [] };
+  return {
+    resolver,
+    describeRuntimes: () => directory?.describe() ?? [],
+    probeRuntimes: async () => await directory?.probe() ?? [],
+  };
 }

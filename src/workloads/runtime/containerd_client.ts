@@ -15,6 +15,7 @@ import {
   readImageDigest,
   readNamespaces,
   readTaskPid,
+  readVersion,
   subscribeRequest,
 } from "./containerd_messages.ts";
 import type { GrpcClientOptions } from "./cri_client.ts";
@@ -67,6 +68,17 @@ export class ContainerdClient implements RuntimeClient {
         if (container?.id === subject.id) return await this.#readFacts(container, namespace);
       }
       return undefined;
+    } catch (error) {
+      if (!(error instanceof ProtobufError)) throw error;
+      throw new RuntimeError(this.api, "protocol", error.message, { cause: error });
+    }
+  }
+
+  async version(): Promise<string | undefined> {
+    try {
+      const answer = await this.#channel.call(CONTAINERD_METHODS.version, new Uint8Array(0));
+      if (answer === undefined) return undefined;
+      return this.#factLimits.text(`containerd ${readVersion(answer)}`.trim());
     } catch (error) {
       if (!(error instanceof ProtobufError)) throw error;
       throw new RuntimeError(this.api, "protocol", error.message, { cause: error });

@@ -7,6 +7,7 @@ import { entryOf, fieldsOf, ProtobufWriter, textOf } from "./protobuf.ts";
 
 /** Methods of containerd's services. */
 export const CONTAINERD_METHODS = {
+  version: "/containerd.services.version.v1.Version/Version",
   namespaces: "/containerd.services.namespaces.v1.Namespaces/List",
   container: "/containerd.services.containers.v1.Containers/Get",
   image: "/containerd.services.images.v1.Images/Get",
@@ -48,6 +49,11 @@ export function subscribeRequest(): Uint8Array {
   const writer = new ProtobufWriter();
   for (const topic of TOPICS) writer.text(1, `topic=="${topic}"`);
   return writer.finish();
+}
+
+/** Version in a VersionResponse. */
+export function readVersion(message: Uint8Array): string {
+  return firstText(message);
 }
 
 /** Names in a ListNamespacesResponse. */

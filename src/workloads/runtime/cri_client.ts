@@ -70,6 +70,18 @@ export class CriClient implements RuntimeClient {
     }
   }
 
+  async version(): Promise<string | undefined> {
+    try {
+      const answer = await this.#channel.call(CRI_METHODS.version, versionRequest());
+      if (answer === undefined) return undefined;
+      const { name, version } = readVersion(answer);
+      return this.#factLimits.text(`${name} ${version}`.trim()) ?? this.api;
+    } catch (error) {
+      if (!(error instanceof ProtobufError)) throw error;
+      throw new RuntimeError(this.api, "protocol", error.message, { cause: error });
+    }
+  }
+
   async watch(report: (change: RuntimeChange) => void, signal: AbortSignal): Promise<void> {
     // A stream says nothing until something happens; a call tells whether the runtime is there.
     this.#runtime = await this.#readRuntime();
@@ -90,7 +102,9 @@ export class CriClient implements RuntimeClient {
 
   async #readRuntime(): Promise<string | undefined> {
     const answer = await this.#channel.call(CRI_METHODS.version, versionRequest());
-    return answer === undefined ? undefined : this.#factLimits.text(readVersion(answer)) ?? "cri";
+    return answer === undefined
+      ? undefined
+      : this.#factLimits.text(readVersion(answer).name) ?? "cri";
   }
 
   async #lookUpContainer(id: string, runtime: string): Promise<RuntimeFacts | undefined> {

@@ -50,11 +50,16 @@ export function versionRequest(): Uint8Array {
   return new ProtobufWriter().text(1, "v1").finish();
 }
 
-/** Name of the runtime in a VersionResponse. */
-export function readVersion(message: Uint8Array): string {
-  let name = "";
-  for (const field of fieldsOf(message)) if (field.number === 2) name = textOf(field);
-  return name;
+/** Name and version of the runtime in a VersionResponse. */
+export function readVersion(
+  message: Uint8Array,
+): { readonly name: string; readonly version: string } {
+  const found = { name: "", version: "" };
+  for (const field of fieldsOf(message)) {
+    if (field.number === 2) found.name = textOf(field);
+    else if (field.number === 3) found.version = textOf(field);
+  }
+  return found;
 }
 
 /** ListContainersRequest for one id. */

@@ -61,6 +61,17 @@ export class DockerClient implements RuntimeClient {
     return this.#readFacts(subject.id, answer);
   }
 
+  async version(): Promise<string | undefined> {
+    const { status, body } = await this.#http.getJson("/version");
+    if (status === 404) return undefined;
+    if (status !== 200) throw new RuntimeError(this.api, "refused", `status ${status}`);
+    const version = this.#factLimits.text(object(body)["Version"]);
+    if (version === undefined) {
+      throw new RuntimeError(this.api, "protocol", "the answer has no version");
+    }
+    return `docker ${version}`;
+  }
+
   async watch(report: (change: RuntimeChange) => void, signal: AbortSignal): Promise<void> {
     const filters = encodeURIComponent(JSON.stringify(EVENT_FILTERS));
     await this.#http.getLines(`/events?filters=${filters}`, signal, {

@@ -55,6 +55,17 @@ export class PodmanClient implements RuntimeClient {
     return { container, pod: name === undefined ? pod : { ...pod, containerName: name } };
   }
 
+  async version(): Promise<string | undefined> {
+    const { status, body } = await this.#http.getJson(`${API}/version`);
+    if (status === 404) return undefined;
+    if (status !== 200) throw new RuntimeError(this.api, "refused", `status ${status}`);
+    const version = this.#factLimits.text(object(body)["Version"]);
+    if (version === undefined) {
+      throw new RuntimeError(this.api, "protocol", "the answer has no version");
+    }
+    return `podman ${version}`;
+  }
+
   async watch(report: (change: RuntimeChange) => void, signal: AbortSignal): Promise<void> {
     const filters = encodeURIComponent(JSON.stringify({ type: ["container"] }));
     await this.#http.getLines(`/events?filters=${filters}`, signal, {

@@ -60,6 +60,13 @@ export interface RuntimeClient {
    */
   lookUp(subject: Subject): Promise<RuntimeFacts | undefined>;
   /**
+   * Asks who answers, such as "containerd 1.7.2", within the client's time-out.
+   *
+   * @returns undefined when the endpoint does not speak this API.
+   * @throws {RuntimeError} when it gives no usable answer.
+   */
+  version(): Promise<string | undefined>;
+  /**
    * Tells of changes until the runtime ends the stream (throws RuntimeError) or `signal` is aborted
    * (resolves). A runtime without such a stream resolves at once.
    */

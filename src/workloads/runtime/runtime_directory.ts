@@ -18,7 +18,7 @@ import type {
   RuntimeClient,
   Subject,
 } from "./runtime_client.ts";
-import { type LinkReport, RuntimeLink } from "./runtime_link.ts";
+import { type LinkReport, type ProbeReport, RuntimeLink } from "./runtime_link.ts";
 import { apisFor, isTrusted } from "./runtime_order.ts";
 import { SystemdClient } from "../systemd/systemd_client.ts";
 import {
@@ -105,6 +105,11 @@ export class RuntimeDirectory {
   /** State of all endpoints, for `doctor`. */
   describe(): LinkReport[] {
     return [...this.#links.values()].map((link) => link.describe());
+  }
+
+  /** Asks all endpoints for their versions. Never throws. */
+  probe(): Promise<ProbeReport[]> {
+    return Promise.all([...this.#links.values()].map((link) => link.probe()));
   }
 
   /** Closes all links. */

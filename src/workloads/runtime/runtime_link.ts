@@ -42,6 +42,14 @@ export interface LinkReport {
   readonly lastError?: string;
 }
 
+/** What an endpoint says of itself when it is asked. */
+export interface ProbeReport extends LinkReport {
+  /** Who answers, such as "docker 20.10.24"; missing when it failed or speaks another API. */
+  readonly version?: string;
+  /** Why there is no usable answer. */
+  readonly error?: RuntimeError;
+}
+
 /** One endpoint. */
 export class RuntimeLink {
   readonly client: RuntimeClient;
@@ -120,6 +128,16 @@ export class RuntimeLink {
       ...(userUid === undefined ? {} : { userUid }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
     };
+  }
+
+  /** Asks the endpoint for its version, also when it is left alone after failures. Never throws. */
+  async probe(): Promise<ProbeReport> {
+    try {
+      const version = await this.client.version();
+      return { ...this.describe(), ...(version === undefined ? {} : { version }) };
+    } catch (error) {
+      return { ...this.describe(), error: this.#asRuntimeError(error) };
+    }
   }
 
   /** Ends the stream and closes the connection. */

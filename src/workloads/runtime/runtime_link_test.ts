@@ -34,6 +34,11 @@ class FakeClient implements RuntimeClient {
     return Promise.reject(new RuntimeError(this.api, this.error, "told so"));
   }
 
+  version(): Promise<string | undefined> {
+    if (this.error === undefined) return Promise.resolve("docker 20");
+    return Promise.reject(new RuntimeError(this.api, this.error, "told so"));
+  }
+
   watch(report: (change: RuntimeChange) => void): Promise<void> {
     this.watched += 1;
     this.report = report;
@@ -78,6 +83,19 @@ Deno.test("RuntimeLink.lookUp() leaves a failing endpoint alone", async () => {
   equal(await link.lookUp(SUBJECT), undefined, "the pause is short again after an answer");
   equal(counters.total("shrike_workloads_runtime_errors_total"), 5);
   equal(counters.total("shrike_workloads_runtime_answers_total"), 5);
+});
+
+Deno.test("RuntimeLink.probe() asks an endpoint that is left alone too", async () => {
+  const client = new FakeClient();
+  const { link } = linkTo(client);
+  client.error = "timeout";
+  await rejects(link.lookUp(SUBJECT), { code: "timeout" });
+  const failed = await link.probe();
+  deepStrictEqual([failed.version, failed.error?.code, failed.failures], [undefined, "timeout", 1]);
+  client.error = undefined;
+  const { version, error, lastError } = await link.probe();
+  deepStrictEqual([version, error], ["docker 20", undefined]);
+  equal(lastError, failed.error?.message);
 });
 
 Deno.test("RuntimeLink.lookUp() goes on after a refusal", async () => {

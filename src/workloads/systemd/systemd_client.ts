@@ -24,6 +24,8 @@ import {
 } from "./dbus_message.ts";
 
 const SYSTEMD = "org.freedesktop.systemd1";
+const MANAGER_PATH = "/org/freedesktop/systemd1";
+const PROPERTIES = "org.freedesktop.DBus.Properties";
 /** What systemd answers for a unit it does not have loaded. */
 const NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit";
 /** The bus greets each new client with a signal or two before the answers. */
@@ -51,7 +53,28 @@ export class SystemdClient implements RuntimeClient {
     this.#factLimits = options.factLimits;
   }
 
-  async lookUp(subject: Subject): Promise<RuntimeFacts | undefined> {
+  lookUp(subject: Subject): Promise<RuntimeFacts | undefined> {
+    return this.#withBus((bus) => this.#ask(bus, subject.id));
+  }
+
+  version(): Promise<string | undefined> {
+    return this.#withBus(async (bus) => {
+      const asked = [`${SYSTEMD}.Manager`, "Version"];
+      const version = this.#factLimits.text(
+        await this.#call(bus, PROPERTIES, MANAGER_PATH, "Get", asked),
+      );
+      return version === undefined ? undefined : `systemd ${version}`;
+    });
+  }
+
+  /** Descriptions do not change while a unit runs. */
+  watch(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {}
+
+  async #withBus<Answer>(ask: (bus: Bus) => Promise<Answer>): Promise<Answer> {
     let isTimedOut = false;
     let bus: Bus | undefined;
     const timer = setTimeout(() => {
@@ -61,7 +84,9 @@ export class SystemdClient implements RuntimeClient {
     try {
       // Connecting to a unix socket never waits for the other side, but for room in its queue.
       bus = new Bus(await Deno.connect({ transport: "unix", path: this.socketPath }), this.#limits);
-      return await this.#ask(bus, subject.id);
+      await bus.logIn();
+      await this.#call(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "Hello", []);
+      return await ask(bus);
     } catch (error) {
       if (isTimedOut) {
         throw this.#error("timeout", `no answer within ${this.#limits.timeoutMs} ms`, error);
@@ -73,28 +98,12 @@ export class SystemdClient implements RuntimeClient {
     }
   }
 
-  /** Descriptions do not change while a unit runs. */
-  watch(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): void {}
-
   async #ask(bus: Bus, unitName: string): Promise<RuntimeFacts | undefined> {
-    await bus.logIn();
-    await this.#call(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "Hello", []);
-    const path = await this.#call(
-      bus,
-      `${SYSTEMD}.Manager`,
-      "/org/freedesktop/systemd1",
-      "GetUnit",
-      [unitName],
-    );
+    const path = await this.#call(bus, `${SYSTEMD}.Manager`, MANAGER_PATH, "GetUnit", [unitName]);
     if (path === undefined) return undefined;
-    const properties = "org.freedesktop.DBus.Properties";
     const asked = [`${SYSTEMD}.Unit`, "Description"];
     const description = this.#factLimits.text(
-      await this.#call(bus, properties, path, "Get", asked),
+      await this.#call(bus, PROPERTIES, path, "Get", asked),
     );
     return description === undefined ? undefined : { description };
   }

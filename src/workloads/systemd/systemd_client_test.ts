@@ -122,6 +122,16 @@ Deno.test("SystemdClient.lookUp() knows when systemd has no such unit", async ()
   equal(await clientOf(server).lookUp(SUBJECT), undefined);
 });
 
+Deno.test("SystemdClient.version() asks the manager", async () => {
+  const version = (replySerial: number) =>
+    busMessage({
+      ...{ type: DbusType.methodReturn, replySerial, signature: "v" },
+      body: variantBody("252.39-1~deb12u1"),
+    });
+  await using server = new FakeUnixServer(bus(version));
+  equal(await clientOf(server).version(), "systemd 252.39-1~deb12u1");
+});
+
 const FAILURES: readonly (readonly [string, RuntimeErrorCode, ConnectionScript])[] = [
   ["says nothing", "timeout", hang],
   ["hangs up", "unreachable", () => Promise.resolve()],
