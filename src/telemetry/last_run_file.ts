@@ -138,7 +138,7 @@ function format({ bootId, isClean, boottimeNs, forks, version, wallNs }: LastRun
   }) + "\n";
 }
 
-/** Fields of later versions are passed over; undefined when one of ours is not what it should be. */
+/** Passes over fields of later versions; undefined when one of ours is not what it should be. */
 function parse(text: string): LastRun | undefined {
   const fields = parseObject(text);
   if (fields === undefined) return undefined;
