@@ -16,6 +16,7 @@ import {
 import { startAgent } from "./agent.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { hostRooms } from "./agent_rooms.ts";
+import { runtimeSettings } from "./agent_workloads.ts";
 import { HostFiles, type OwnCgroupReport } from "./cgroups/mod.ts";
 import type { Config } from "./config/mod.ts";
 import {
@@ -25,6 +26,7 @@ import {
   type FeatureAnswer,
   type Limit,
   type LoadTrial,
+  type RuntimesLook,
 } from "./doctor/mod.ts";
 import {
   KERNEL_FEATURES,
@@ -37,6 +39,7 @@ import {
 } from "./loader/mod.ts";
 import { SENSORS } from "./sensors/mod.ts";
 import { Counters, type Log } from "./telemetry/mod.ts";
+import { openWorkloads, SYSTEM_SOCKETS } from "./workloads/mod.ts";
 
 /** What the examination starts from. */
 export interface ExaminationOptions {
@@ -64,6 +67,7 @@ export async function examineThisHost(options: ExaminationOptions): Promise<Exam
   const { version, commit } = payload.build();
   const { trial, features, libbpf } = tryPrograms(payload.libbpfPath());
   const proof = "error" in trial ? undefined : await proveOwnCgroup(config);
+  const runtimes = await lookAtRuntimes(config);
   const release = Deno.osRelease();
   return examineHost({
     files: hostFiles(),
@@ -73,6 +77,7 @@ export async function examineThisHost(options: ExaminationOptions): Promise<Exam
     handles: libc,
     subsystems: readCgroupSubsystems(),
     proof,
+    runtimes,
     release,
     kernelVersion: parseKernelVersion(release),
     architecture: Deno.build.arch,
@@ -147,6 +152,32 @@ async function proveOwnCgroup(config: Config): Promise<OwnCgroupReport | undefin
     return undefined;
   }
   return cgroups?.proof;
+}
+
+/** Asks the runtimes of this host who they are. */
+export async function lookAtRuntimes(
+  config: Pick<Config, "askRuntimes" | "runtimeSockets" | "runtimeTimeoutMs">,
+): Promise<RuntimesLook> {
+  const settings = runtimeSettings(config);
+  const opened = openWorkloads({ settings, counters: new Counters(), onLearned: nothing });
+  try {
+    opened.resolver.start();
+    const probes = await opened.probeRuntimes();
+    const endpoints = probes.map(({ api, socketPath: path, error, failures: _, ...probe }) => ({
+      ...{ api, path, ...probe },
+      ...(error === undefined ? {} : { error: { text: error.message, hint: error.hint } }),
+    }));
+    const isFound = (api: string, path: string) =>
+      endpoints.some((endpoint) => endpoint.api === api && endpoint.path === path);
+    const isNamed = (path: string) => config.runtimeSockets.some((named) => named.path === path);
+    const files = hostFiles();
+    const unused = (settings.sockets ?? SYSTEM_SOCKETS)
+      .map(({ api, path }) => ({ api, path, exists: files.exists(path) }))
+      .filter(({ api, path, exists }) => !isFound(api, path) && (exists || isNamed(path)));
+    return { isAsked: config.askRuntimes, endpoints, unused };
+  } finally {
+    opened.resolver.close();
+  }
 }
 
 function readLimits(libc: Libc): { readonly lockedMemory: Limit; readonly openFiles: Limit } {

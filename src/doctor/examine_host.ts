@@ -21,6 +21,7 @@ import { checkKernel, type FeatureAnswer } from "./check_kernel.ts";
 import { checkLimits, type Limit } from "./check_limits.ts";
 import { checkProgram, type ConfigProblem, type LoadTrial } from "./check_program.ts";
 import { checkRights, mayUsePerf, readRights } from "./check_rights.ts";
+import { checkRuntimes, type RuntimesLook } from "./check_runtimes.ts";
 import { type Finding, type FindingStatus, verdictOf } from "./finding.ts";
 
 /** What the examination looks at; the rooms that know fill it in. */
@@ -33,6 +34,7 @@ export interface HostSources {
   readonly subsystems: SubsystemIndexes | undefined;
   /** Whether a kernel hook and user space mean the same cgroup; undefined when none ran. */
   readonly proof: OwnCgroupReport | undefined;
+  readonly runtimes: RuntimesLook;
   readonly release: string;
   /** `[major, minor]` of `release`. */
   readonly kernelVersion: readonly [number, number];
@@ -58,6 +60,7 @@ export interface Examination {
   readonly mode: CgroupMode;
   readonly walk: CgroupWalk | null;
   readonly deployment: Deployment;
+  readonly runtimes: RuntimesLook;
 }
 
 /** Examines the host. Takes some hundred ms, most of it for walks of /proc and cgroups. */
@@ -72,10 +75,12 @@ export function examineHost(sources: HostSources, config: ConfigSituation): Exam
   const findings = [
     ...checkProgram({ ...sources, configPath, configProblems }),
     ...checkCgroups({ ...sources, mode, walk }),
+    ...checkRuntimes(sources.runtimes),
     ...checkKernel({ ...sources, version: kernelVersion, mayUsePerf: mayUsePerf(rights) }),
     ...checkRights(files, rights, kernelVersion),
     ...checkLimits({ ...sources, mode }),
     ...checkHost({ ...sources, deployment, bpfUsers: findBpfUsers(files) }),
   ];
-  return { verdict: verdictOf(findings), findings, mode, walk, deployment };
+  const { runtimes } = sources;
+  return { verdict: verdictOf(findings), findings, mode, walk, deployment, runtimes };
 }

@@ -59,6 +59,7 @@ function examine({ host = {}, sources = {}, problems = [] }: Change = {}): Exami
     handles: { nameToHandle: () => ({ type: 0xfe, bytes }) },
     subsystems: new Map([["memory", 4]]),
     proof: undefined,
+    runtimes: { isAsked: true, endpoints: [], unused: [] },
     release: "6.12.1-test",
     kernelVersion: [6, 12],
     architecture: "x86_64",
@@ -90,7 +91,9 @@ Deno.test("examineHost() finds nothing wrong on a good host, with all topics tol
   assert.equal(mode.mode, "unified");
   assert.equal(deployment.kind, "systemd_service");
   const topics = [...new Set(findings.map(({ topic }) => topic))];
-  assert.deepEqual(topics, ["program", "cgroups", "kernel", "rights", "limits", "host"]);
+  assert.deepEqual(topics, [
+    ...["program", "cgroups", "runtimes", "kernel", "rights", "limits", "host"],
+  ]);
   const ownId = findings.find(({ name }) => name === "own id")!;
   assert.match(ownId.text, /user space says \d+; no kernel hook has reported/);
   assert.match(findings.find(({ name }) => name === "controllers")!.text, /disabled: pids/);

@@ -13,7 +13,15 @@ export type FindingStatus =
   | "problem";
 
 /** Parts of the report, in its order. */
-export const TOPICS = ["program", "cgroups", "kernel", "rights", "limits", "host"] as const;
+export const TOPICS = [
+  "program",
+  "cgroups",
+  "runtimes",
+  "kernel",
+  "rights",
+  "limits",
+  "host",
+] as const;
 
 /** One of the parts. */
 export type Topic = typeof TOPICS[number];

@@ -47,7 +47,7 @@ export function formatExamination(
 
 /** One JSON object; ids as decimal text, which JSON numbers would round. */
 export function encodeExamination(examination: Examination): string {
-  const { verdict, findings, mode, deployment, walk } = examination;
+  const { verdict, findings, mode, deployment, walk, runtimes } = examination;
   const { hierarchies, controllers, tracked, isNamespaced, hasSystemd } = mode;
   const report = {
     verdict,
@@ -83,6 +83,19 @@ export function encodeExamination(examination: Examination): string {
       in_container: deployment.isInContainer,
       evidence: deployment.evidence,
       doubts: deployment.doubts,
+    },
+    runtimes: {
+      asked: runtimes.isAsked,
+      endpoints: runtimes.endpoints.map((endpoint) => ({
+        api: endpoint.api,
+        path: endpoint.path,
+        user_uid: endpoint.userUid,
+        version: endpoint.version,
+        watching: endpoint.isWatching,
+        error: endpoint.error?.text,
+        last_error: endpoint.lastError,
+      })),
+      unused: runtimes.unused,
     },
   };
   return `${JSON.stringify(report)}\n`;

@@ -6,6 +6,7 @@
  */
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { CgroupWalk, HostFiles } from "../cgroups/mod.ts";
+import type { RuntimesLook } from "./check_runtimes.ts";
 import type { Examination } from "./examine_host.ts";
 import type { Finding } from "./finding.ts";
 import { encodeExamination, formatExamination } from "./format_examination.ts";
@@ -44,7 +45,8 @@ export function makeBundle(sources: BundleSources): Uint8Array {
   const { files, versions, configText, nowMs } = sources;
   const { walk } = sources.examination;
   const findings = sources.examination.findings.map(withoutValues);
-  const examination = { ...sources.examination, findings };
+  const runtimes = runtimesWithoutSecrets(sources.examination.runtimes);
+  const examination = { ...sources.examination, findings, runtimes };
   const parts: Record<string, string> = {
     "doctor.json": encodeExamination(examination),
     "doctor.txt": formatExamination(examination, { color: false }),
@@ -100,6 +102,20 @@ function withoutValues(finding: Finding): Finding {
     ? finding.text.replace(/(?<=: .*)"(?:[^"\\]|\\.)*"/g, `"${LEFT_OUT}"`)
     : finding.text;
   return { ...finding, text: withoutSecrets(text) };
+}
+
+/** What a runtime says goes in as it says it: a proxy's address may hold a password. */
+function runtimesWithoutSecrets(look: RuntimesLook): RuntimesLook {
+  const endpoints = look.endpoints.map((endpoint) => {
+    const { version, error, lastError } = endpoint;
+    return {
+      ...endpoint,
+      ...(version === undefined ? {} : { version: withoutSecrets(version) }),
+      ...(error === undefined ? {} : { error: { ...error, text: withoutSecrets(error.text) } }),
+      ...(lastError === undefined ? {} : { lastError: withoutSecrets(lastError) }),
+    };
+  });
+  return { ...look, endpoints };
 }
 
 function readKernelConfig({ files, release }: BundleSources): string {

@@ -43,6 +43,17 @@ function bundle(): Uint8Array {
   const text = `Cannot use "SHRIKE_LOG_LEVEL": "${SECRET}" is not known`;
   const examination = examineHost({
     ...{ files, environment, pid: 4242, nowMs: 1e12, subsystems: undefined },
+    runtimes: {
+      isAsked: true,
+      endpoints: [{
+        api: "docker",
+        path: "/run/docker.sock",
+        isWatching: false,
+        error: { text: `proxy https://user:${SECRET}@host refused`, hint: "see its log" },
+        lastError: `password=${SECRET}`,
+      }],
+      unused: [],
+    },
     ...{ proof: undefined, release: "6.1", kernelVersion: [6, 1], architecture: "x86_64" },
     ...{ features: [], cpuCount: 2, lockedMemory: null, openFiles: null, program: "shrike" },
     handles: { nameToHandle: () => ({ type: 0, bytes: new Uint8Array(8) }) },

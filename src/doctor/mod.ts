@@ -6,6 +6,7 @@
 export type { FeatureAnswer } from "./check_kernel.ts";
 export type { Limit } from "./check_limits.ts";
 export type { ConfigProblem, LoadTrial, SensorTrial } from "./check_program.ts";
+export type { RuntimeEndpoint, RuntimesLook, UnusedSocket } from "./check_runtimes.ts";
 export {
   type ConfigSituation,
   type Examination,
