@@ -27,9 +27,9 @@ export function addDoctorCommand(program: Command, terminal: Terminal, dispatch:
   const command = program.command("doctor")
     .summary("Say whether the agent can run here, and why not")
     .description(
-      "Looks at cgroups, container runtimes, kernel, rights, limits and other agents, loads the BPF programs for a " +
-        "try, and says what was found, what follows and what to do. Changes nothing. Without " +
-        "root it says what it could not look at.",
+      "Looks at cgroups, container runtimes, kernel, rights, limits and other agents, loads " +
+        "the BPF programs for a try, and says what was found, what follows and what to do. " +
+        "Changes nothing. Without root it says what it could not look at.",
     );
   addTableOptions(command, "doctor");
   command
