@@ -113,7 +113,11 @@ export class Lookups {
       counters.gauge(`shrike_workloads_${name}`, help, {}, read);
     gauge("subjects", "Containers, pods and units asked about", () => this.#entries.size);
     gauge("subjects_capacity", "Subjects held at most", () => options.subjectsMax);
-    gauge("lookups_open", "Questions that wait or are under way", () => this.openCount);
+    gauge(
+      "lookups_open",
+      "Questions that wait or are under way",
+      () => this.#waiting.size + this.#waitingUnits.size + this.#asking,
+    );
     gauge("facts_length", "Code units of all facts of runtimes, as JSON", () => this.#factsLength);
   }
 
@@ -122,9 +126,13 @@ export class Lookups {
     return this.#entries.size;
   }
 
-  /** Questions that wait or are under way. */
-  get openCount(): number {
-    return this.#waiting.size + this.#waitingUnits.size + this.#asking;
+  /** Subjects that nobody has been asked about to the end. Looks at all of them. */
+  get unansweredCount(): number {
+    let count = 0;
+    for (const { state } of this.#entries.values()) {
+      if (state === "running" || state === "queue_full") count += 1;
+    }
+    return count;
   }
 
   /** What is known of the subject; asks when it is new. Undefined when there is no room. */

@@ -131,9 +131,9 @@ export class WorkloadResolver {
     return workload;
   }
 
-  /** Questions that wait or are under way; those that wait for their next try do not count. */
+  /** Containers, pods and units whose first answer is still to come; a failure is one. */
   get openQuestions(): number {
-    return this.#lookups.openCount;
+    return this.#lookups.unansweredCount;
   }
 
   /**

@@ -299,6 +299,8 @@ Deno.test("a preliminary answer waits for the better API, but not for long", asy
   bench.resolve(`/k8s.io/${B}`, 2n);
   await bench.timers.pass(619);
   equal(bench.resolve(`/k8s.io/${B}`, 2n).source, "pending");
+  equal(bench.resolver.openQuestions, 1);
   await bench.timers.pass(1);
   deepStrictEqual(state(bench.resolve(`/k8s.io/${B}`, 2n)), [B, "runtime", undefined]);
+  equal(bench.resolver.openQuestions, 0);
 });
