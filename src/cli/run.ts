@@ -14,17 +14,22 @@ Examples:
   shrike run -o json > events.jsonl
   shrike run --pid $$ --duration 1m
   shrike run --filter event=exec --filter 'binary=/usr/bin/*'
+  shrike run --container web
+  shrike run --namespace prod --filter 'pod!=canary-*'
   shrike run --config ./shrike.yaml --log-level info
 `;
 
 const FILTERS = `
 Filters: KEY OPERATOR VALUE; all must match, one of the values "a,b" is enough
-  event=exec,exit,fork       = !=
+  event=exec,exit,fork,amend = !=
   binary=/usr/bin/*          = != with globs (** crosses /), ~ !~ with a regex
   args~--password            ~ !~ with a regex on the arguments as shown
   argv=-x                    = != ~ !~ on any one argument
   uid=0  uid=www-data        = !=
   pid=42  tree=42            = !=; tree is a process with its descendants
+  workload=service/ssh*      = !=; KIND or KIND/NAME with globs
+  container=web  pod=prod/*  = != with globs; also six or more digits of a container's id
+  namespace=prod  unit=ssh   = != with globs
 `;
 
 /** Adds the command to `program`. */

@@ -5,13 +5,13 @@
  */
 import { type Agent, type SinkParts, startAgent } from "../agent.ts";
 import { hostRooms } from "../agent_rooms.ts";
-import { type Config, Rejected } from "../config/mod.ts";
+import { type Config, Rejected, type ValueChecks } from "../config/mod.ts";
 import { EventFilter, FilterError, UserNames } from "../export/mod.ts";
 import { Counters, logOf } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { nodeNameOf } from "./node_name.ts";
 import { openStdoutSink, outputFormat, type StdoutSink } from "./stdout_sink.ts";
-import { Selection } from "./selection.ts";
+import { FILTER_FLAGS, filtersOf, Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
 import { formatSummary, type SummaryFigures } from "./summary.ts";
 import type { TypedSettings } from "./table_options.ts";
@@ -33,15 +33,17 @@ export class NoSuchProcessError extends Error {
 export async function runAgent(typed: TypedSettings, terminal: Terminal): Promise<ExitCode> {
   const counters = new Counters();
   const names = new UserNames({ counters });
-  const config = loadSettings(typed, terminal, { filters: (text) => checkFilter(text, names) });
+  const config = loadSettings(typed, terminal, filterChecks(names));
   if (config.pid !== undefined && !isRunning(config.pid)) throw new NoSuchProcessError(config.pid);
   using signals = terminal.watchSignals(() => Deno.exit(ExitCode.interrupted));
+  const isForMachines = outputFormat(config, terminal) === "json";
   const selection = new Selection({
-    ...{ counters, filters: config.filters, pid: config.pid, maxEvents: config.maxEvents },
+    ...{ counters, filters: filtersOf(config), pid: config.pid, maxEvents: config.maxEvents },
     userId: (name) => names.uidOf(name),
     showForks: config.withForks,
-    // Machines need the lineage of what comes; people want to see it come.
-    showExisting: config.showExisting ?? outputFormat(config, terminal) === "json",
+    // Machines need the lineage of what comes and put names to it; people want to see it come.
+    showExisting: config.showExisting ?? isForMachines,
+    showAmends: isForMachines,
   });
   const nodeName = nodeNameOf(config, terminal.environment);
   const stdout = Promise.withResolvers<StdoutSink>();
@@ -137,6 +139,14 @@ function sayReady({ ready }: Agent, config: Config, terminal: Terminal): void {
       cpus === 1 ? "" : "s"
     }, ${processes} processes run already${end}\n`,
   );
+}
+
+function filterChecks(names: UserNames): ValueChecks {
+  const checks: ValueChecks = { filters: (text) => checkFilter(text, names) };
+  for (const [name, key] of Object.entries(FILTER_FLAGS)) {
+    checks[name as keyof typeof FILTER_FLAGS] = (text) => checkFilter(`${key}=${text}`, names);
+  }
+  return checks;
 }
 
 function checkFilter(text: string, names: UserNames): Rejected | undefined {

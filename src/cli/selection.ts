@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { Config } from "../config/mod.ts";
 import type { AgentEvent } from "../events/mod.ts";
-import { EventFilter, type EventFilterOptions } from "../export/mod.ts";
+import { EventFilter, type EventFilterOptions, type Verdict } from "../export/mod.ts";
 
 /** What is selected beyond the filters. */
 export interface SelectionOptions extends EventFilterOptions {
@@ -16,6 +17,25 @@ export interface SelectionOptions extends EventFilterOptions {
   readonly showExisting: boolean;
   /** Events, gaps not among them, after which `enough` resolves. */
   readonly maxEvents?: number | undefined;
+}
+
+/** Flags that are filters, by their key. */
+export const FILTER_FLAGS = {
+  onlyWorkloads: "workload",
+  onlyContainers: "container",
+  onlyPods: "pod",
+  onlyUnits: "unit",
+  onlyNamespaces: "namespace",
+} as const satisfies Partial<Record<keyof Config, string>>;
+
+/** All filters of a config; a flag that is given several times wants any of its values. */
+export function filtersOf(config: Pick<Config, "filters" | keyof typeof FILTER_FLAGS>): string[] {
+  const filters = [...config.filters];
+  for (const name of Object.keys(FILTER_FLAGS) as (keyof typeof FILTER_FLAGS)[]) {
+    const values = config[name];
+    if (values.length > 0) filters.push(`${FILTER_FLAGS[name]}=${values.join(",")}`);
+  }
+  return filters;
 }
 
 /** A filter that counts what it lets through and closes after a number of events. */
@@ -43,11 +63,15 @@ export class Selection extends EventFilter {
     return this.#counts;
   }
 
-  override matches(event: AgentEvent): boolean {
+  override judge(event: AgentEvent): Verdict {
     // First, and for every event: process trees follow all of them.
-    if (!super.matches(event)) return false;
+    const verdict = super.judge(event);
+    return !this.#showExisting && isExisting(event) ? "hidden" : verdict;
+  }
+
+  override admit(event: AgentEvent): boolean {
     if (event.type !== "gap") {
-      if (this.#eventsLeft === 0 || (!this.#showExisting && isExisting(event))) return false;
+      if (this.#eventsLeft === 0) return false;
       if (--this.#eventsLeft === 0) this.#resolveEnough();
     }
     this.#counts.set(event.type, (this.#counts.get(event.type) ?? 0) + 1);

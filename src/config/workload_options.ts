@@ -5,7 +5,7 @@
  */
 import { list, option } from "./option.ts";
 import { runtimeSocket } from "./runtime_socket.ts";
-import { boolean, choice, duration } from "./value.ts";
+import { boolean, choice, duration, text, type ValueType } from "./value.ts";
 
 /** What a workload may be, as `WorkloadKind` of `src/events` has it. */
 export const WORKLOAD_KINDS = [
@@ -20,8 +20,43 @@ export const WORKLOAD_KINDS = [
   "host",
 ] as const;
 
+/** Part of a filter; the rooms that know filters check the rest. */
+function pattern(placeholder: string): ValueType<string> {
+  return text({ placeholder, allowed: "a name or a pattern with * and ?" });
+}
+
 /** Rows of the table by the name they have in `Config`. */
 export const WORKLOAD_OPTIONS = {
+  onlyWorkloads: list(pattern("<kind/name>"), {
+    flag: "workload",
+    group: "Selection",
+    commands: ["run"],
+    help: "Only this workload, such as service/ssh.service; a kind alone is enough",
+  }),
+  onlyContainers: list(pattern("<name>"), {
+    flag: "container",
+    group: "Selection",
+    commands: ["run"],
+    help: "Only this container, by name or by six or more digits of its id",
+  }),
+  onlyPods: list(pattern("<name>"), {
+    flag: "pod",
+    group: "Selection",
+    commands: ["run"],
+    help: "Only this pod; NAMESPACE/NAME too",
+  }),
+  onlyUnits: list(pattern("<name>"), {
+    flag: "unit",
+    group: "Selection",
+    commands: ["run"],
+    help: "Only this systemd unit",
+  }),
+  onlyNamespaces: list(pattern("<name>"), {
+    flag: "namespace",
+    group: "Selection",
+    commands: ["run"],
+    help: "Only pods of this namespace",
+  }),
   cgroupsFormat: option(choice(["tree", "table", "json"]), "tree", {
     flag: "output",
     short: "o",

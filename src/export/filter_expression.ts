@@ -25,7 +25,11 @@ export class FilterError extends Error {
 }
 
 /** What a filter can ask for. */
-export type FilterKey = "event" | "binary" | "args" | "argv" | "uid" | "pid" | "tree";
+export type FilterKey = ProcessKey | WorkloadKey | "event" | "tree";
+/** Asked of the process of an event. */
+export type ProcessKey = "binary" | "args" | "argv" | "uid" | "pid";
+/** Asked of the workload of that process. */
+export type WorkloadKey = "workload" | "container" | "pod" | "namespace" | "unit";
 export type FilterOperator = "=" | "!=" | "~" | "!~";
 
 /** One value of a list, with the place where it starts. */
@@ -53,6 +57,11 @@ const KEYS: Readonly<Record<FilterKey, { operators: readonly FilterOperator[]; e
     uid: { operators: ["=", "!="], example: "uid=0,alice" },
     pid: { operators: ["=", "!="], example: "pid=1234" },
     tree: { operators: ["=", "!="], example: "tree=1234" },
+    workload: { operators: ["=", "!="], example: "workload=container/web" },
+    container: { operators: ["=", "!="], example: "container=web" },
+    pod: { operators: ["=", "!="], example: "pod=prod/web-*" },
+    namespace: { operators: ["=", "!="], example: "namespace=prod" },
+    unit: { operators: ["=", "!="], example: "unit=ssh.service" },
   };
 
 const EXPRESSION_LENGTH_MAX = 8192;

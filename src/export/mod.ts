@@ -18,3 +18,4 @@ export { terminalArguments, terminalString, terminalText } from "./terminal_text
 export { formatSpan } from "./timestamp.ts";
 export { hostUserName, UserNames, type UserNamesOptions, type UserNaming } from "./user_names.ts";
 export { workloadJson } from "./workload_json.ts";
+export type { Verdict } from "./workload_conditions.ts";

@@ -7,6 +7,7 @@ import type { AgentEvent } from "../events/mod.ts";
 import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
 import type { EventFilter } from "./event_filter.ts";
 import type { EventSink } from "./event_sink.ts";
+import { HeldEvents } from "./held_events.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import type { OutputWriter } from "./output_writer.ts";
@@ -74,6 +75,8 @@ export class StreamSink implements EventSink {
   readonly #dropped: Counter;
   readonly #filtered: Counter;
   readonly #drops = new Map<AgentEvent["type"], Drops>();
+  /** What passes the filter, and when; without a filter there is none. */
+  readonly #held: HeldEvents | undefined;
   #filling = new LineBuffer();
   #writing = new LineBuffer();
   /** The write under way and its follow-ups; undefined when nothing is. */
@@ -110,16 +113,46 @@ export class StreamSink implements EventSink {
       labels,
       () => this.#waitingSize,
     );
+    if (options.filter !== undefined) {
+      this.#held = new HeldEvents({
+        ...{ filter: options.filter, clock: options.clock, counters, labels },
+        show: (event) => this.#write(event),
+        hide: () => this.#filtered.value++,
+      });
+    }
     const { header } = options.encoder;
     if (header !== "" && this.#filling.add(header, this.#queueSizeMax)) this.#headerLines = 1;
   }
 
   push(event: AgentEvent): void {
     // The filter follows process trees, so it must see events also when they cannot be written.
-    if (this.#options.filter?.matches(event) === false) {
-      this.#filtered.value++;
-      return;
-    }
+    if (this.#held === undefined) this.#write(event);
+    else this.#held.push(event);
+  }
+
+  flush(): void {
+    this.#held?.expire();
+    this.#enterLosses();
+    this.#drain();
+  }
+
+  async close(): Promise<void> {
+    this.#held?.giveUp();
+    this.flush();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+    });
+    await Promise.race([this.#pump, timeout]);
+    clearTimeout(timer);
+    this.#end({ reason: "closed" });
+  }
+
+  get #waitingSize(): number {
+    return this.#filling.size + this.#writing.size;
+  }
+
+  #write(event: AgentEvent): void {
     if (this.#isEnded) {
       this.#dropped.value++;
       return;
@@ -133,26 +166,6 @@ export class StreamSink implements EventSink {
       return;
     }
     if (this.#filling.size >= FLUSH_SIZE) this.#drain();
-  }
-
-  flush(): void {
-    this.#enterLosses();
-    this.#drain();
-  }
-
-  async close(): Promise<void> {
-    this.flush();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
-    });
-    await Promise.race([this.#pump, timeout]);
-    clearTimeout(timer);
-    this.#end({ reason: "closed" });
-  }
-
-  get #waitingSize(): number {
-    return this.#filling.size + this.#writing.size;
   }
 
   /** Writes what cannot block at once and starts the pump for the rest. */

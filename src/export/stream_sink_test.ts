@@ -7,12 +7,12 @@ import {
   sampleGap,
   sampleProcess,
 } from "../../tests/support/sample_events.ts";
+import { PENDING_WEB } from "../../tests/support/sample_workloads.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
 import { EventFilter } from "./event_filter.ts";
 import { JsonEncoder } from "./json_encoder.ts";
-import { LineBuffer } from "./line_buffer.ts";
 import type { LineEncoder } from "./line_encoder.ts";
-import { openStdoutWriter, type OutputWriter } from "./output_writer.ts";
+import type { OutputWriter } from "./output_writer.ts";
 import { StreamSink, type StreamSinkOptions } from "./stream_sink.ts";
 
 /** Keeps what it gets; the test says when an asynchronous write goes on and how much it takes. */
@@ -221,6 +221,31 @@ Deno.test("StreamSink.push() asks the filter and counts what it leaves out", () 
   assert.equal(count("filtered_total"), 1);
 });
 
+Deno.test("StreamSink holds what waits for a name until flush() finds that time is up", () => {
+  const counters = new Counters();
+  const filter = new EventFilter(["container!=db"], { counters });
+  const { sink, writer, now, count } = open({ filter });
+  writer.room = 4096;
+  sink.push(sampleExec(sampleProcess({ tgid: 1, workload: PENDING_WEB })));
+  sink.push(exec(2));
+  sink.flush();
+  assert.equal(writer.written, "process_exec 2\n");
+  now.ns += 2_000_000_000n;
+  sink.flush();
+  assert.equal(writer.written, "process_exec 2\nprocess_exec 1\n");
+  assert.deepEqual([count("filter_undecided_total"), count("filtered_total")], [1, 0]);
+});
+
+Deno.test("StreamSink.close() writes what still waits for a name", async () => {
+  const counters = new Counters();
+  const filter = new EventFilter(["container!=db"], { counters });
+  const { sink, writer } = open({ filter });
+  writer.room = 4096;
+  sink.push(sampleExec(sampleProcess({ tgid: 1, workload: PENDING_WEB })));
+  await sink.close();
+  assert.equal(writer.written, "process_exec 1\n");
+});
+
 Deno.test("StreamSink ends when the reader is gone and counts what was not written", async () => {
   const { sink, writer, count } = open();
   sink.push(exec(1));
@@ -334,53 +359,6 @@ Deno.test("StreamSink writes every accepted line once and in order for any reade
     assert.equal(count("queue_bytes"), 0);
   }
 });
-
-Deno.test("LineBuffer.add() never holds more than it is allowed and gives memory back", () => {
-  const buffer = new LineBuffer();
-  assert.equal(buffer.add("é".repeat(60) + "\n", 120), false);
-  assert.equal(buffer.add("é".repeat(59) + "\n", 120), true);
-  assert.equal(buffer.size, 119);
-  assert.equal(buffer.add("\n", 120), true);
-  assert.equal(buffer.add("\n", 120), false);
-  assert.equal(buffer.countWaiting(), 2);
-  for (let line = 0; line < 300; line++) assert.ok(buffer.add("x".repeat(999) + "\n", 1e6));
-  assert.equal(buffer.size, 300_120);
-  buffer.take(300_120);
-  assert.equal(buffer.peek(Infinity).buffer.byteLength, 64 * 1024);
-});
-
-Deno.test("openStdoutWriter() trusts poll for pipes only", () => {
-  const stdout = {
-    write: (bytes: Uint8Array) => Promise.resolve(bytes.length),
-    writeSync: (bytes: Uint8Array) => bytes.length,
-    isTerminal: () => false,
-  };
-  const path = Deno.makeTempFileSync();
-  let ready = true;
-  const pollWritable = () => ready;
-  const file = openStdoutWriter({ stdout, pollWritable, path });
-  assert.equal(file.roomNow(), 0);
-  Deno.removeSync(path);
-  assert.equal(openStdoutWriter({ stdout, pollWritable, path }).roomNow(), 0);
-  using pipe = openPipe();
-  const writer = openStdoutWriter({ stdout, pollWritable, path: pipe.path });
-  assert.equal(writer.roomNow(), 4096);
-  ready = false;
-  assert.equal(writer.roomNow(), 0);
-  assert.equal(openStdoutWriter({ stdout, path: pipe.path }).roomNow(), 0);
-  const terminal = { ...stdout, isTerminal: () => true };
-  ready = true;
-  assert.equal(openStdoutWriter({ stdout: terminal, pollWritable, path: pipe.path }).roomNow(), 0);
-});
-
-/** A named pipe that nobody opens. */
-function openPipe() {
-  const folder = Deno.makeTempDirSync();
-  const path = `${folder}/pipe`;
-  const { success } = new Deno.Command("mkfifo", { args: [path] }).outputSync();
-  assert.ok(success);
-  return { path, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
-}
 
 Deno.test("StreamSink writes JSON lines that parse", () => {
   const encoder = new JsonEncoder({

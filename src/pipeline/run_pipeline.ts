@@ -338,6 +338,8 @@ export class Pipeline {
     cgroups?.sweep(clock.monotonicNs());
     this.#options.onTick?.();
     this.#reportGaps();
+    // Also when nothing happens: sinks may hold events for a time.
+    this.#outlets.flush();
   }
 
   #reportGaps(): void {
