@@ -38,7 +38,8 @@ Deno.test("shrike ps shows this process below its parent", async () => {
 });
 
 Deno.test("shrike --help and each subcommand's --help go to stdout", async () => {
-  for (const args of [["--help"], ["run", "--help"], ["ps", "--help"], ["version", "--help"]]) {
+  const commands = ["run", "ps", "cgroups", "workloads", "doctor", "version"];
+  for (const args of [["--help"], ...commands.map((command) => [command, "--help"])]) {
     const { code, stdout, stderr } = await runShrike(args);
     assert.equal(code, 0);
     assert.equal(stderr, "");
@@ -78,6 +79,8 @@ Deno.test("shrike completion bash completes commands, options and values", async
   assert.deepEqual(await completeInBash(stdout, ["shrike", "ru"]), ["run"]);
   assert((await completeInBash(stdout, ["shrike", "run", "--max"])).includes("--max-events"));
   assert.deepEqual(await completeInBash(stdout, ["shrike", "run", "-o", "js"]), ["json"]);
+  const kinds = await completeInBash(stdout, ["shrike", "workloads", "--kind", "s"]);
+  assert.deepEqual(kinds.sort(), ["scope", "service", "session", "slice"]);
 });
 
 Deno.test("shrike completion has a script for zsh and fish, and refuses other shells", async () => {
