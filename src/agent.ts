@@ -106,6 +106,8 @@ export type CgroupRoom = Pick<
   | "mapEntries"
   | "table"
   | "observe"
+  | "trackBy"
+  | "retrack"
   | "open"
   | "scan"
   | "placeOf"

@@ -33,7 +33,7 @@ import {
   type KnownCgroup,
 } from "./state/mod.ts";
 import type { Counters, Log } from "./telemetry/mod.ts";
-import { recognisePath } from "./workloads/mod.ts";
+import { type PathRecognition, recognisePath, type WorkloadResolver } from "./workloads/mod.ts";
 
 /** What the cgroups of an agent are made with. */
 export interface AgentCgroupsParts {
@@ -47,6 +47,9 @@ export interface AgentCgroupsParts {
   readonly moveSelf?: (directory: string) => void;
 }
 
+/** Knows whose a path is; the resolver of workloads does. */
+export type PathReader = Pick<WorkloadResolver, "recognise" | "setHome">;
+
 /** Everything the agent does about cgroups. Nothing here ends the agent. */
 export class AgentCgroups {
   /** What was found out about this host. */
@@ -57,6 +60,7 @@ export class AgentCgroups {
   readonly #hierarchy: Hierarchy | undefined;
   readonly #listeners: CgroupListener[] = [];
   readonly #own: OwnCgroup | undefined;
+  #paths: PathReader | undefined;
   #map: CgroupMap | undefined;
   #table: CgroupTable | undefined;
   /** Path of the root of our cgroup namespace, where the walk does not begin at the true root. */
@@ -120,6 +124,16 @@ export class AgentCgroups {
     this.#listeners.push(listener);
   }
 
+  /** Goes by what `paths` says from now on; before `open()`. */
+  trackBy(paths: PathReader): void {
+    this.#paths = paths;
+  }
+
+  /** Paths are read otherwise by now. */
+  retrack(): void {
+    this.#table?.retrack();
+  }
+
   /** Makes the table for sensors that are loaded, and asks the kernel where this process is. */
   open(sensors: Pick<LoadedSensors, "sharedMap" | "runProgram">): CgroupTable | undefined {
     const { config, counters } = this.#parts;
@@ -137,7 +151,7 @@ export class AgentCgroups {
       counters,
       entriesMax: config.cgroupEntries,
       removalDelayMs: config.cgroupRemovalDelayMs,
-      track: trackPath,
+      track: (path) => trackingOf(path, this.#recognise(path)),
       ...(mount !== undefined && this.#seesRoot && {
         exists: (path, id) => this.#files.directory(mount + path)?.inode === Number(id),
       }),
@@ -208,6 +222,14 @@ export class AgentCgroups {
     if (!path.endsWith(shown) || prefix.length <= 1) return;
     this.#prefix = prefix;
     this.#table?.rebase(prefix);
+    // The namespace of a plain container begins where the agent is. One that begins above it, at a
+    // container, is a host of its own: a node of kind, a machine with systemd.
+    const { kind } = this.#recognise(prefix);
+    if (shown !== "" && (kind === "container" || kind === "machine")) this.#paths?.setHome(prefix);
+  }
+
+  #recognise(path: string): PathRecognition {
+    return this.#paths === undefined ? recognisePath(path) : this.#paths.recognise(path);
   }
 
   get #seesRoot(): boolean {
@@ -236,8 +258,10 @@ function ownPath(text: string, hierarchyId: number): string | undefined {
 const NO_LEAF = { isLeaf: false, isContainer: false };
 
 /** Whose workload a path is, in the words of the kernel's map. */
-export function trackPath(path: string): CgroupTracking {
-  const { kind, level, unit, isRecognised } = recognisePath(path);
+export function trackingOf(
+  path: string,
+  { kind, level, unit, isRecognised }: PathRecognition,
+): CgroupTracking {
   // It may be a container of a namespace of containerd that is not known yet.
   if (!isRecognised) return { level: path.split("/").length - 1, ...NO_LEAF };
   const isContainer = kind === "container" || kind === "machine";

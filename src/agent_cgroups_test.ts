@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { FakeHost, INITIAL_NAMESPACES, mountLine } from "../tests/support/fake_host.ts";
 import { Errno, LibbpfError } from "../ffi/mod.ts";
 import { cgroupFact, ownCgroupRow } from "../tests/support/sample_cgroups.ts";
-import { AgentCgroups, trackPath } from "./agent_cgroups.ts";
+import { AgentCgroups, trackingOf } from "./agent_cgroups.ts";
 import { HostFiles } from "./cgroups/mod.ts";
 import { loadConfig } from "./config/mod.ts";
 import { Counters, type Log } from "./telemetry/mod.ts";
 import { CgroupSource } from "./wire/mod.ts";
+import { recognisePath, type RecognitionContext } from "./workloads/mod.ts";
 
 const V2 = "/sys/fs/cgroup";
 const CONTAINER_ID = "ab".repeat(32);
@@ -34,10 +35,12 @@ interface Choices {
   readonly moveSelf?: (directory: string) => void;
   /** Row of the program that tells where the kernel sees this process; none without. */
   readonly kernel?: () => Uint8Array<ArrayBuffer>;
+  /** What is known of the host beside a path. */
+  readonly context?: () => RecognitionContext;
 }
 
 /** The agent's cgroups on a host; `said` is what was logged. */
-function bench(host: FakeHost, { moveSelf = () => {}, kernel }: Choices = {}) {
+function bench(host: FakeHost, { moveSelf = () => {}, kernel, context }: Choices = {}) {
   const said: string[] = [];
   const say = (level: string) => (_: string, properties?: Record<string, unknown>) =>
     void said.push(`${level} ${properties?.["text"] ?? properties?.["error"]}`);
@@ -55,8 +58,13 @@ function bench(host: FakeHost, { moveSelf = () => {}, kernel }: Choices = {}) {
     ...{ libc: { nameToHandle }, counters, log, moveSelf, files: new HostFiles(host.root) },
     config: loadConfig({ flags: new Map(), environment: {}, readFile }).config,
   });
+  const homes: string[] = [];
+  cgroups.trackBy({
+    recognise: (path) => recognisePath(path, context?.()),
+    setHome: (home) => void homes.push(home),
+  });
   const table = cgroups.open({ sharedMap: () => undefined, runProgram: () => kernel?.() });
-  return { cgroups, table, said, counters };
+  return { cgroups, table, said, counters, homes };
 }
 
 function refuse(): never {
@@ -168,12 +176,12 @@ Deno.test("AgentCgroups waits for its move where the kernel cannot be asked", ()
   assert.match(said[0]!, /^debug Cannot run program "p": EINVAL/);
 });
 
-/** A host whose cgroup namespace begins at a container; the agent is in `/agent` of it. */
-function namespacedHost(): FakeHost {
+/** A host on which a cgroup namespace shows two cgroups below its root. */
+function namespacedHost(ownPath = "/agent"): FakeHost {
   return new FakeHost({
     files: {
       "/proc/4242/mountinfo": mountLine("cgroup2", V2),
-      "/proc/4242/cgroup": "0::/agent\n",
+      "/proc/4242/cgroup": `0::${ownPath}\n`,
       "/proc/cgroups": "",
     },
     links: { ...INITIAL_NAMESPACES, "/proc/4242/ns/cgroup": "cgroup:[4026532999]" },
@@ -199,6 +207,43 @@ Deno.test("AgentCgroups learns from the kernel what a cgroup namespace hides", (
     const found = Array.from(table?.entries() ?? [], (entry) => [entry.path, entry.level]);
     assert.deepEqual(found.sort(), expected, way);
   }
+});
+
+/** What an agent takes for its host that is at `ownPath` of a namespace that begins at `root`. */
+function homeOf(ownPath: string, root: string): string[] {
+  using host = namespacedHost(ownPath);
+  const directory = `${V2}${ownPath === "/" ? "" : ownPath}`;
+  const id = BigInt(Deno.statSync(host.root + directory).ino ?? 0);
+  const path = root + (ownPath === "/" ? "" : ownPath);
+  return bench(host, { kernel: () => ownCgroupRow({ id, path }) }).homes;
+}
+
+Deno.test("AgentCgroups takes the container around its whole world for the host", () => {
+  const node = `/docker/${CONTAINER_ID}`;
+  assert.deepEqual(homeOf("/agent", node), [node], "a service of a node of kind");
+  assert.deepEqual(homeOf("/", node), [], "a plain container is not a host");
+  assert.deepEqual(homeOf("/agent", "/user.slice"), [], "no container, no home");
+  using host = v2Host();
+  const own = "/system.slice/shrike.service";
+  const id = BigInt(Deno.statSync(host.root + V2 + own).ino ?? 0);
+  assert.deepEqual(bench(host, { kernel: () => ownCgroupRow({ id, path: own }) }).homes, []);
+});
+
+Deno.test("AgentCgroups.retrack() goes by what paths mean by now", () => {
+  using host = v2Host();
+  let context: RecognitionContext = {};
+  const { cgroups, table } = bench(host, { context: () => context });
+  for (const fact of cgroups.scan()) table?.applyFound(fact);
+  table?.apply(cgroupFact("cgroup_created", { id: 9001n, path: "/ci" }, 5n));
+  table?.apply(cgroupFact("cgroup_created", { id: 9002n, path: "/ci/job", parentId: 9001n }, 5n));
+  const inner = { id: 9003n, path: "/ci/job/init", parentId: 9002n };
+  table?.apply(cgroupFact("cgroup_created", inner, 5n));
+  const tracking = (id: bigint) => [table?.find(id)?.trackingId, table?.find(id)?.isContainer];
+  assert.deepEqual(tracking(9003n), [9003n, false]);
+  context = { containerdNamespaces: new Set(["ci"]) };
+  cgroups.retrack();
+  assert.deepEqual(tracking(9002n), [9002n, true]);
+  assert.deepEqual(tracking(9003n), [9002n, true]);
 });
 
 Deno.test("AgentCgroups goes on without a proof when it may not move itself", () => {
@@ -239,9 +284,9 @@ Deno.test("AgentCgroups finds a removal that no record has told", () => {
   assert.equal(counters.total("shrike_cgroup_sweep_finds_total"), 2);
 });
 
-Deno.test("trackPath() makes units and containers leaves, what holds them not", () => {
+Deno.test("trackingOf() makes units and containers leaves, what holds them not", () => {
   const words = (path: string) => {
-    const { level, isLeaf, isContainer } = trackPath(path);
+    const { level, isLeaf, isContainer } = trackingOf(path, recognisePath(path));
     return `${level}${isContainer ? " container" : isLeaf ? " leaf" : ""}`;
   };
   const pod = "/kubepods.slice/kubepods-pod0a1b2c3d_0000_4000_8000_000000000001.slice";

@@ -119,6 +119,8 @@ class FakeRooms {
       },
       placeOf: () => ({ id: 0n, trackingId: 0n, level: 0, hierarchy: 0 }),
       onAttached: () => {},
+      trackBy: () => {},
+      retrack: () => {},
       tick: () => this.step("tick cgroups"),
     };
   }

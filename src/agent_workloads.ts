@@ -23,7 +23,7 @@ import {
 export interface AgentWorkloadsParts {
   readonly config: Config;
   readonly counters: Counters;
-  readonly cgroups: Pick<AgentCgroups, "table" | "observe">;
+  readonly cgroups: Pick<AgentCgroups, "table" | "observe" | "trackBy" | "retrack">;
   /** The system's, unless a test has others. */
   readonly proc?: ProcCgroups;
   readonly settings?: WorkloadSettings;
@@ -42,6 +42,9 @@ const NOT_FOLLOWED: Workload = Object.freeze({
   source: "none",
   reason: "cgroups_not_followed",
 });
+
+/** What else there is to say of a cgroup that only /proc names. */
+const NAMED = { createdNs: 0n, pathSource: "path" } as const;
 
 /** Everything the agent does about workloads. Nothing here ends the agent. */
 export class AgentWorkloads implements Disposable {
@@ -62,9 +65,14 @@ export class AgentWorkloads implements Disposable {
       },
       counters,
       onLearned: ({ id }, workload) => this.#listener?.amend(id, workload),
+      onContext: () => cgroups.retrack(),
     });
-    cgroups.observe((change, { hierarchy, id, createdNs }) => {
-      if (change === "removed") this.#opened.resolver.removed(hierarchy, id, createdNs);
+    const { resolver } = this.#opened;
+    cgroups.trackBy(resolver);
+    cgroups.observe((change, cgroup) => {
+      const { hierarchy, id, createdNs } = cgroup;
+      if (change === "changed") resolver.renamed(cgroup);
+      else if (change === "removed") resolver.removed(hierarchy, id, createdNs);
       else if (change === "forgotten") this.#listener?.forget(id);
     });
   }
@@ -87,9 +95,11 @@ export class AgentWorkloads implements Disposable {
   identityOf(place: CgroupPlace, timeNs: bigint, tgid: number): Identity {
     const { table } = this.#cgroups;
     if (table === undefined) {
-      const named = this.#proc.cgroupOf(tgid);
-      const workload = named.id === 0n ? NOT_FOLLOWED : this.#opened.resolver.resolve(named);
-      return { cgroup: place, workload };
+      const { id: trackingId, hierarchy, path } = this.#proc.cgroupOf(tgid);
+      if (trackingId === 0n || path === undefined) return { cgroup: place, workload: NOT_FOLLOWED };
+      // An id of our own, by which what is learned later finds the process.
+      const cgroup = { ...place, trackingId, hierarchy, path };
+      return { cgroup, workload: this.workloadAt(cgroup) };
     }
     const cgroup = table.place(place, timeNs);
     return { cgroup, workload: this.workloadAt(cgroup) };
@@ -111,8 +121,10 @@ export class AgentWorkloads implements Disposable {
 
   /** The cgroup that names the workload. */
   #naming({ id, trackingId, hierarchy, path }: CgroupPlace): CgroupIdentity {
+    const { table } = this.#cgroups;
     const namingId = trackingId === 0n ? id : trackingId;
-    const known = this.#cgroups.table?.find(namingId);
+    if (table === undefined) return { hierarchy, id: namingId, ...NAMED, path };
+    const known = table.find(namingId);
     if (known !== undefined) return known;
     // Without the entry of the ancestor, the path of the cgroup itself names the same workload.
     return { hierarchy, id, createdNs: 0n, path, pathSource: "kernel" };

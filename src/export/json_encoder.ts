@@ -81,7 +81,8 @@ export class JsonEncoder implements LineEncoder {
   /** No process, so the container of the pod has no `pid`. */
   #amend({ execId, cgroup, workload }: AmendEvent): string {
     const known = this.#workload(workload);
-    const members = `,"cgroup":${cgroupJson(cgroup)}${identityMembers(known)}${known.full}`;
+    const place = cgroup.id === 0n ? "" : `,"cgroup":${cgroupJson(cgroup)}`;
+    const members = `${place}${identityMembers(known)}${known.full}`;
     return `{"exec_id":${jsonString(execId)}${members}}`;
   }
 

@@ -193,6 +193,10 @@ Deno.test("JsonEncoder.encode() tells in an amendment what a process of it would
   assert.deepEqual({ docker, pod, workload }, members);
   assert.deepEqual(rest, {});
   assert.deepEqual(line, referenceLine(event, OPTIONS));
+  const nowhere = sampleAmend(POD_WEB, {
+    cgroup: { id: 0n, trackingId: 7n, level: 0, hierarchy: -1, path: "/a" },
+  });
+  assert.equal(JSON.parse(new JsonEncoder(OPTIONS).encode(nowhere)).amend.cgroup, undefined);
 });
 
 Deno.test("JsonEncoder.encode() reads a workload once for all processes that have it", () => {

@@ -46,8 +46,13 @@ export interface WorkloadSettings {
 export interface WorkloadNeeds {
   readonly settings: WorkloadSettings;
   readonly counters: Counters;
-  /** Called in a task of its own when names were learned that events have gone without. */
+  /**
+   * Called when names were learned that events have gone without: in a task of its own, or out of
+   * `setHome()` and `renamed()`.
+   */
   readonly onLearned: LearnedListener;
+  /** Called when paths are read otherwise from now on, as `recognise()` does. */
+  readonly onContext?: () => void;
 }
 
 /** The room, not started. */
@@ -60,7 +65,9 @@ export interface OpenedWorkloads {
 }
 
 /** Makes the resolver and its runtimes. Nothing is opened before `resolver.start()`. */
-export function openWorkloads({ settings, counters, onLearned }: WorkloadNeeds): OpenedWorkloads {
+export function openWorkloads(
+  { settings, counters, onLearned, onContext }: WorkloadNeeds,
+): OpenedWorkloads {
   let directory: RuntimeDirectory | undefined;
   const context: RecognitionContext = settings.home === undefined ? {} : { home: settings.home };
   const resolver = new WorkloadResolver({
@@ -71,6 +78,7 @@ export function openWorkloads({ settings, counters, onLearned }: WorkloadNeeds):
     counters,
     timers: systemTimers,
     onLearned,
+    onContext,
     openLinks: (events) =>
       directory = new RuntimeDirectory({
         ...events,

@@ -14,7 +14,7 @@ import {
 import { type Answerer, type Lookup, Lookups, type LookupState } from "./lookups.ts";
 import { makeWorkload, unknownWorkload } from "./make_workload.ts";
 import { outerContainer } from "./nesting.ts";
-import { recognisePath, type RecognitionContext } from "./recognise_path.ts";
+import { type PathRecognition, recognisePath, type RecognitionContext } from "./recognise_path.ts";
 import type { RuntimeApi, RuntimeChange, Subject } from "./runtime/runtime_client.ts";
 import { subjectKey, subjectOf } from "./subject_of.ts";
 import type { TimerHandle, Timers } from "./timers.ts";
@@ -55,6 +55,8 @@ export interface ResolverOptions extends CgroupLimits {
   readonly counters: Counters;
   readonly timers: Timers;
   readonly onLearned: LearnedListener;
+  /** `recognise()` answers otherwise from now on. */
+  readonly onContext?: (() => void) | undefined;
   readonly openLinks: (events: LinkEvents) => LinkSource;
 }
 
@@ -153,6 +155,24 @@ export class WorkloadResolver {
     entry.recognition = { ...entry.recognition, outer };
     entry.workload = Object.freeze({ ...entry.workload, outer });
     return entry.workload;
+  }
+
+  /** What a path says, with all that is known of the host by now. */
+  recognise(path: string): PathRecognition {
+    return recognisePath(path, this.#context);
+  }
+
+  /** The agent and all it sees live in the container at that path. */
+  setHome(home: string): void {
+    this.#setContext({ ...this.#context, home });
+  }
+
+  /** A cgroup has another path now; told to `onLearned` when it was asked for before. */
+  renamed(cgroup: CgroupIdentity): void {
+    const known = this.#cgroups.find({ ...cgroup, path: undefined });
+    if (known === undefined || known.removedMs !== undefined) return;
+    const { path } = cgroup;
+    if (path !== undefined && path !== known.cgroup.path) this.#readAgain(cgroup, path);
   }
 
   /** The cgroup is gone; late events still find its workload for the removal delay. */
@@ -311,23 +331,33 @@ export class WorkloadResolver {
   /** containerd makes a namespace with what is first put into it, and tells nobody. */
   #addNamespace(name: string): void {
     const known = this.#context.containerdNamespaces ?? new Set();
-    if (known.has(name) || known.size >= NAMESPACES_MAX) return;
-    this.#setNamespaces([...known, name]);
+    if (known.size < NAMESPACES_MAX) this.#setNamespaces([name]);
   }
 
-  /** Paths that looked like the host's may be containers of a namespace that is known now. */
+  /** Of several containerd each tells its own; what is too many counts as news of all. */
   #setNamespaces(names: readonly string[]): void {
-    this.#context = { ...this.#context, containerdNamespaces: new Set(names) };
-    for (const entry of [...this.#cgroups.entries()]) {
-      const { cgroup, recognition, removedMs } = entry;
-      if (recognition.isRecognised || cgroup.path === undefined || removedMs !== undefined) {
-        continue;
-      }
-      if (!recognisePath(cgroup.path, this.#context).isRecognised) continue;
-      const { workload } = this.#admit(cgroup, cgroup.path);
-      this.#amended.value += 1;
-      this.#options.onLearned(cgroup, workload);
+    const known = this.#context.containerdNamespaces;
+    if (known !== undefined && names.every((name) => known.has(name))) return;
+    let all = new Set([...known ?? [], ...names]);
+    if (all.size > NAMESPACES_MAX) all = new Set(names);
+    this.#setContext({ ...this.#context, containerdNamespaces: all });
+  }
+
+  /** Paths that looked like the host's may be containers by what is known now. */
+  #setContext(context: RecognitionContext): void {
+    this.#context = context;
+    for (const { cgroup, recognition, removedMs } of [...this.#cgroups.entries()]) {
+      if (cgroup.path === undefined || removedMs !== undefined) continue;
+      if (isReadAlike(recognition, this.recognise(cgroup.path))) continue;
+      this.#readAgain(cgroup, cgroup.path);
     }
+    this.#options.onContext?.();
+  }
+
+  #readAgain(cgroup: CgroupIdentity, path: string): void {
+    const entry = this.#admit(cgroup, path);
+    this.#amended.value += 1;
+    this.#options.onLearned(entry.cgroup, entry.workload);
   }
 
   #scheduleSweep(): void {
@@ -345,6 +375,12 @@ const REASONS: Readonly<Record<Exclude<LookupState, "known">, WorkloadReason>> =
   no_runtime: "no_runtime",
   queue_full: "lookup_queue_full",
 };
+
+/** Whether a path still says the same; what is around it may have been learned otherwise. */
+function isReadAlike(before: PathRecognition, now: PathRecognition): boolean {
+  return before.isRecognised === now.isRecognised && before.kind === now.kind &&
+    before.id === now.id && (now.outer === undefined || now.outer.id === before.outer?.id);
+}
 
 /** Whether the question has ended, one way or the other. */
 function isSettled({ lookup, key }: CgroupEntry): boolean {

@@ -200,6 +200,61 @@ Deno.test("paths are read again when containerd tells its namespaces", async () 
   equal(bench.resolve("/ci/job-1").source, "runtime");
 });
 
+Deno.test("namespaces of several containerd add up, and are told on only when they are new", () => {
+  let changes = 0;
+  const bench = new ResolverBench({ onContext: () => changes += 1 });
+  bench.events.report({ type: "namespaces", names: ["ci"] }, "containerd");
+  bench.events.report({ type: "namespaces", names: ["k8s.io", "ci"] }, "containerd");
+  bench.events.report({ type: "namespaces", names: ["ci"] }, "containerd");
+  equal(changes, 2);
+  equal(bench.resolver.recognise("/ci/job-1").kind, "container");
+  equal(bench.resolver.recognise("/k8s.io/job-2").kind, "container");
+  const many = Array.from({ length: 300 }, (_, at) => `ns-${at}`);
+  bench.events.report({ type: "namespaces", names: many }, "containerd");
+  equal(bench.resolver.recognise("/ns-299/job").kind, "container");
+  equal(bench.resolver.recognise("/ci/job-1").kind, "host", "bounded: the latest count");
+});
+
+Deno.test("setHome() makes a container the host of what is below it, and tells what that changes", async () => {
+  let changes = 0;
+  const bench = new ResolverBench({ onContext: () => changes += 1 });
+  const [node, job] = [`/docker/${A}`, `/docker/${A}/docker/${B}`];
+  deepStrictEqual([node, job].map((path, at) => bench.resolve(path, BigInt(at + 1)).id), [A, A]);
+  equal(bench.resolve("/a.slice", 3n).kind, "slice");
+  await settle();
+  bench.learned.length = 0;
+  bench.resolver.setHome(node);
+  equal(changes, 1);
+  deepStrictEqual(bench.learned.map(([id, { kind, id: name, outer }]) => [id, kind, name, outer]), [
+    [1n, "host", "host", { runtime: "docker", id: A }],
+    [2n, "container", B, { runtime: "docker", id: A }],
+  ]);
+  equal(bench.resolve(job, 2n).id, B);
+  equal(bench.resolver.recognise(job).level, 4);
+});
+
+Deno.test("renamed() reads a cgroup that was asked for by its new path, and no other", async () => {
+  const bench = new ResolverBench();
+  const cgroup = { hierarchy: 0, createdNs: 1n, pathSource: "kernel" } as const;
+  equal(bench.resolve("/made", 1n).reason, "unrecognised_path");
+  bench.resolver.renamed({ ...cgroup, id: 1n, path: "/made" });
+  bench.resolver.renamed({ ...cgroup, id: 1n, path: undefined });
+  bench.resolver.renamed({ ...cgroup, id: 2n, path: `/docker/${B}` });
+  bench.resolver.renamed({ ...cgroup, id: 1n, path: `/docker/${B}`, createdNs: 7n });
+  equal(bench.learned.length, 0);
+  bench.answers.set(A, named(A, "web-1"));
+  bench.resolver.renamed({ ...cgroup, id: 1n, path: `/docker/${A}` });
+  deepStrictEqual(bench.learned.map(([id, { kind, source }]) => [id, kind, source]), [
+    [1n, "container", "pending"],
+  ]);
+  await settle();
+  equal(bench.learned.at(-1)?.[1].name, "web-1");
+  equal(bench.resolve(`/docker/${A}`, 1n).name, "web-1");
+  bench.resolver.removed(0, 1n, 1n);
+  bench.resolver.renamed({ ...cgroup, id: 1n, path: "/late" });
+  equal(bench.resolve(undefined, 1n).name, "web-1", "what is gone keeps its name");
+});
+
 Deno.test("what a lesser runtime tells is asked again of the one that failed", async () => {
   const bench = new ResolverBench();
   let isBroken = true;

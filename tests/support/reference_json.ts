@@ -48,7 +48,7 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     case "amend":
       return {
         exec_id: event.execId,
-        cgroup: referencePlace(event.cgroup),
+        cgroup: event.cgroup.id === 0n ? undefined : referencePlace(event.cgroup),
         ...referenceIdentity(event.workload),
         workload: referenceWorkload(event.workload),
       };
