@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { nearestWord } from "./nearest_word.ts";
+import { nearestWord, quote } from "../telemetry/mod.ts";
 import { type Config, environmentName, type OptionName, OPTIONS } from "./options.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { readConfigText, type SourceValues } from "./read_file.ts";
-import { quote, Rejected } from "./value.ts";
+import { Rejected } from "./value.ts";
 
 /** Read when it is there and no other file is named. */
 export const DEFAULT_CONFIG_PATH = "/etc/shrike/config.yaml";

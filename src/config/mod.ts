@@ -10,9 +10,9 @@ export {
   type LoadedConfig,
   type ValueChecks,
 } from "./load_config.ts";
-export { nearestWord } from "./nearest_word.ts";
 export { type ConfigOption, OPTION_GROUPS, type OptionCommand } from "./option.ts";
 export { type Config, environmentName, type OptionName, OPTIONS, optionsOf } from "./options.ts";
 export { ConfigError, type Problem, problemText } from "./problem.ts";
 export type { RuntimeSocket } from "./runtime_socket.ts";
-export { formatDuration, formatSize, quote, Rejected } from "./value.ts";
+export { nearestWord, quote } from "../telemetry/mod.ts";
+export { formatDuration, formatSize, Rejected } from "./value.ts";

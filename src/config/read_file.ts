@@ -14,11 +14,10 @@ import {
   parseDocument,
   type YAMLMap,
 } from "yaml";
-import { nearestWord } from "./nearest_word.ts";
+import { nearestWord, quote } from "../telemetry/mod.ts";
 import type { OptionName } from "./options.ts";
 import { OPTIONS } from "./options.ts";
 import type { Problem } from "./problem.ts";
-import { quote } from "./value.ts";
 
 /** A value of an option as a source has it, before it is checked. */
 export interface SourceValue {

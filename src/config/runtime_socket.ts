@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { nearestWord } from "./nearest_word.ts";
-import { quote, Rejected, type ValueType } from "./value.ts";
+import { nearestWord, quote } from "../telemetry/mod.ts";
+import { Rejected, type ValueType } from "./value.ts";
 
 /** APIs that runtimes speak, as `RuntimeApi` of `src/workloads` has them. */
 export const RUNTIME_APIS = ["cri", "containerd", "docker", "podman", "systemd"] as const;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { nearestWord } from "./nearest_word.ts";
+import { nearestWord, quote } from "../telemetry/mod.ts";
 
 /** Why a text is not a value of its option. */
 export class Rejected {
@@ -192,17 +192,4 @@ function within(text: string, value: number, bounds: Bounds): number | Rejected 
 
 function rejected(text: string, state: string, allowed: string): Rejected {
   return new Rejected(`${quote(text)} ${state}`, `use ${allowed}`);
-}
-
-/** Input quoted in messages; longer input is cut, control characters are escaped. */
-const QUOTED_LENGTH_MAX = 80;
-
-/** `text` in double quotes, safe for a terminal. */
-export function quote(text: string): string {
-  const cut = text.length > QUOTED_LENGTH_MAX ? `${text.slice(0, QUOTED_LENGTH_MAX)}...` : text;
-  return JSON.stringify(cut).replace(
-    // C1 controls, separators and bidirectional marks change how a terminal shows the line.
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

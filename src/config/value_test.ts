@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { nearestWord } from "./nearest_word.ts";
+import { nearestWord, quote } from "../telemetry/mod.ts";
 import { environmentName, OPTIONS } from "./options.ts";
-import { choice, duration, integer, quote, Rejected, size } from "./value.ts";
+import { choice, duration, integer, Rejected, size } from "./value.ts";
 
 function reasonOf(value: unknown): string {
   assert.ok(value instanceof Rejected);

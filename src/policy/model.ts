@@ -40,8 +40,20 @@ export interface Policy {
   /** The workloads it is about; one must match. Empty: everything on the host. */
   readonly workloads: readonly WorkloadSelector[];
   readonly hooks: readonly PolicyHook[];
-  /** The template and the binding it was made of. */
-  readonly binding?: { readonly template: string; readonly name: string };
+  readonly binding?: PolicyBinding;
+}
+
+/**
+ * The template and the binding that a policy was made of. Where two bindings of one template select
+ * the same workload, neither holds there unless all allow it; then that with the highest priority
+ * does. Equal priorities are refused as if it were not allowed.
+ */
+export interface PolicyBinding {
+  readonly template: string;
+  /** Also the name of the policy. */
+  readonly name: string;
+  readonly overrideAllowed: boolean;
+  readonly overridePriority: number;
 }
 
 /** Where a policy looks. */
@@ -58,6 +70,8 @@ export type HookPoint =
 export interface PolicyHook {
   readonly point: HookPoint;
   readonly place: Place;
+  /** A kernel without this function loads the rest of the policy. */
+  readonly mayBeMissing?: true;
   /** In the order of the file: conditions and events count them so. At most 5. */
   readonly args: readonly HookArgument[];
   /** Also the call's end is seen, with a value of this type. */
@@ -112,9 +126,9 @@ export interface Selector {
   readonly conditions: readonly Condition[];
   /** Beside the policy's: one must match. Empty: no further restriction. */
   readonly workloads: readonly WorkloadSelector[];
-  /** Never empty: without actions it posts. */
+  /** Never empty, and either "post" or "no_post" is among them. */
   readonly actions: readonly Action[];
-  /** For what the call returns: conditions on "return" only, actions at its end. */
+  /** At the call's end, when also the conditions on "return" hold. Of hooks with `returns` only. */
   readonly returnActions: readonly Action[];
 }
 
@@ -163,8 +177,11 @@ export type Test =
   | { readonly kind: "prefix"; readonly values: readonly Uint8Array[] }
   /** Text ends with one of these, 124 bytes at most each. */
   | { readonly kind: "postfix"; readonly values: readonly Uint8Array[] }
-  /** Number is one of these, as 64 bits without sign. */
-  | { readonly kind: "number"; readonly values: readonly bigint[] }
+  /**
+   * Number is one of these, as 64 bits without sign. `withHost`: or the inode of the host's own
+   * namespace, which is known only where the policy is loaded. Then `values` may be empty.
+   */
+  | { readonly kind: "number"; readonly values: readonly bigint[]; readonly withHost?: true }
   /**
    * Number is in one of these, bounds included. Of signed types both bounds are moved by 2^63, so
    * that order is that of unsigned numbers.
@@ -227,6 +244,8 @@ export interface WorkloadSelector {
   readonly podLabels?: readonly LabelTerm[];
   readonly podNamespaces?: readonly string[];
   readonly containerNames?: readonly string[];
+  /** None of these: a container whose name is not known is not selected. */
+  readonly notContainerNames?: readonly string[];
   /** Runtimes: docker, podman, containerd, ... */
   readonly runtimes?: readonly string[];
 }
