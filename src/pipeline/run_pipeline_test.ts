@@ -185,6 +185,12 @@ Deno.test("Pipeline reports losses of others, and those entered while it stops",
   assert.deepEqual(events.map((event) => event.type === "gap" && event.count), [7, 3]);
 });
 
+Deno.test("Pipeline flushes its outlets about once a second when nothing happens", async () => {
+  const { run, flushCount } = setUp([new FakeRing(0)]);
+  await run();
+  assert(flushCount() >= 10, `${flushCount()} flushes in about 30 s`);
+});
+
 Deno.test("Pipeline tells what was missed before the run before what ran already", async () => {
   const { run, events, losses } = setUp([new FakeRing(0)], { scan });
   losses.addEarlier({
