@@ -12,6 +12,7 @@ const EXAMPLES = `
 Examples:
   shrike cgroups
   shrike cgroups --kind container --kind pod
+  shrike cgroups --unit ssh --empty
   shrike cgroups -o table --empty
   shrike cgroups -o json | jq -r 'select(.processes > 0) | .path'
 `;

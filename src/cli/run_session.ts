@@ -5,13 +5,14 @@
  */
 import { type Agent, type SinkParts, startAgent } from "../agent.ts";
 import { hostRooms } from "../agent_rooms.ts";
-import { type Config, Rejected, type ValueChecks } from "../config/mod.ts";
-import { EventFilter, FilterError, UserNames } from "../export/mod.ts";
+import type { Config } from "../config/mod.ts";
+import { UserNames } from "../export/mod.ts";
 import { Counters, logOf } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
+import { filterChecks } from "./filter_checks.ts";
 import { nodeNameOf } from "./node_name.ts";
 import { openStdoutSink, outputFormat, type StdoutSink } from "./stdout_sink.ts";
-import { FILTER_FLAGS, filtersOf, Selection } from "./selection.ts";
+import { filtersOf, Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
 import { formatSummary, type SummaryFigures } from "./summary.ts";
 import type { TypedSettings } from "./table_options.ts";
@@ -139,25 +140,6 @@ function sayReady({ ready }: Agent, config: Config, terminal: Terminal): void {
       cpus === 1 ? "" : "s"
     }, ${processes} processes run already${end}\n`,
   );
-}
-
-function filterChecks(names: UserNames): ValueChecks {
-  const checks: ValueChecks = { filters: (text) => checkFilter(text, names) };
-  for (const [name, key] of Object.entries(FILTER_FLAGS)) {
-    checks[name as keyof typeof FILTER_FLAGS] = (text) => checkFilter(`${key}=${text}`, names);
-  }
-  return checks;
-}
-
-function checkFilter(text: string, names: UserNames): Rejected | undefined {
-  try {
-    new EventFilter([text], { counters: new Counters(), userId: (name) => names.uidOf(name) });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    const state = error.message.replace(/^Cannot use filter "[^]*?": /, "");
-    return new Rejected(`"${text}": ${state}`, error.hint);
-  }
 }
 
 function isRunning(pid: number): boolean {

@@ -12,6 +12,7 @@ const EXAMPLES = `
 Examples:
   shrike workloads
   shrike workloads --kind container
+  shrike workloads --namespace prod --workload 'container/*/web'
   shrike workloads --runtime-socket docker:/run/other.sock
   shrike workloads -o json | jq -r '.workload | select(.source != "runtime") | .name'
 `;

@@ -174,6 +174,13 @@ Deno.test("shrike workloads has a row for a container and for the host", async (
     ...["container", "web-1", ID.slice(0, 12), "nginx:1", "-", "1", "2", "runtime"],
   ]);
   assert(lines.slice(1).every((text) => text.startsWith("container ")), table);
+
+  const chosen = async (...args: string[]) =>
+    (await rowsOf<WorkloadRow>(["workloads", ...socket, ...args])).map(({ workload }) =>
+      workload.id
+    );
+  assert.deepEqual(await chosen("--workload", "container/web-*"), [ID]);
+  assert.deepEqual(await chosen("--container", ID.slice(0, 8)), [ID]);
 });
 
 Deno.test("shrike workloads says why a name is missing and does not wait longer than told", async () => {
@@ -202,6 +209,9 @@ Deno.test("shrike cgroups and workloads refuse what they do not know", async () 
     const kind = await runShrike([command, "--kind", "pods"]);
     assert.deepEqual([kind.code, kind.stdout], [2, ""]);
     assert.match(kind.stderr, /"pods" is not known\nhint: did you mean pod\?/);
+    const filter = await runShrike([command, "--workload", "contaner/x"]);
+    assert.equal(filter.code, 2);
+    assert.match(filter.stderr, /"--workload": .*unknown kind "contaner".*\nhint: .*container/);
     const api = await runShrike([command, "--runtime-socket", "dokcer:/run/docker.sock"]);
     assert.equal(api.code, 2);
     assert.match(api.stderr, /hint: did you mean docker\?/);
