@@ -77,7 +77,9 @@ runtimeTest({
       await using runtime = await CriRuntime.start(folder.path);
       await using agent = await WatchedAgent.start(runtime.sockets);
       await runtime.importImage(namespace, IMAGE);
-      await using job = await runtime.startTask(namespace, IMAGE, "job-1", "--label=team=blue");
+      await using job = await runtime.startTask(namespace, IMAGE, "job-1", {
+        flags: ["--label=team=blue"],
+      });
       const first = await agent.firstExec("job-1");
       const { workload, docker } = await agent.named(first);
       deepStrictEqual([workload.kind, workload.name, docker], ["container", "job-1", "job-1"]);

@@ -85,7 +85,9 @@ runtimeTest({
       await runtime.importImage(namespace, IMAGE);
       using workloads = new WatchedWorkloads(runtime.sockets);
       await workloads.watching("containerd");
-      await using _job = await runtime.startTask(namespace, IMAGE, "job-1", "--label=team=blue");
+      await using _job = await runtime.startTask(namespace, IMAGE, "job-1", {
+        flags: ["--label=team=blue"],
+      });
       const pid = Number((await runtime.ctr(namespace, "tasks", "ls")).match(/job-1\s+(\d+)/)?.[1]);
       const workload = await workloads.resolveFully(await cgroupPathOf(pid, "memory"));
       deepStrictEqual([workload.kind, workload.name], ["container", "job-1"]);

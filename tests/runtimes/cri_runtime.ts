@@ -17,6 +17,8 @@ const PAUSE_IMAGE = "test.local/pause:1";
 const METHODS = "/runtime.v1.RuntimeService/";
 /** NamespaceMode NODE: without a network plug-in there is only the host's network. */
 const NODE = 2n;
+/** ContainerState CONTAINER_EXITED. */
+const EXITED = 2n;
 
 /** What tests tell apart pods by. */
 export interface PodOptions {
@@ -89,14 +91,17 @@ export class CriRuntime {
     return runTool(CTR, ["-a", this.socketPath, "-n", namespace, ...args]);
   }
 
-  /** Runs a container of ctr in the background until it is disposed. `args` come before the image. */
+  /** Runs a container of ctr in the background until it is disposed. */
   async startTask(
     namespace: string,
     image: string,
     id: string,
-    ...args: string[]
+    { flags = [], command = [] }: {
+      readonly flags?: readonly string[];
+      readonly command?: readonly string[];
+    } = {},
   ): Promise<AsyncDisposable & { readonly id: string }> {
-    await this.ctr(namespace, "run", "-d", ...args, image, id);
+    await this.ctr(namespace, "run", "-d", ...flags, image, id, ...command);
     const hasStopped = async () => (await this.ctr(namespace, "tasks", "ls")).includes("STOPPED");
     return {
       id,
@@ -127,14 +132,16 @@ export class CriRuntime {
   /** CreateContainer and StartContainer. */
   async runContainer(
     pod: RunningPod,
-    { name, image, labels }: {
+    { name, image, command = [], labels }: {
       readonly name: string;
       readonly image: string;
+      readonly command?: readonly string[];
       readonly labels?: Readonly<Record<string, string>>;
     },
   ): Promise<string> {
     const config = new ProtobufWriter().bytes(1, new ProtobufWriter().text(1, name).finish())
       .bytes(2, new ProtobufWriter().text(1, image).finish());
+    for (const word of command) config.text(3, word);
     writeEntries(config, 9, labels);
     const context = new ProtobufWriter().bytes(3, hostNetwork()).finish();
     config.text(11, `${name}.log`).bytes(15, new ProtobufWriter().bytes(2, context).finish());
@@ -143,6 +150,17 @@ export class CriRuntime {
     const id = await this.#callForId("CreateContainer", request);
     await this.#call("StartContainer", new ProtobufWriter().text(1, id).finish());
     return id;
+  }
+
+  /** Waits until a container has ended by itself, and removes it. */
+  async removeEnded(id: string): Promise<void> {
+    const request = new ProtobufWriter().text(1, id).finish();
+    await until(`container ${id} ends`, async () => {
+      const [status] = fieldsOf(await this.#call("ContainerStatus", request));
+      const state = Array.from(fieldsOf(status!.bytes)).find(({ number }) => number === 3);
+      return state?.value === EXITED;
+    });
+    await this.#call("RemoveContainer", request);
   }
 
   /** Host pid of a container's or sandbox's first process. */

@@ -92,6 +92,11 @@ export async function runTool(
   return decoder.decode(stdout).trim();
 }
 
+/** An id as runtimes make them. */
+export function randomId(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toHex();
+}
+
 /** A folder for all state of one test; disposing it unmounts what is below and removes it. */
 export async function stateFolder(
   name: string,

@@ -14,6 +14,7 @@ import {
   type Judgement,
   type PlacedProcessJson,
   processOf,
+  type WorkloadJson,
 } from "./workload_events.ts";
 
 /** A `shrike run -o json` that asks the runtimes of a test. */
@@ -51,15 +52,29 @@ export class WatchedAgent implements AsyncDisposable {
   }
 
   /** Whose the process of an exec is, once a runtime has told: by the exec itself or amended. */
-  async named(process: PlacedProcessJson): Promise<IdentityJson> {
-    if (process.workload.source === "runtime") return process;
-    const event = await this.#shrike.waitFor((event) => {
+  named(process: PlacedProcessJson): Promise<IdentityJson> {
+    return this.#told(process, ({ source }) => source === "runtime");
+  }
+
+  /** The same, once it is known why no runtime tells. */
+  toldBy(process: PlacedProcessJson, expected: string): Promise<IdentityJson> {
+    return this.#told(process, ({ reason }) => reason === expected);
+  }
+
+  /** When the name of an exec's workload was told, ms since the epoch; it has been. */
+  amendedAtMs({ exec_id }: PlacedProcessJson): number {
+    const event = this.events.find((event) => {
       const amend = amendOf(event);
-      return amend?.exec_id === process.exec_id && amend.workload.source === "runtime";
-    }, `the amendment of ${process.exec_id} (${process.workload.name})`);
-    const amend = amendOf(event);
-    ok(amend !== undefined);
-    return amend;
+      return amend?.exec_id === exec_id && amend.workload.source === "runtime";
+    });
+    ok(event !== undefined);
+    return Date.parse(event.time);
+  }
+
+  /** From the first exec of a container to now, in ms. */
+  delayMs(id: string): number {
+    const { event } = judge(this.events, new Set([id])).first.get(id)!;
+    return Date.now() - Date.parse(event.time);
   }
 
   /** Waits for an exec in a container with that argument. */
@@ -85,6 +100,20 @@ export class WatchedAgent implements AsyncDisposable {
     const judgement = judge(this.events, new Set(ids));
     deepStrictEqual(judgement.wrong, []);
     return judgement;
+  }
+
+  async #told(
+    process: PlacedProcessJson,
+    matches: (workload: WorkloadJson) => boolean,
+  ): Promise<IdentityJson> {
+    if (matches(process.workload)) return process;
+    const event = await this.#shrike.waitFor((event) => {
+      const amend = amendOf(event);
+      return amend?.exec_id === process.exec_id && matches(amend.workload);
+    }, `the amendment of ${process.exec_id} (${process.workload.name})`);
+    const amend = amendOf(event);
+    ok(amend !== undefined);
+    return amend;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -89,7 +89,8 @@ export interface Judgement {
  * Compares what each event says with the cgroup its process was in.
  *
  * A process in a container's cgroup is the container's if it is in a pid namespace of its own, and
- * a visitor with another workload if it is in the host's; outside nothing is the container's.
+ * a visitor with another workload if it is in the host's, or came out of another of the containers.
+ * Outside nothing is the container's.
  */
 export function judge(events: readonly EventJson[], ids: ReadonlySet<string>): Judgement {
   const first: Map<string, { event: EventJson; process: PlacedProcessJson }> = new Map();
@@ -109,7 +110,7 @@ export function judge(events: readonly EventJson[], ids: ReadonlySet<string>): J
       if (workload.id === id || process.docker === id.slice(0, 31)) {
         wrong.push(`a visitor said to be at home: ${words(process)}`);
       }
-      if (process.namespace_pid !== undefined) {
+      if (process.namespace_pid !== undefined && !ids.has(workload.id)) {
         wrong.push(`inside, but said to be a visitor: ${words(process)}`);
       }
       continue;

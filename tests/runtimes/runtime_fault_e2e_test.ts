@@ -1,0 +1,123 @@
+/** Sockets of runtimes that do what they should not, and the executable beside them. */
+import { deepStrictEqual, equal, ok } from "node:assert/strict";
+import {
+  type ConnectionScript,
+  FakeUnixServer,
+  hang,
+  jsonAnswer,
+  readRequest,
+  send,
+} from "../support/fake_unix_server.ts";
+import { CONTAINERD, CriRuntime, CTR } from "./cri_runtime.ts";
+import { randomId, removeCgroups, stateFolder } from "./private_runtime.ts";
+import { runtimeTest } from "./runtime_test_case.ts";
+import { WatchedAgent } from "./watched_agent.ts";
+
+const PROGRAMS = [CONTAINERD, CTR, "/usr/sbin/runc"];
+const IMAGE = "test.local/app:1";
+const APIS = ["docker", "podman", "cri", "containerd"] as const;
+/** From an exec to its line, on a machine that does other things too. */
+const LINE_DELAY_MS = 1000;
+/** For one API; all four are asked one after the other. */
+const TIMEOUT_MS = 1500;
+
+runtimeTest({
+  name: "shrike run tells events at once while every runtime hangs, and then why they lack names",
+  programs: PROGRAMS,
+  async run() {
+    await using server = new FakeUnixServer(hang);
+    await withContainer(server.socketPath, async (agent, id) => {
+      const first = await agent.firstExec(id);
+      const { kind, id: told, source, reason } = first.workload;
+      deepStrictEqual([kind, told, source, reason], ["container", id, "pending", "lookup_running"]);
+      deepStrictEqual(first.workload.container, { runtime: "unknown", id });
+      await checkDelay(agent, id);
+      const { workload } = await agent.toldBy(first, "runtime_failed");
+      deepStrictEqual([workload.source, workload.id], ["kernel", id]);
+      ok(server.connections > 0);
+    });
+  },
+});
+
+runtimeTest({
+  name: "shrike run tells events at once while every runtime talks rubbish",
+  programs: PROGRAMS,
+  async run() {
+    await using server = new FakeUnixServer(async (connection) => {
+      for (;;) await send(connection, "\x00\xffrubbish ".repeat(1000));
+    });
+    await withContainer(server.socketPath, async (agent, id) => {
+      const first = await agent.firstExec(id);
+      await checkDelay(agent, id);
+      const { workload } = await agent.toldBy(first, "runtime_failed");
+      deepStrictEqual([workload.kind, workload.id], ["container", id]);
+      ok(server.connections > 0);
+    });
+  },
+});
+
+runtimeTest({
+  name: "shrike run tells events at once while a runtime is slow, and amends them",
+  programs: PROGRAMS,
+  async run() {
+    const asked = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    await using server = new FakeUnixServer(answerLate(asked.resolve, release.promise));
+    await withContainer(server.socketPath, async (agent, id) => {
+      const first = await agent.firstExec(id);
+      await asked.promise;
+      equal(first.workload.reason, "lookup_running");
+      await checkDelay(agent, id);
+      release.resolve();
+      equal((await agent.named(first)).workload.name, "slow-1");
+    }, ["--runtime-timeout=30s"]);
+  },
+});
+
+/** Runs a container whose path tells no runtime, beside an agent that has only that socket. */
+async function withContainer(
+  socketPath: string,
+  check: (agent: WatchedAgent, id: string) => Promise<void>,
+  args: readonly string[] = [`--runtime-timeout=${TIMEOUT_MS}ms`],
+): Promise<void> {
+  const root = `/shrike-fault-${Deno.pid}`;
+  const id = randomId();
+  await using folder = await stateFolder("fault");
+  try {
+    await using runtime = await CriRuntime.start(folder.path);
+    await runtime.importImage("default", IMAGE);
+    const sockets = APIS.map((api) => ({ api, path: socketPath }));
+    await using agent = await WatchedAgent.start(sockets, args);
+    await using _task = await runtime.startTask("default", IMAGE, id, {
+      flags: [`--cgroup=${root}/${id}`],
+    });
+    await check(agent, id);
+    await runtime.ctr("default", "tasks", "exec", "--exec-id=e1", id, "true", "afterwards");
+    equal((await agent.execIn(id, "afterwards")).workload.id, id);
+    agent.judge([id]);
+  } finally {
+    await removeCgroups(root);
+  }
+}
+
+/** The first exec came on time, and so does what happens now. */
+async function checkDelay(agent: WatchedAgent, id: string): Promise<void> {
+  const delays = [agent.delayMs(id)];
+  const started = performance.now();
+  await agent.settle();
+  delays.push(performance.now() - started);
+  ok(delays.every((delay) => delay < LINE_DELAY_MS), `${delays.join(" and ")} ms`);
+}
+
+/** Answers as Docker does, when it is time. */
+function answerLate(asked: () => void, release: Promise<void>): ConnectionScript {
+  return async (connection) => {
+    const [, id] = /^GET \/containers\/([0-9a-f]{64})\/json /.exec(await readRequest(connection)) ??
+      [];
+    if (id === undefined) return await hang(connection);
+    asked();
+    await release;
+    const answer = { Id: id, Name: "/slow-1", Config: { Image: IMAGE }, State: {} };
+    await send(connection, jsonAnswer(answer));
+  };
+}
