@@ -119,15 +119,30 @@ function mountsBelow(folder: string): string[] {
     .sort().reverse();
 }
 
-/** Removes a cgroup that is empty but for empty children, in all hierarchies. */
+/**
+ * Removes a cgroup and all below it, in all hierarchies, once the processes in it are gone: the last
+ * of a runtime end a moment after what they were there for.
+ */
 export async function removeCgroups(path: string): Promise<void> {
   for (const root of cgroupRoots()) {
     const folder = join(root, path);
-    const children = await listFolders(folder);
-    for (const child of children) await removeCgroups(join(path, child));
-    // A runtime may have removed it between the two looks.
-    await Deno.remove(folder).catch(ignoreMissing);
+    await until(`nobody is in "${folder}"`, async () => {
+      for (const child of await listFolders(folder)) await removeCgroups(join(path, child));
+      return await removeCgroup(folder);
+    });
   }
+}
+
+/** False when a process is in it, or a child was made meanwhile. */
+async function removeCgroup(folder: string): Promise<boolean> {
+  try {
+    await Deno.remove(folder);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    if ((error as { code?: string }).code === "EBUSY") return false;
+    throw error;
+  }
+  return true;
 }
 
 function cgroupRoots(): string[] {
