@@ -217,13 +217,25 @@ function combine(
   for (const cgroup of walked) {
     const workload = workloadOf(cgroup);
     const parent = byId.get(cgroup.parentId);
-    const isInside = parent?.workload.kind === workload.kind && parent.workload.id === workload.id;
     byId.set(cgroup.id, {
       ...cgroup,
       processCount: counts.get(cgroup.path) ?? 0,
-      trackingId: isInside ? parent.trackingId : cgroup.id,
+      trackingId: trackingOf(cgroup, workload, { parent, top: walked[0] ?? cgroup }),
       workload,
     });
   }
   return [...byId.values()];
+}
+
+/** The cgroup that names the workload, as the agent has it. */
+function trackingOf(
+  { id }: WalkedCgroup,
+  workload: Workload,
+  { parent, top }: { readonly parent: HostCgroup | undefined; readonly top: WalkedCgroup },
+): bigint {
+  // It may be a container of a namespace of containerd that is not known yet.
+  if (workload.reason === "unrecognised_path") return id;
+  if (workload.kind === "host") return top.id;
+  const isInside = parent?.workload.kind === workload.kind && parent.workload.id === workload.id;
+  return isInside ? parent.trackingId : id;
 }

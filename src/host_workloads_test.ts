@@ -61,7 +61,7 @@ const HYBRID: HostShape = {
 const V1: HostShape = { ...HYBRID, mounts: HYBRID.mounts.split("\n")[0]! + "\n" };
 
 const CGROUPS = ["/", "/system.slice", SERVICE, `${SERVICE}/sub`, "/system.slice/old.service"]
-  .concat("/docker", CONTAINER, `${CONTAINER}/init.scope`);
+  .concat("/docker", CONTAINER, `${CONTAINER}/init.scope`, "/own", "/own/below");
 
 function hostOf({ mount, mounts, line }: HostShape): FakeHost {
   const processes = Object.entries(PROCESSES).flatMap(([pid, path]) => [
@@ -144,6 +144,8 @@ for (
     equal(rows.get(`${CONTAINER}/init.scope`)!.trackingId, container.id);
     equal(rows.get(`${SERVICE}/sub`)!.trackingId, rows.get(SERVICE)!.id);
     equal(rows.get("/docker")!.trackingId, rows.get("/")!.id);
+    equal(rows.get("/own/below")!.trackingId, rows.get("/own/below")!.id);
+    equal(rows.get("/own/below")!.workload.reason, "unrecognised_path");
     equal(rows.get("/")!.processCount, 1, "neither kernel threads nor zombies");
     equal(rows.get("/system.slice/old.service")!.isPopulated, false);
   });
@@ -160,6 +162,7 @@ Deno.test("workloadsOf() adds up cgroups and processes of each workload, sorted"
     [
       ["container", ID.slice(0, 12), 3, 2],
       ["host", "host", 1, 2],
+      ["host", "host", 0, 2],
       ["service", "old.service", 0, 1],
       ["service", "ssh.service", 2, 2],
       ["slice", "system.slice", 0, 1],

@@ -17,7 +17,7 @@ export function reportLook({ beyondLimit, openQuestions }: HostCgroups, timeoutM
     });
   }
   if (openQuestions > 0) {
-    log.warn("{count} questions to runtimes have no answer after {time}", {
+    log.warn("No answer from runtimes after {time} to {count} of all questions", {
       count: openQuestions,
       time: formatDuration(timeoutMs),
       hint: "run shrike doctor, or give them more --timeout",

@@ -199,7 +199,7 @@ Deno.test("shrike workloads says why a name is missing and does not wait longer 
   const socket = ["--runtime-socket", `docker:${silent.socketPath}`];
   const { stderr, ...pending } = await nameless(...socket, "--timeout", "100ms");
   assert.deepEqual(pending, { source: "pending", reason: "lookup_running" });
-  assert.match(stderr, /1 questions? to runtimes have no answer after 100ms/);
+  assert.match(stderr, /No answer from runtimes after 100ms to 1 of all questions/);
   const failed = await nameless(...socket, "--runtime-timeout", "100ms");
   assert.deepEqual(failed, { source: "path", reason: "runtime_failed", stderr: "" });
 });
