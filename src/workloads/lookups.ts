@@ -82,6 +82,7 @@ interface Entry {
   isStale: boolean;
   /** Answers left aside because a better one was near. */
   preliminaryAnswers: number;
+  readonly wantedMs: number;
   isAsking: boolean;
 }
 
@@ -153,6 +154,7 @@ export class Lookups {
       timer: undefined,
       isStale: false,
       preliminaryAnswers: 0,
+      wantedMs: this.#options.timers.nowMs(),
       isAsking: false,
     };
     this.#entries.set(key, entry);
@@ -306,9 +308,25 @@ export class Lookups {
     this.#factsLength = rest + text.length;
     entry.factsLength = text.length;
     if (isSame) return;
+    if (entry.facts === undefined) this.#countNaming(entry);
     entry.facts = facts;
     entry.state = "known";
     this.#options.changed(entry);
+  }
+
+  /** Both together give the mean time until a name is known. */
+  #countNaming({ subject: { kind }, wantedMs }: Entry): void {
+    const { counters, timers } = this.#options;
+    counters.counter(
+      "shrike_workloads_named_total",
+      "Containers, pods and units that a runtime has named",
+      { kind },
+    ).value += 1;
+    counters.counter(
+      "shrike_workloads_naming_seconds_total",
+      "Time from the first need of their names to the answer",
+      { kind },
+    ).value += (timers.nowMs() - wantedMs) / 1000;
   }
 
   #retry(entry: Entry, delayMs: number): void {

@@ -75,6 +75,9 @@ Deno.test("resolve() asks again, less and less often, until a runtime knows", as
   await bench.timers.pass(10_000);
   equal(bench.resolve(`/docker/${A}`).name, "web-1");
   equal(bench.learned.length, 2);
+  equal(bench.counters.total("shrike_workloads_named_total"), 1);
+  const seconds = bench.counters.total("shrike_workloads_naming_seconds_total");
+  ok(seconds > 0.5 && seconds <= 10.5, `${seconds} s of fake time`);
   const asked = bench.asked.length;
   await bench.timers.pass(600_000);
   equal(bench.asked.length, asked, "what is known is not asked again");

@@ -6,7 +6,7 @@ import { runtimeTest } from "./runtime_test_case.ts";
 import { WatchedAgent } from "./watched_agent.ts";
 
 const IMAGE = "test.local/app:1";
-const COMMAND = ["sleep", "1000000"];
+const COMMAND = ["sh", "-c", "while sleep 0.2; do /bin/true tick; done"];
 const PROGRAMS = [DOCKER, DOCKERD];
 
 runtimeTest({
@@ -41,6 +41,8 @@ runtimeTest({
     ok(agent.judge([web]).visits > 0, "runc's set-up was seen in the container's cgroup");
 
     await docker.daemon.stop();
+    const tick = await agent.nextExecIn(web, "tick");
+    deepStrictEqual([tick.workload.name, tick.workload.source], ["web-1", "runtime"]);
     await docker.daemon.start();
     const later = await docker.run("web-2", IMAGE);
     equal((await agent.named(await agent.firstExec(later))).workload.name, "web-2");

@@ -78,8 +78,18 @@ export class WatchedAgent implements AsyncDisposable {
   }
 
   /** Waits for an exec in a container with that argument. */
-  async execIn(id: string, argument: string): Promise<PlacedProcessJson> {
+  execIn(id: string, argument: string): Promise<PlacedProcessJson> {
+    return this.#execIn(id, argument, -Infinity);
+  }
+
+  /** Waits for an exec in a container with that argument that has not happened yet. */
+  nextExecIn(id: string, argument: string): Promise<PlacedProcessJson> {
+    return this.#execIn(id, argument, Date.now());
+  }
+
+  async #execIn(id: string, argument: string, sinceMs: number): Promise<PlacedProcessJson> {
     const event = await this.#shrike.waitFor((event) => {
+      if (Date.parse(event.time) < sinceMs) return false;
       const process = event.process_exec === undefined ? undefined : processOf(event);
       return process?.cgroup?.path?.includes(id) === true &&
         process.argv?.includes(argument) === true &&

@@ -57,7 +57,7 @@ export class RuntimeLink {
   readonly #calls = new Backoff(BACKOFF);
   readonly #watches = new Backoff(BACKOFF);
   readonly #stop = new AbortController();
-  readonly #latencyMs: Counter;
+  readonly #answerSeconds: Counter;
   readonly #answers: Counter;
   #pausedUntilMs = -Infinity;
   #isWatching = false;
@@ -68,8 +68,8 @@ export class RuntimeLink {
     this.client = client;
     this.#options = options;
     const labels = { runtime: client.api };
-    this.#latencyMs = options.counters.counter(
-      "shrike_workloads_runtime_answer_milliseconds_total",
+    this.#answerSeconds = options.counters.counter(
+      "shrike_workloads_runtime_answer_seconds_total",
       "Time that runtimes took to answer, failures included",
       labels,
     );
@@ -108,7 +108,7 @@ export class RuntimeLink {
       throw known;
     } finally {
       this.#answers.value += 1;
-      this.#latencyMs.value += timers.nowMs() - startedMs;
+      this.#answerSeconds.value += (timers.nowMs() - startedMs) / 1000;
     }
   }
 

@@ -148,3 +148,15 @@ Deno.test("RuntimeLink.start() does not listen to a user's own runtime", () => {
   linkTo(client).link.start();
   equal(client.watched, 0);
 });
+
+Deno.test("RuntimeLink.lookUp() adds up the seconds that answers took", async () => {
+  const client = new FakeClient();
+  const { link, timers, counters } = linkTo(client);
+  client.lookUp = async () => {
+    await timers.pass(250);
+    return undefined;
+  };
+  await link.lookUp(SUBJECT);
+  await link.lookUp(SUBJECT);
+  equal(counters.total("shrike_workloads_runtime_answer_seconds_total"), 0.5);
+});
