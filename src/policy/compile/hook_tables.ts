@@ -1,0 +1,122 @@
+/**
+ * Everything that belongs to one hook point.
+ *
+ * @module
+ */
+import type { HookPoint, Policy } from "../model.ts";
+import { BitWords } from "./bit_words.ts";
+import type { ValueSpace } from "./dimension_values.ts";
+import { HookArguments } from "./hook_arguments.ts";
+import { HookDimensions } from "./hook_dimensions.ts";
+import { HookEffects } from "./hook_effects.ts";
+import { HookFlag, PolicyLimit, WORD_BITS } from "./kernel_contract.ts";
+import { Stage } from "./staged_stores.ts";
+
+/** The selector that has a bit. */
+export interface SelectorOwner {
+  readonly policy: Policy;
+  /** Position in `Policy.hooks`. */
+  readonly hookIndex: number;
+  /** Position in `PolicyHook.selectors`. */
+  readonly selectorIndex: number;
+  /** Slot of each of the hook's arguments; undefined: it is not read. */
+  readonly argSlots: readonly (number | undefined)[];
+}
+
+/** Tables of one hook point. */
+export class HookTables {
+  readonly args: HookArguments;
+  readonly dims: HookDimensions;
+  readonly bits = new BitWords();
+  readonly effects: HookEffects;
+  /** Policies that look here; more than one hook of a policy counts once. */
+  users = 0;
+  readonly #space: ValueSpace;
+  /** By number of the bit in the hook. Stays while a bit rests: records may still name it. */
+  readonly #owners = new Map<number, SelectorOwner>();
+  #flags = 0;
+
+  constructor(space: ValueSpace, readonly id: number, readonly point: HookPoint) {
+    this.#space = space;
+    this.args = new HookArguments(space.stores, id);
+    this.dims = new HookDimensions(space, id);
+    this.effects = new HookEffects(space.stores, id);
+  }
+
+  owner(word: number, bit: number): SelectorOwner | undefined {
+    return this.#owners.get(word * WORD_BITS + bit);
+  }
+
+  setOwner(word: number, bit: number, owner: SelectorOwner | undefined): void {
+    if (owner === undefined) this.#owners.delete(word * WORD_BITS + bit);
+    else this.#owners.set(word * WORD_BITS + bit, owner);
+  }
+
+  /** Flags follow from the effects. */
+  updateFlags(): void {
+    const flags = this.effects.hasReturn ? HookFlag.RETURN : 0;
+    if (flags === this.#flags) return;
+    this.#flags = flags;
+    this.#space.stores.add(Stage.HOOKS, (writer) => writer.setHookFlags(this.id, flags));
+  }
+
+  /** Leaves nothing of it in the kernel. */
+  erase(): void {
+    this.#space.stores.add(Stage.DIM_LISTS, (writer) => {
+      writer.setHookDims(this.id, "call", 0n);
+      writer.setHookDims(this.id, "return", 0n);
+    });
+  }
+}
+
+/** Names a hook point. */
+export function pointKey(point: HookPoint): string {
+  return point.kind === "tracepoint"
+    ? `tracepoint ${point.subsystem}/${point.name}`
+    : `${point.kind} ${point.name}`;
+}
+
+/** The hooks in use, by point, and their numbers. */
+export class HookRegistry {
+  readonly #space: ValueSpace;
+  readonly #hooks = new Map<string, HookTables>();
+  readonly #byId: (HookTables | undefined)[] = Array.from({ length: PolicyLimit.HOOKS_MAX });
+
+  constructor(space: ValueSpace) {
+    this.#space = space;
+  }
+
+  [Symbol.iterator](): Iterator<HookTables> {
+    return this.#hooks.values();
+  }
+
+  find(point: HookPoint): HookTables | undefined {
+    return this.#hooks.get(pointKey(point));
+  }
+
+  byId(id: number): HookTables | undefined {
+    return this.#byId[id];
+  }
+
+  /** Undefined: there are too many. */
+  take(point: HookPoint): HookTables | undefined {
+    let hook = this.find(point);
+    if (hook === undefined) {
+      const id = this.#byId.findIndex((other) => other === undefined);
+      if (id < 0) return undefined;
+      hook = new HookTables(this.#space, id, point);
+      this.#byId[id] = hook;
+      this.#hooks.set(pointKey(point), hook);
+    }
+    hook.users++;
+    return hook;
+  }
+
+  /** Forgets a hook that nobody uses and whose bits have rested. */
+  forgetIfUnused(hook: HookTables): void {
+    if (hook.users > 0 || !hook.bits.isEmpty) return;
+    hook.erase();
+    this.#byId[hook.id] = undefined;
+    this.#hooks.delete(pointKey(hook.point));
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What the selectors of a policy's hook do, as words of policy_effects.
+ *
+ * A hook whose selectors look at what the call returns is decided at its end. Others are decided at
+ * the call; the selector that acted then may act at the end again, where it is alone.
+ *
+ * @module
+ */
+import type { Action, PolicyHook, Selector } from "../model.ts";
+import type { Effect } from "./hook_effects.ts";
+import { bitOf, EffectKind, Phase } from "./kernel_contract.ts";
+import { isDecidedAtEnd, type PlacedHook, type PlacedPolicy } from "./place_policy.ts";
+import { PolicyRefusal } from "./policy_refusal.ts";
+import type { EffectField } from "./table_writer.ts";
+
+const SIGKILL = 9;
+
+/** What a selector does in each phase; undefined: it does not act then. */
+export interface SelectorPhases {
+  readonly atCall?: PhaseActions;
+  readonly atEnd?: PhaseActions;
+}
+
+/** What is done in one phase. */
+export interface PhaseActions {
+  readonly posts: boolean;
+  readonly effects: readonly Effect[];
+}
+
+/** What a selector of a hook does when. */
+export function phasesOf(hook: PolicyHook, { actions, returnActions }: Selector): SelectorPhases {
+  if (isDecidedAtEnd(hook)) {
+    const all = [...actions, ...returnActions];
+    return { atEnd: { posts: !has(all, "no_post"), effects: effectsOf(all) } };
+  }
+  const posts = !has(actions, "no_post");
+  const atCall = { posts, effects: effectsOf(actions) };
+  const tellsReturn = hook.returns !== undefined && posts;
+  if (returnActions.length === 0 && !tellsReturn) return { atCall };
+  const postsAtEnd = !has(returnActions, "no_post") && (posts || has(returnActions, "post"));
+  return { atCall, atEnd: { posts: postsAtEnd, effects: effectsOf(returnActions) } };
+}
+
+/** Enters the effects of a hook's selectors, and how they can be taken back. */
+export function placeEffects(placed: PlacedPolicy, where: PlacedHook): void {
+  const { policy } = placed;
+  const hook = policy.hooks[where.index]!;
+  const isLate = isDecidedAtEnd(hook);
+  placeGroup(placed, where, isLate ? Phase.AT_RETURN : Phase.AT_CALL);
+  hook.selectors.forEach((selector, i) => {
+    const bit = bitOf(where.firstBit + i);
+    const { atCall, atEnd } = phasesOf(hook, selector);
+    if (atCall !== undefined) {
+      placePhase(placed, where, Phase.AT_CALL, { bit, ...atCall, selector });
+    }
+    if (atEnd === undefined) return;
+    placePhase(placed, where, Phase.AT_RETURN, { bit, ...atEnd, selector });
+    setField(placed, where, Phase.AT_CALL, isLate ? "waits" : "returns", bit);
+    if (!isLate) setField(placed, where, Phase.AT_RETURN, "singles", bit);
+  });
+}
+
+/** The mode of a hook's selectors, in both phases. */
+export function storeMode({ hook, word, firstBit, selectorCount }: PlacedHook, enforces: boolean) {
+  const bits = (bitOf(selectorCount) - 1n) << BigInt(firstBit);
+  for (const phase of Object.values(Phase)) {
+    if (enforces) hook.effects.setBits(phase, "enforce", word, bits);
+    else hook.effects.clearBits(phase, "enforce", word, bits);
+  }
+}
+
+/** Selectors of which the first acts. */
+function placeGroup(placed: PlacedPolicy, where: PlacedHook, phase: Phase): void {
+  const { firstBit, selectorCount } = where;
+  if (selectorCount === 1) {
+    setField(placed, where, phase, "singles", bitOf(firstBit));
+    return;
+  }
+  setField(placed, where, phase, "starts", bitOf(firstBit));
+  setField(placed, where, phase, "guards", bitOf(firstBit + selectorCount));
+}
+
+function setField(
+  { releases }: PlacedPolicy,
+  { hook: { effects }, word }: PlacedHook,
+  phase: Phase,
+  field: EffectField,
+  bits: bigint,
+): void {
+  effects.setBits(phase, field, word, bits);
+  releases.push(() => effects.clearBits(phase, field, word, bits));
+}
+
+function placePhase(
+  placed: PlacedPolicy,
+  where: PlacedHook,
+  phase: Phase,
+  { bit, posts, effects, selector }: PhaseActions & { bit: bigint; selector: Selector },
+): void {
+  const { hook, word } = where;
+  if (posts) setField(placed, where, phase, "post", bit);
+  for (const effect of effects) {
+    if (phase === Phase.AT_RETURN && effect.kind === EffectKind.OVERRIDE) {
+      throw new PolicyRefusal(
+        placed.policy.name,
+        "it overrides what a call returns after the call has ended",
+        "override without conditions on the return value, or send a signal",
+        selector.place,
+      );
+    }
+    if (!hook.effects.ask(phase, effect, word, bit)) {
+      throw new PolicyRefusal(
+        placed.policy.name,
+        "policies on this hook already use 8 other signals and errors",
+        "use a signal or an error that another policy on this hook uses",
+        selector.place,
+      );
+    }
+    placed.releases.push(() => hook.effects.unask(phase, effect, word, bit));
+  }
+}
+
+function has(actions: readonly Action[], kind: Action["kind"]): boolean {
+  return actions.some((action) => action.kind === kind);
+}
+
+/** Signals and errors, each once. */
+function effectsOf(actions: readonly Action[]): Effect[] {
+  const effects = new Map<string, Effect>();
+  for (const action of actions) {
+    const effect = effectOf(action);
+    if (effect !== undefined) effects.set(`${effect.kind}.${effect.parameter}`, effect);
+  }
+  return [...effects.values()];
+}
+
+function effectOf(action: Action): Effect | undefined {
+  switch (action.kind) {
+    case "sigkill":
+      return { kind: EffectKind.SIGNAL, parameter: SIGKILL };
+    case "signal":
+      return { kind: EffectKind.SIGNAL, parameter: action.signal };
+    case "override":
+      return { kind: EffectKind.OVERRIDE, parameter: action.errno };
+    default:
+      return undefined;
+  }
+}
