@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Workload, WorkloadReason, WorkloadSource } from "../events/mod.ts";
+import type { Workload, WorkloadSource } from "../events/mod.ts";
 import type { Counter, Counters } from "../telemetry/mod.ts";
 import {
   type CgroupEntry,
@@ -11,8 +11,9 @@ import {
   type CgroupLimits,
   CgroupWorkloads,
 } from "./cgroup_workloads.ts";
-import { type Answerer, type Lookup, Lookups, type LookupState } from "./lookups.ts";
-import { makeWorkload, unknownWorkload } from "./make_workload.ts";
+import { isKnownAlike, isSettled, workloadOf } from "./entry_workload.ts";
+import { type Answerer, type Lookup, Lookups } from "./lookups.ts";
+import { unknownWorkload } from "./make_workload.ts";
 import { outerContainer } from "./nesting.ts";
 import { type PathRecognition, recognisePath, type RecognitionContext } from "./recognise_path.ts";
 import type { RuntimeApi, RuntimeChange, Subject } from "./runtime/runtime_client.ts";
@@ -231,7 +232,7 @@ export class WorkloadResolver {
       removedMs: undefined,
     };
     if (subject !== undefined) entry.lookup = this.#lookups.want(subject);
-    entry.workload = this.#makeWorkload(entry);
+    entry.workload = workloadOf(entry);
     entry.wasSettled = isSettled(entry);
     this.#cgroups.put(entry);
     return entry;
@@ -244,27 +245,6 @@ export class WorkloadResolver {
     if (entry.lookup !== undefined) this.#update(entry);
   }
 
-  #makeWorkload(entry: CgroupEntry): Workload {
-    const { recognition, lookup, cgroup, key } = entry;
-    const state = lookup?.state ?? "queue_full";
-    if (state === "known") {
-      return makeWorkload(recognition, lookup?.facts, { source: "runtime" });
-    }
-    const source = cgroup.pathSource;
-    if (!recognition.isRecognised) {
-      return makeWorkload(recognition, undefined, { source, reason: "unrecognised_path" });
-    }
-    // A unit is whole without its description.
-    if (key === undefined || lookup?.subject.kind === "unit") {
-      const reason = recognition.kind === "container" ? { reason: "no_runtime" } as const : {};
-      return makeWorkload(recognition, undefined, { source, ...reason });
-    }
-    return makeWorkload(recognition, undefined, {
-      source: state === "running" ? "pending" : source,
-      reason: REASONS[state],
-    });
-  }
-
   #onLookup(lookup: Lookup): void {
     for (const entry of this.#cgroups.of(lookup.key)) {
       entry.lookup = lookup;
@@ -274,7 +254,7 @@ export class WorkloadResolver {
 
   /** Tells of names learned and of the first end of a question, not of each further failure. */
   #update(entry: CgroupEntry): void {
-    const workload = this.#makeWorkload(entry);
+    const workload = workloadOf(entry);
     const isNews = workload.source === "runtime" || (isSettled(entry) && !entry.wasSettled);
     entry.wasSettled ||= isSettled(entry);
     if (isKnownAlike(entry.workload, workload)) return;
@@ -368,28 +348,8 @@ export class WorkloadResolver {
   }
 }
 
-const REASONS: Readonly<Record<Exclude<LookupState, "known">, WorkloadReason>> = {
-  running: "lookup_running",
-  unknown: "unknown_to_runtime",
-  failed: "runtime_failed",
-  no_runtime: "no_runtime",
-  queue_full: "lookup_queue_full",
-};
-
 /** Whether a path still says the same; what is around it may have been learned otherwise. */
 function isReadAlike(before: PathRecognition, now: PathRecognition): boolean {
   return before.isRecognised === now.isRecognised && before.kind === now.kind &&
     before.id === now.id && (now.outer === undefined || now.outer.id === before.outer?.id);
-}
-
-/** Whether the question has ended, one way or the other. */
-function isSettled({ lookup, key }: CgroupEntry): boolean {
-  if (lookup === undefined) return key === undefined;
-  return lookup.state !== "running" && lookup.state !== "queue_full";
-}
-
-/** Whether nothing was learned. What a runtime tells twice does not come here twice. */
-function isKnownAlike(older: Workload, newer: Workload): boolean {
-  return newer.source !== "runtime" && older.source === newer.source &&
-    older.reason === newer.reason;
 }

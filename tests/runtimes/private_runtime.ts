@@ -120,8 +120,8 @@ function mountsBelow(folder: string): string[] {
 }
 
 /**
- * Removes a cgroup and all below it, in all hierarchies, once the processes in it are gone: the last
- * of a runtime end a moment after what they were there for.
+ * Removes a cgroup and all below it, in all hierarchies, once the processes in it are gone: the
+ * last of a runtime end a moment after what they were there for.
  */
 export async function removeCgroups(path: string): Promise<void> {
   for (const root of cgroupRoots()) {
