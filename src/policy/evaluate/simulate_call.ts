@@ -1,0 +1,286 @@
+/**
+ * The program of a hook, word for word, over tables in memory. It follows `bpf/policy/policy.h` and
+ * nothing else: it knows no policies.
+ *
+ * @module
+ */
+import {
+  ArgType,
+  DimFlag,
+  dimId,
+  EffectKind,
+  HookFlag,
+  NAMESPACE_PART,
+  NO_SIZE_INDEX,
+  PART,
+  Phase,
+  PolicyLimit,
+  Source,
+  TestNumber,
+} from "../compile/kernel_contract.ts";
+import type { SipSecret } from "../compile/sip_hash.ts";
+import { lpmKey, numberKey, TABLE_OF_TEST, textKey } from "../compile/table_keys.ts";
+import type { KernelArg, KernelDim } from "../compile/table_writer.ts";
+import type { MemoryEffects, MemoryHook, MemoryTables } from "./memory_tables.ts";
+import type { CallValue, PolicyCall } from "./policy_call.ts";
+
+/** What the kernel knows beside the call. */
+export interface CallContext {
+  readonly tables: MemoryTables;
+  readonly secret: SipSecret;
+  /** Set of the caller's workload. */
+  readonly set: number;
+  readonly hook: number;
+  /** What the caller has in policy_trees. */
+  readonly trees: bigint;
+}
+
+/** Selectors of a word that act in a phase. */
+export interface WordHit {
+  readonly index: number;
+  /** First of their policies. */
+  readonly first: bigint;
+  readonly post: bigint;
+  readonly enforce: bigint;
+  /** In the order of the table, with the bits of `first` that ask. */
+  readonly effects: readonly { kind: number; parameter: number; bits: bigint }[];
+}
+
+/** What a call does. */
+export interface SimulatedHits {
+  readonly atCall: readonly WordHit[];
+  readonly atEnd: readonly WordHit[];
+}
+
+/** Words that are looked at: which, and the bits that are left. */
+interface Words {
+  readonly index: readonly number[];
+  readonly bits: bigint[];
+}
+
+const ALL = 2n ** 64n - 1n;
+const NOTHING: SimulatedHits = { atCall: [], atEnd: [] };
+
+/** Runs the program at the call and at its end. */
+export function simulateCall(context: CallContext, call: PolicyCall): SimulatedHits {
+  const { tables, hook: id } = context;
+  const slot = tables.slotOf(context.set, id);
+  if (slot === undefined) return NOTHING;
+  const index = slot.index.slice(0, slot.count);
+  const words: Words = { index, bits: index.map((_, i) => slot.mask[i]!) };
+  const hook = tables.hooks.get(id)!;
+  andDimensions(context, call, { hook, list: hook.callDims, words });
+  const row = tables.effects.get(id * 2 + Phase.AT_CALL);
+  const first = row === undefined
+    ? words.bits.map(() => 0n)
+    : words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
+  const atCall = row === undefined ? [] : actOn({ index, bits: first }, row);
+  if ((hook.flags & HookFlag.RETURN) === 0 || row === undefined) return { atCall, atEnd: [] };
+  const saved = words.bits.map((bits, i) =>
+    (bits & row.waits[index[i]!]!) | (first[i]! & row.returns[index[i]!]!)
+  );
+  return { atCall, atEnd: simulateEnd(context, call, { index, bits: saved }) };
+}
+
+function simulateEnd(context: CallContext, call: PolicyCall, words: Words): WordHit[] {
+  const { tables, hook: id } = context;
+  const hook = tables.hooks.get(id)!;
+  const row = tables.effects.get(id * 2 + Phase.AT_RETURN);
+  if (row === undefined) return [];
+  andDimensions(context, call, { hook, list: hook.returnDims, words });
+  const first = words.bits.map((bits, i) => firstMatches(bits, row, words.index[i]!));
+  return actOn({ index: words.index, bits: first }, row);
+}
+
+/** The formula of `struct policy_effects`. */
+function firstMatches(v: bigint, row: MemoryEffects, word: number): bigint {
+  const [singles, starts, guards] = [row.singles[word]!, row.starts[word]!, row.guards[word]!];
+  const u = v | guards;
+  const carried = ((~u & ALL) + starts) & ALL;
+  return (carried & u & ~guards & ~singles & ALL) | (v & singles);
+}
+
+function actOn({ index, bits }: Words, row: MemoryEffects): WordHit[] {
+  return index.map((word, i) => ({
+    index: word,
+    first: bits[i]!,
+    post: bits[i]! & row.post[word]!,
+    enforce: bits[i]! & row.enforce[word]!,
+    effects: row.effects
+      .filter(({ kind }) => kind !== EffectKind.NONE)
+      .map((effect) => ({ ...effect, bits: bits[i]! & effect.bits[word]! }))
+      .filter((effect) => effect.bits !== 0n),
+  })).filter(({ first }) => first !== 0n);
+}
+
+function andDimensions(
+  context: CallContext,
+  call: PolicyCall,
+  { hook, list, words }: { hook: MemoryHook; list: bigint; words: Words },
+): void {
+  for (let i = 0; i < PolicyLimit.NO_DIM; i++) {
+    const number = Number((list >> BigInt(4 * i)) & 15n);
+    if (number === PolicyLimit.NO_DIM) return;
+    const dim = hook.dims[number]!;
+    const id = dimId(context.hook, number);
+    const rows = rowsOf(context, call, { hook, dim, id });
+    words.index.forEach((word, at) => {
+      const base = rowWord(context, PolicyLimit.BASE_ROW + id, word);
+      const listed = rows.reduce((bits, row) => bits | rowWord(context, row, word), 0n);
+      words.bits[at]! &= base ^ listed;
+    });
+    if (words.bits.every((bits) => bits === 0n)) return;
+  }
+}
+
+function rowWord({ tables }: CallContext, row: number, word: number): bigint {
+  return tables.rows.get(row)?.[word] ?? 0n;
+}
+
+/** Rows of the values of a dimension; they are ORed. */
+function rowsOf(
+  context: CallContext,
+  call: PolicyCall,
+  { hook, dim, id }: { hook: MemoryHook; dim: KernelDim; id: number },
+): number[] {
+  const value = valueOf(context, call, hook, dim);
+  const rows = [lookUp(context, dim, id, value)].flat();
+  if (dim.source === Source.BINARY && (dim.flags & DimFlag.RESOLVED_ONLY) === 0) {
+    rows.push(...[lookUp(context, dim, id, call.process.givenName)].flat());
+  }
+  return rows;
+}
+
+function lookUp(
+  { tables, secret }: CallContext,
+  dim: KernelDim,
+  id: number,
+  value: CallValue,
+): number | number[] {
+  const table = TABLE_OF_TEST[dim.test]!;
+  if (value instanceof Uint8Array) {
+    const key = bytesKey(dim.test, id, value, secret);
+    return key === undefined ? 0 : tables.lookUp(table, key);
+  }
+  if (typeof value !== "bigint") return 0;
+  switch (dim.test) {
+    case TestNumber.NUMBER:
+      return tables.lookUp(table, numberKey(id, value));
+    case TestNumber.RANGE: {
+      const bytes = new Uint8Array(8);
+      const isSigned = (dim.flags & DimFlag.SIGNED) !== 0;
+      new DataView(bytes.buffer).setBigUint64(0, isSigned ? value ^ 1n << 63n : value);
+      return tables.lookUp(table, lpmKey(8, id, bytes, 64));
+    }
+    case TestNumber.BITS: {
+      const rows: number[] = [];
+      for (let bit = 0n; bit < 64n; bit++) {
+        if ((value & dim.bits & (1n << bit)) !== 0n) {
+          rows.push(tables.lookUp(table, numberKey(id, bit)));
+        }
+      }
+      return rows;
+    }
+    default:
+      return 0;
+  }
+}
+
+/** Undefined: nobody can have listed it. */
+function bytesKey(
+  test: number,
+  id: number,
+  bytes: Uint8Array,
+  secret: SipSecret,
+): Uint8Array | undefined {
+  const isCut = bytes.length > PolicyLimit.TEXT_SIZE_MAX;
+  switch (test) {
+    case TestNumber.TEXT:
+      return isCut ? undefined : textKey(secret, id, bytes);
+    case TestNumber.PREFIX: {
+      const start = bytes.subarray(0, PolicyLimit.PREFIX_SIZE_MAX);
+      return lpmKey(PolicyLimit.PREFIX_SIZE_MAX, id, start, start.length * 8);
+    }
+    case TestNumber.POSTFIX: {
+      const end = bytes.toReversed().subarray(0, PolicyLimit.POSTFIX_SIZE_MAX);
+      if (isCut) return undefined;
+      return lpmKey(PolicyLimit.POSTFIX_SIZE_MAX, id, end, end.length * 8);
+    }
+    default:
+      return lpmKey(16, id, bytes, 128);
+  }
+}
+
+const CAPABILITY_SETS = ["effective", "inheritable", "permitted"] as const;
+const NAMESPACES = Object.keys(NAMESPACE_PART) as (keyof typeof NAMESPACE_PART)[];
+
+function valueOf(
+  { trees }: CallContext,
+  call: PolicyCall,
+  hook: MemoryHook,
+  dim: KernelDim,
+): CallValue {
+  const { process } = call;
+  switch (dim.source) {
+    case Source.ARG:
+      return readPart(readArgument(hook.args[dim.slot]!, call), dim.part);
+    case Source.RETURN:
+      return extend(call.returned, hook.returns!.type);
+    case Source.TGID:
+      return BigInt(process.tgid);
+    case Source.NAMESPACE_TGID:
+      return BigInt(process.namespaceTgid);
+    case Source.TREE:
+      return trees;
+    case Source.BINARY:
+      return process.binary;
+    case Source.NAMESPACE:
+      return BigInt(process.namespaces[NAMESPACES[dim.part]!]);
+    default:
+      return process.capabilities[CAPABILITY_SETS[dim.part]!];
+  }
+}
+
+function readArgument({ type, index, sizeIndex, sizeMax }: KernelArg, call: PolicyCall): CallValue {
+  const value = call.args[index];
+  if (typeof value === "bigint") return extend(value, type);
+  if (type !== ArgType.BUFFER || !(value instanceof Uint8Array)) return value;
+  const size = sizeIndex === NO_SIZE_INDEX ? sizeMax : Number(call.args[sizeIndex]);
+  return value.subarray(0, Math.min(size, sizeMax));
+}
+
+const WIDTHS: Readonly<Record<number, number>> = {
+  ...{ [ArgType.S8]: 8, [ArgType.U8]: 8, [ArgType.S16]: 16, [ArgType.U16]: 16 },
+  ...{ [ArgType.S32]: 32, [ArgType.U32]: 32, [ArgType.CAPABILITY]: 32 },
+};
+const SIGNED_TYPES: ReadonlySet<number> = new Set([ArgType.S8, ArgType.S16, ArgType.S32]);
+
+/** A register as the 64 bits that are compared. */
+function extend(value: bigint, type: number): bigint {
+  const width = WIDTHS[type] ?? 64;
+  const isSigned = SIGNED_TYPES.has(type) || type === ArgType.CAPABILITY;
+  return BigInt.asUintN(64, isSigned ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value));
+}
+
+function readPart(value: CallValue, part: number): CallValue {
+  if (part === PART.value) return value;
+  if (value === undefined || typeof value === "bigint" || value instanceof Uint8Array) {
+    return undefined;
+  }
+  switch (part) {
+    case PART.source_address:
+      return value.sourceAddress;
+    case PART.destination_address:
+      return value.destinationAddress;
+    case PART.source_port:
+      return BigInt(value.sourcePort);
+    case PART.destination_port:
+      return BigInt(value.destinationPort);
+    case PART.protocol:
+      return BigInt(value.protocol);
+    case PART.family:
+      return BigInt(value.family);
+    default:
+      return BigInt(value.state);
+  }
+}
