@@ -2,11 +2,13 @@
  * The cgroup sensor on the running kernel, at its limits and in other hierarchies than v2.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { trackingOf } from "../../src/agent_cgroups.ts";
 import type { CgroupFact } from "../../src/events/mod.ts";
 import { cgroupSettings } from "../../src/sensors/mod.ts";
 import { CgroupTable } from "../../src/state/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
 import { CgroupCount, CgroupLimit, RecordFlag, RecordHeaderOffset } from "../../src/wire/mod.ts";
+import { recognisePath } from "../../src/workloads/mod.ts";
 import { CgroupBench, cgroupFacts, execsOf, isAbout } from "../support/cgroup_bench.ts";
 import { SensorRecorder, single } from "../support/expect_event.ts";
 import { kernelTest, skipLine } from "../support/require_kernel.ts";
@@ -47,6 +49,33 @@ kernelTest({
     }
     strictEqual(table.find(cgroup.id)?.path, cgroup.path);
     ok(cgroup.path.length > 1023);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor: a container at level 34 does not take the name from the one around it",
+  async run() {
+    const [outer, inner] = ["ab", "cd"].map((digits) => digits.repeat(32));
+    using bench = new CgroupBench();
+    using root = new TestCgroup(bench.hierarchy);
+    const container = root.make(`docker-${outer}.scope`);
+    let cgroup = container;
+    while (cgroup.level <= CgroupLimit.CGROUP_LEVEL_MAX) cgroup = cgroup.make(`${cgroup.level}`);
+    cgroup = cgroup.make(`docker-${inner}.scope`);
+    const { pid } = await cgroup.run(program, ["exit"]);
+    const facts = await bench.upTo((fact) => fact.type === "process_exited" && fact.tgid === pid);
+    const track = (path: string) => trackingOf(path, recognisePath(path));
+    const table = new CgroupTable({ hierarchy: 0, counters: new Counters(), track });
+    for (const fact of facts) {
+      if (fact.type.startsWith("cgroup_")) table.apply(fact as CgroupFact);
+    }
+    const exec = execsOf(facts, pid).at(-1)!;
+    // What the kernel says, and what user space makes of the path.
+    for (const place of [exec.cgroup, table.place(exec.cgroup, exec.timeNs)]) {
+      deepStrictEqual([place.id, place.trackingId], [cgroup.id, container.id]);
+    }
+    const named = recognisePath(table.find(container.id)?.path ?? "");
+    deepStrictEqual([named.kind, named.id], ["container", outer]);
   },
 });
 
