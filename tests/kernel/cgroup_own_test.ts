@@ -4,13 +4,16 @@ import { openLibc } from "../../ffi/mod.ts";
 import { HostFiles, readCgroupId } from "../../src/cgroups/mod.ts";
 import { readOwnCgroup } from "../../src/loader/mod.ts";
 import { CgroupBench } from "../support/cgroup_bench.ts";
-import { kernelTest, skipLine } from "../support/require_kernel.ts";
+import { kernelTest } from "../support/require_kernel.ts";
 import {
   TestCgroup,
   type TestHierarchy,
   v1Hierarchy,
   v2Hierarchy,
 } from "../support/test_cgroup.ts";
+import { buildWorkload } from "../support/workload.ts";
+
+const program = await buildWorkload();
 
 /** The path of this process in a hierarchy. */
 function ownPath({ hierarchyId }: TestHierarchy): string {
@@ -20,7 +23,7 @@ function ownPath({ hierarchyId }: TestHierarchy): string {
   return path;
 }
 
-/** Mount point and own path of this process as `readCgroupId()` takes it. */
+/** Id of the cgroup at a path, as user space reads it. */
 function idAt(path: string): bigint | undefined {
   using libc = openLibc();
   return readCgroupId(new HostFiles(), path, libc).id;
@@ -89,20 +92,17 @@ kernelTest({
     using outer = new TestCgroup(v2Hierarchy());
     using cgroup = outer.make("box.scope").make("inner");
     const { directory, hierarchy: { path: mount } } = cgroup;
-    // The namespace begins where its maker is.
-    const script = `echo $$ >"$0/cgroup.procs" && exec unshare --cgroup --mount sh -c '
-      mount -o remount,bind,ro "$0" && shift && exec "$@"' "$@"`;
-    const deno = [Deno.execPath(), "eval", "--quiet", "--no-check", "--ext=ts", ASK];
-    const args = ["-c", script, directory, mount, "-", ...deno, directory];
-    const command = new Deno.Command("sh", { args, cwd: new URL("../..", import.meta.url) });
-    const { success, stdout, stderr } = await command.output();
-    const said = new TextDecoder().decode(stderr);
-    if (/unshare: unshare failed|remount/.test(said)) {
-      return skipLine("readOwnCgroup() in a namespace", said.trim());
+    const cache = Deno.makeTempDirSync();
+    try {
+      const deno = [Deno.execPath(), "eval", "--quiet", "--no-check", "--ext=ts", ASK, directory];
+      const shell = ["/bin/sh", "sh", "-c", 'DENO_DIR="$0" exec "$@"', cache];
+      const run = await cgroup.run(program, ["cgroup-namespace", mount, ...shell, ...deno]);
+      strictEqual(run.code, 0);
+      deepStrictEqual(JSON.parse(run.output), [
+        ...[String(cgroup.id), cgroup.path, 3, "/", "EROFS"],
+      ]);
+    } finally {
+      Deno.removeSync(cache, { recursive: true });
     }
-    ok(success, said);
-    deepStrictEqual(JSON.parse(new TextDecoder().decode(stdout)), [
-      ...[String(cgroup.id), cgroup.path, 3, "/", "EROFS"],
-    ]);
   },
 });

@@ -32,6 +32,7 @@ static const struct {
     {"unshare", run_unshare},
     {"setns", run_setns},
     {"user-namespace", run_user_namespace},
+    {"cgroup-namespace", run_cgroup_namespace},
 };
 
 void wait_for(int pid) {

@@ -2,6 +2,7 @@
 #include "workload.h"
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 /* unshare: new uts, ipc, mount, pid, net and cgroup namespaces, then a child that execs in them. */
@@ -46,5 +47,19 @@ int run_user_namespace(int argc, char **argv) {
     (void)argv;
     check(unshare(CLONE_NEWUSER) == 0, "unshare");
     exec_exit("0");
+    return 0;
+}
+
+/*
+ * cgroup-namespace MOUNT PATH ARGV...: becomes PATH in a cgroup namespace that begins at its
+ * cgroup, with the hierarchy at MOUNT read-only.
+ */
+int run_cgroup_namespace(int argc, char **argv) {
+    check(argc > 3, "arguments");
+    check(unshare(CLONE_NEWCGROUP | CLONE_NEWNS) == 0, "unshare");
+    check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "keep mounts private");
+    check(mount(NULL, argv[1], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0, "remount");
+    execv(argv[2], argv + 3);
+    check(0, "exec");
     return 0;
 }
