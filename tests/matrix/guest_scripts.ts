@@ -17,8 +17,12 @@ export interface GuestReport {
   readonly startedAtSeconds: number | null;
 }
 
-/** First process of a guest without an init system: mounts what a Linux host has mounted. */
-export function busyboxInit(): string {
+/**
+ * First process of a guest without an init system: mounts what a Linux host has mounted.
+ *
+ * @param options `cgroups`: false leaves them to the command
+ */
+export function busyboxInit({ cgroups = true }: { readonly cgroups?: boolean } = {}): string {
   return `#!/bin/sh
 export PATH=/bin HOME=/root
 mount -t proc proc /proc
@@ -31,7 +35,7 @@ for place in /tmp /run; do
     # The checkout may stand there.
     [ -n "$(ls -A $place)" ] || mount -t tmpfs tmpfs $place
 done
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
+${cgroups ? "mount -t cgroup2 cgroup2 /sys/fs/cgroup" : ""}
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 ip link set lo up

@@ -1,5 +1,6 @@
 /**
- * Runs the kernel tests on the kernels that are named, or on all of kernels.json.
+ * Runs the kernel tests, and the executable in each cgroup mode, on the kernels that are named, or
+ * on all of kernels.json.
  *
  *     deno task test:matrix [NAME...]
  *
@@ -7,6 +8,9 @@
  */
 import { join } from "node:path";
 import { listKernels } from "../../scripts/fetch_kernels.ts";
+
+const FOLDER = import.meta.dirname!;
+const TESTS = ["matrix_test.ts", "workload_matrix_test.ts"];
 
 if (import.meta.main) {
   const names = Deno.args.filter((argument) => !argument.startsWith("-"));
@@ -18,7 +22,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", ...flags, join(import.meta.dirname!, "matrix_test.ts")],
+    args: ["test", "-A", "--no-check", ...flags, ...TESTS.map((name) => join(FOLDER, name))],
     env: { SHRIKE_KERNELS: names.join() },
   }).spawn().status;
   Deno.exit(code);

@@ -1,0 +1,158 @@
+/**
+ * What the agent must find out in each cgroup mode, and whether it has.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type ModeName, resultFile } from "./cgroup_mode_guest.ts";
+import { NEW_PLACES, OLD_PLACES } from "../support/cgroup_places.ts";
+import { parseLines } from "../e2e/event_json.ts";
+import { checkNobodyElse, checkPlace, type PlacedEvent } from "../e2e/placed_events.ts";
+
+/** What the agent must find out about a mode. */
+interface ModeExpectation {
+  /** In the words of `shrike doctor`. */
+  readonly mode: "legacy" | "hybrid" | "unified";
+  /** Where the hierarchy is mounted whose cgroups it must follow. */
+  readonly followed: string;
+  /** v1 controller it must be found by. */
+  readonly controller?: string;
+  /** What the agent must say that it cannot see. */
+  readonly warning?: RegExp;
+  /** The agent cannot see cgroups that are older than itself. */
+  readonly hidesOld?: true;
+}
+
+const AT = "/sys/fs/cgroup";
+const MODES: Readonly<Record<ModeName, ModeExpectation>> = {
+  legacy_pids: { mode: "legacy", followed: `${AT}/pids`, controller: "pids" },
+  legacy: { mode: "legacy", followed: `${AT}/memory`, controller: "memory" },
+  hybrid: { mode: "hybrid", followed: `${AT}/unified` },
+  hybrid_v1: { mode: "hybrid", followed: `${AT}/memory`, controller: "memory" },
+  unified: { mode: "unified", followed: AT },
+  namespace: {
+    ...{ mode: "unified", followed: AT },
+    warning: /this process is in a cgroup namespace: .* parents have no names in it/,
+  },
+  container: {
+    ...{ mode: "unified", followed: AT, hidesOld: true },
+    warning: /this process is in a cgroup namespace: .* parents are hidden/,
+  },
+  bare_container: {
+    ...{ mode: "unified", followed: AT, hidesOld: true },
+    warning: /v2 is not mounted where this process can see it/,
+  },
+};
+
+/** A guest that has gone through modes. */
+export interface TriedGuest {
+  readonly output: string;
+  readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+}
+
+/** Why the guest left modes out, by mode. */
+export function skippedModes({ output }: TriedGuest): ReadonlyMap<string, string> {
+  return readSayings(output).skipped;
+}
+
+/** Checks what the agent, and doctor if it was run, said in a mode. */
+export function checkMode(guest: TriedGuest, mode: ModeName, isExamined: boolean): void {
+  const { output, files } = guest;
+  const said = readSayings(output);
+  const read = (path: string) => new TextDecoder().decode(files.get(path));
+  assert.deepEqual(said.late, [], output);
+  assert.equal(said.ends.get(mode), "0", output);
+  const events = parseLines(read(resultFile(mode, "run"))) as PlacedEvent[];
+  checkEvents(events, said.ids.get(mode) ?? new Map(), MODES[mode]);
+  const { warning } = MODES[mode];
+  if (warning !== undefined) assert.match(output, warning);
+  if (isExamined) checkDoctor(JSON.parse(read(resultFile(mode, "doctor"))), mode);
+}
+
+/** Inodes of directories, by "MOUNT PATH". */
+type DirectoryIds = ReadonlyMap<string, string>;
+
+/** Lines that the guest's script has said. */
+interface Sayings {
+  /** By mode. */
+  readonly ids: ReadonlyMap<string, DirectoryIds>;
+  readonly skipped: ReadonlyMap<string, string>;
+  /** Exit codes of the agents, by mode. */
+  readonly ends: ReadonlyMap<string, string>;
+  /** What did not happen in time. */
+  readonly late: readonly string[];
+}
+
+function readSayings(output: string): Sayings {
+  const ids = new Map<string, Map<string, string>>();
+  const skipped = new Map<string, string>();
+  const ends = new Map<string, string>();
+  const late: string[] = [];
+  for (const [, word, mode = "", rest = ""] of output.matchAll(/^@ (\w+) (\w+) (.*)$/gm)) {
+    if (word === "skip") skipped.set(mode, rest);
+    else if (word === "agent") ends.set(mode, rest);
+    else if (word === "late") late.push(`${mode} ${rest}`);
+    else if (word === "place") {
+      const [mount, id = "", path] = rest.split(" ");
+      const known = ids.get(mode) ?? new Map<string, string>();
+      ids.set(mode, known.set(`${mount} ${path}`, id));
+    }
+  }
+  return { ids, skipped, ends, late };
+}
+
+function checkEvents(events: PlacedEvent[], ids: DirectoryIds, mode: ModeExpectation): void {
+  const idOf = (path: string) => {
+    const id = ids.get(`${mode.followed} ${path}`);
+    assert(id !== undefined, `${mode.followed}${path} was not made`);
+    return id;
+  };
+  // Ids that were the same in two hierarchies would not show which of them was followed.
+  for (const { path } of NEW_PLACES) {
+    const all = [...ids].filter(([key]) => key.endsWith(` ${path}`)).map(([, id]) => id);
+    assert.equal(new Set(all).size, all.length, `ids of ${path}: ${all}`);
+  }
+  for (const place of NEW_PLACES) checkPlace(events, place, { idOf, source: "kernel" });
+  for (const place of OLD_PLACES) {
+    if (mode.hidesOld) continue;
+    checkPlace(events, place, { idOf, source: "path" });
+    checkPlace(events, place, { idOf, source: "path", program: "/bin/sleep" });
+  }
+  const mayBeUnknown = mode.hidesOld ?? false;
+  for (const place of [...NEW_PLACES, ...OLD_PLACES]) {
+    checkNobodyElse(events, place, { idOf, mayBeUnknown });
+  }
+}
+
+/** The part of `shrike doctor -o json` that is looked at. */
+interface DoctorReport {
+  readonly cgroups: {
+    readonly mode: string;
+    readonly hierarchies: readonly { readonly id: number; readonly mount?: string }[];
+    readonly tracked: {
+      readonly hierarchy: number;
+      readonly subsystem?: { readonly name: string };
+    };
+  };
+  readonly findings: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly text: string;
+  }[];
+}
+
+function checkDoctor({ cgroups, findings }: DoctorReport, name: ModeName): void {
+  const { mode, followed, controller, warning } = MODES[name];
+  assert.equal(cgroups.mode, mode);
+  assert.equal(cgroups.tracked.subsystem?.name, controller);
+  const tracked = cgroups.hierarchies.find(({ id }) => id === cgroups.tracked.hierarchy);
+  if (name !== "bare_container") {
+    assert.equal(tracked?.mount, followed);
+    const own = findings.find((finding) => finding.name === "own id");
+    assert.match(own?.text ?? "", /own cgroup has id \d+ in the kernel and in user space/);
+  }
+  assert.deepEqual(findings.filter(({ status }) => status === "problem"), []);
+  const detection = findings.filter((finding) => finding.name === "detection");
+  assert.equal(detection.length, warning === undefined ? 0 : 1, JSON.stringify(detection));
+  if (warning !== undefined) assert.match(detection[0]!.text, warning);
+}
