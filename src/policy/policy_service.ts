@@ -100,17 +100,24 @@ export interface AddOptions {
   readonly mode?: "enforce" | "monitor";
   /** Keep them over restarts. */
   readonly isPersistent?: boolean;
-  /** Replace policies of the same name; else that is a complaint. */
+  /** Replace policies of the same name; else that is a complaint. Never those of another file. */
   readonly replaces?: boolean;
+  /**
+   * The text is all there is of its file: in one step its policies and templates are replaced, and
+   * those that it has no more are removed; with an empty text, all. A name that is there from
+   * elsewhere is a complaint. Without this the policies are from "api".
+   */
+  readonly isWholeFile?: boolean;
 }
 
 /** The policies of a running agent. */
 export interface PolicyService {
   list(): readonly PolicyStatus[];
-  /** Status and text; undefined when there is none of that name. */
+  /** Status and the text of its document; undefined when there is none of that name. */
   show(name: string): { readonly status: PolicyStatus; readonly text: string } | undefined;
+  /** Changes wait for each other: they may be asked for at any time. */
   add(source: PolicySource, options?: AddOptions): Promise<PolicyOutcome>;
-  /** False when there is none of that name. */
+  /** A policy, or a template without bindings. False when there is none of that name. */
   remove(name: string): Promise<boolean>;
   setEnabled(name: string, isEnabled: boolean): Promise<PolicyOutcome>;
   setMode(name: string, mode: "enforce" | "monitor"): Promise<PolicyOutcome>;
