@@ -128,7 +128,10 @@ export interface Selector {
   readonly workloads: readonly WorkloadSelector[];
   /** Never empty, and either "post" or "no_post" is among them. */
   readonly actions: readonly Action[];
-  /** At the call's end, when also the conditions on "return" hold. Of hooks with `returns` only. */
+  /**
+   * At the call's end, when also the conditions on "return" hold. Of hooks with `returns` only.
+   * Without "post" and "no_post" the end is told when the call was.
+   */
   readonly returnActions: readonly Action[];
 }
 
