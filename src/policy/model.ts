@@ -139,7 +139,7 @@ export interface Selector {
 export type Subject =
   /** tgid; in the process's own pid namespace if so asked. */
   | { readonly of: "pid"; readonly isNamespacePid: boolean; readonly followForks: boolean }
-  /** The program: the file the kernel runs; for non-negated operators also the name it was given. */
+  /** The program: the file that runs; for operators that are not negated also its given name. */
   | { readonly of: "binary"; readonly followChildren: boolean }
   /** Position in `PolicyHook.args`, and which part of the value. */
   | { readonly of: "argument"; readonly position: number; readonly part: ValuePart }

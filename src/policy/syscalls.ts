@@ -117,7 +117,7 @@ export function syscallNumber(name: string, architecture: Architecture): number 
   return NUMBERS[architecture].get(name);
 }
 
-/** "openat" for "openat", "sys_openat", "__x64_sys_openat"; undefined when nowhere is such a call. */
+/** "openat" for "openat", "sys_openat", "__x64_sys_openat"; undefined when no machine has it. */
 export function syscallName(text: string): string | undefined {
   const name = text.replace(PREFIX, "");
   const call = CALL_NAMES.get(name) ?? name;

@@ -6,7 +6,7 @@
  */
 import type { ValuePart } from "../model.ts";
 import { FAMILIES, PROTOCOLS, TCP_STATES } from "./kernel_words.ts";
-import type { TestKind } from "./make_test.ts";
+import type { TestKind } from "./test_values.ts";
 import type { ValueForm } from "./value_form.ts";
 
 /** An operator that is compared. */

@@ -5,7 +5,7 @@
  */
 import type { Condition, Test } from "../model.ts";
 import { CAPABILITIES, CAPABILITY_SETS, NAMESPACES } from "./kernel_words.ts";
-import { makeTest, type TestKind } from "./make_test.ts";
+import { makeTest, type TestKind } from "./test_values.ts";
 import { quoted } from "./policy_problem.ts";
 import { readTest, readValues } from "./read_values.ts";
 import type { SpecReading } from "./reading.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Test } from "../model.ts";
-import { makeTest, type TestKind } from "./make_test.ts";
+import { makeTest, type TestKind } from "./test_values.ts";
 import { quoted } from "./policy_problem.ts";
 import type { SpecReading } from "./reading.ts";
 import { describe, type Fields, suggestion } from "./section.ts";
