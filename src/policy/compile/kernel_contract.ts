@@ -133,3 +133,11 @@ export function baseRow(hook: number, dim: number): number {
 export function bitOf(bit: number): bigint {
   return 1n << BigInt(bit);
 }
+
+/** Number of the lowest set bit of a word that is not 0. */
+export function lowestBit(word: bigint): number {
+  const low = Number(word & 0xffff_ffffn);
+  if (low !== 0) return 31 - Math.clz32(low & -low);
+  const high = Number(word >> 32n);
+  return 63 - Math.clz32(high & -high);
+}

@@ -8,7 +8,7 @@
 import type { HookPoint, Policy, PolicyMode } from "../model.ts";
 import { type BitRun, bitsOfRun } from "./bit_words.ts";
 import { HookRegistry, type HookTables, type SelectorOwner } from "./hook_tables.ts";
-import { bitOf, WORD_BITS } from "./kernel_contract.ts";
+import { lowestBit } from "./kernel_contract.ts";
 import { storeMode } from "./place_effects.ts";
 import { type PlacedPolicy, placePolicy } from "./place_policy.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
@@ -173,9 +173,8 @@ export class PolicyTables {
   owners(hook: number, word: number, bits: bigint): SelectorOwner[] {
     const tables = this.#registry.byId(hook);
     const owners: SelectorOwner[] = [];
-    for (let bit = 0; bit < WORD_BITS; bit++) {
-      if ((bits & bitOf(bit)) === 0n) continue;
-      const owner = tables?.owner(word, bit);
+    for (let left = bits; left !== 0n; left &= left - 1n) {
+      const owner = tables?.owner(word, lowestBit(left));
       if (owner !== undefined) owners.push(owner);
     }
     return owners;

@@ -176,7 +176,7 @@ export class MemoryTables implements TableWriter {
     const view = new DataView(key.buffer, key.byteOffset);
     const bits = view.getUint32(0, true) - DIM_BITS;
     const dim = view.getUint32(4, false);
-    const value = byteText(key.subarray(LPM_VALUE_AT));
+    const value = byteText(key.subarray(LPM_VALUE_AT, LPM_VALUE_AT + (bits + 7 >> 3)));
     for (const length of this.#lengths.get(`${table} ${dim}`)?.keys() ?? []) {
       if (length > bits) continue;
       const row = entries.get(lpmText(dim, value, length));

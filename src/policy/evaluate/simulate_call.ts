@@ -10,6 +10,7 @@ import {
   dimId,
   EffectKind,
   HookFlag,
+  lowestBit,
   NAMESPACE_PART,
   NO_SIZE_INDEX,
   PART,
@@ -54,42 +55,86 @@ export interface SimulatedHits {
 
 /** Words that are looked at: which, and the bits that are left. */
 interface Words {
-  readonly index: readonly number[];
+  readonly index: number[];
   readonly bits: bigint[];
 }
 
+/** What a call keeps for its end. */
+export interface SavedWords {
+  readonly index: readonly number[];
+  readonly bits: readonly bigint[];
+}
+
+/** The program of one phase: it stops wherever others may store something before it goes on. */
+export type Program<Result> = Generator<void, Result, void>;
+
 const ALL = 2n ** 64n - 1n;
-const NOTHING: SimulatedHits = { atCall: [], atEnd: [] };
+const NO_WORDS: SavedWords = { index: [], bits: [] };
 
 /** Runs the program at the call and at its end. */
 export function simulateCall(context: CallContext, call: PolicyCall): SimulatedHits {
-  const { tables, hook: id } = context;
-  const slot = tables.slotOf(context.set, id);
-  if (slot === undefined) return NOTHING;
-  const index = slot.index.slice(0, slot.count);
-  const words: Words = { index, bits: index.map((_, i) => slot.mask[i]!) };
-  const hook = tables.hooks.get(id)!;
-  andDimensions(context, call, { hook, list: hook.callDims, words });
-  const row = tables.effects.get(id * 2 + Phase.AT_CALL);
-  const first = row === undefined
-    ? words.bits.map(() => 0n)
-    : words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
-  const atCall = row === undefined ? [] : actOn({ index, bits: first }, row);
-  if ((hook.flags & HookFlag.RETURN) === 0 || row === undefined) return { atCall, atEnd: [] };
-  const saved = words.bits.map((bits, i) =>
-    (bits & row.waits[index[i]!]!) | (first[i]! & row.returns[index[i]!]!)
-  );
-  return { atCall, atEnd: simulateEnd(context, call, { index, bits: saved }) };
+  const { hits, saved } = finish(runCall(context, call));
+  const atEnd = saved.bits.every((bits) => bits === 0n) ? [] : finish(runEnd(context, call, saved));
+  return { atCall: hits, atEnd };
 }
 
-function simulateEnd(context: CallContext, call: PolicyCall, words: Words): WordHit[] {
+/** Lets a program run to its end. */
+export function finish<Result>(program: Program<Result>): Result {
+  for (;;) {
+    const { done, value } = program.next();
+    if (done === true) return value;
+  }
+}
+
+/** The program at the call. */
+export function* runCall(
+  context: CallContext,
+  call: PolicyCall,
+): Program<{ hits: WordHit[]; saved: SavedWords }> {
   const { tables, hook: id } = context;
+  const slot = tables.slotOf(context.set, id);
+  yield;
+  if (slot === undefined) return { hits: [], saved: NO_WORDS };
+  const words: Words = { index: [], bits: [] };
+  const count = slot.count;
+  for (let i = 0; i < count; i++) {
+    words.index.push(slot.index[i]!);
+    yield;
+    words.bits.push(slot.mask[i]!);
+    yield;
+  }
   const hook = tables.hooks.get(id)!;
+  const flags = hook.flags;
+  yield* andDimensions(context, call, { hook, list: hook.callDims, words });
+  const row = tables.effects.get(id * 2 + Phase.AT_CALL);
+  yield;
+  if (row === undefined) return { hits: [], saved: NO_WORDS };
+  const { index } = words;
+  const first = words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
+  const hits = actOn({ index, bits: first }, row);
+  if ((flags & HookFlag.RETURN) === 0) return { hits, saved: NO_WORDS };
+  const bits = words.bits.map((bits, i) =>
+    (bits & row.waits[index[i]!]!) | (first[i]! & row.returns[index[i]!]!)
+  );
+  return { hits, saved: { index, bits } };
+}
+
+/** The program at the end of a call. */
+export function* runEnd(
+  context: CallContext,
+  call: PolicyCall,
+  { index, bits }: SavedWords,
+): Program<WordHit[]> {
+  const { tables, hook: id } = context;
+  const hook = tables.hooks.get(id);
+  const words = { index: [...index], bits: [...bits] };
+  if (hook === undefined) return [];
+  yield* andDimensions(context, call, { hook, list: hook.returnDims, words });
   const row = tables.effects.get(id * 2 + Phase.AT_RETURN);
+  yield;
   if (row === undefined) return [];
-  andDimensions(context, call, { hook, list: hook.returnDims, words });
-  const first = words.bits.map((bits, i) => firstMatches(bits, row, words.index[i]!));
-  return actOn({ index: words.index, bits: first }, row);
+  const first = words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
+  return actOn({ index, bits: first }, row);
 }
 
 /** The formula of `struct policy_effects`. */
@@ -100,7 +145,7 @@ function firstMatches(v: bigint, row: MemoryEffects, word: number): bigint {
   return (carried & u & ~guards & ~singles & ALL) | (v & singles);
 }
 
-function actOn({ index, bits }: Words, row: MemoryEffects): WordHit[] {
+function actOn({ index, bits }: SavedWords, row: MemoryEffects): WordHit[] {
   return index.map((word, i) => ({
     index: word,
     first: bits[i]!,
@@ -113,17 +158,19 @@ function actOn({ index, bits }: Words, row: MemoryEffects): WordHit[] {
   })).filter(({ first }) => first !== 0n);
 }
 
-function andDimensions(
+function* andDimensions(
   context: CallContext,
   call: PolicyCall,
   { hook, list, words }: { hook: MemoryHook; list: bigint; words: Words },
-): void {
+): Program<void> {
   for (let i = 0; i < PolicyLimit.NO_DIM; i++) {
+    yield;
     const number = Number((list >> BigInt(4 * i)) & 15n);
     if (number === PolicyLimit.NO_DIM) return;
     const dim = hook.dims[number]!;
     const id = dimId(context.hook, number);
     const rows = rowsOf(context, call, { hook, dim, id });
+    yield;
     words.index.forEach((word, at) => {
       const base = rowWord(context, PolicyLimit.BASE_ROW + id, word);
       const listed = rows.reduce((bits, row) => bits | rowWord(context, row, word), 0n);
@@ -174,10 +221,8 @@ function lookUp(
     }
     case TestNumber.BITS: {
       const rows: number[] = [];
-      for (let bit = 0n; bit < 64n; bit++) {
-        if ((value & dim.bits & (1n << bit)) !== 0n) {
-          rows.push(tables.lookUp(table, numberKey(id, bit)));
-        }
+      for (let left = value & dim.bits; left !== 0n; left &= left - 1n) {
+        rows.push(tables.lookUp(table, numberKey(id, BigInt(lowestBit(left)))));
       }
       return rows;
     }
@@ -202,8 +247,8 @@ function bytesKey(
       return lpmKey(PolicyLimit.PREFIX_SIZE_MAX, id, start, start.length * 8);
     }
     case TestNumber.POSTFIX: {
-      const end = bytes.toReversed().subarray(0, PolicyLimit.POSTFIX_SIZE_MAX);
       if (isCut) return undefined;
+      const end = bytes.subarray(-PolicyLimit.POSTFIX_SIZE_MAX).toReversed();
       return lpmKey(PolicyLimit.POSTFIX_SIZE_MAX, id, end, end.length * 8);
     }
     default:
