@@ -9,7 +9,7 @@ export const ExitCode = {
   ok: 0,
   /** Something failed that the other codes do not tell. */
   failure: 1,
-  /** A mistake in the arguments, the environment or the config file. */
+  /** A mistake in the arguments, the environment, the config file or a policy. */
   usage: 2,
   /** Not root, a capability is missing, or the kernel is locked down. */
   notPermitted: 3,
@@ -28,7 +28,7 @@ export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 export const EXIT_CODE_TEXTS: readonly (readonly [ExitCode, string])[] = [
   [ExitCode.ok, "success; run: also a signal, --duration, --max-events or a closed pipe"],
   [ExitCode.failure, "failure"],
-  [ExitCode.usage, "mistake in arguments, environment or config file"],
+  [ExitCode.usage, "mistake in arguments, environment, config file or policy"],
   [ExitCode.notPermitted, "not permitted: not root, missing capability, or locked-down kernel"],
   [ExitCode.notSupported, "the kernel lacks a needed feature"],
   [ExitCode.noMemory, "out of memory or of a limit on it"],

@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import type { Shell } from "./completion/shell.ts";
 import type { ExitCode } from "./exit_codes.ts";
+import type { PolicyCheckRequest } from "./policy.ts";
 import type { TypedSettings } from "./table_options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -15,6 +16,7 @@ export interface Handlers {
   ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   cgroups(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   workloads(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  policyCheck(request: PolicyCheckRequest, terminal: Terminal): Promise<ExitCode>;
   version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   doctor(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   install(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;

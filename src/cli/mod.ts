@@ -21,6 +21,8 @@ const HANDLERS: Handlers = {
     (await import("./list_cgroups.ts")).listCgroups(typed, terminal),
   workloads: async (typed, terminal) =>
     (await import("./list_workloads.ts")).listWorkloads(typed, terminal),
+  policyCheck: async (request, terminal) =>
+    (await import("./check_policies.ts")).checkPolicies(request, terminal),
   version: async (typed, terminal) =>
     (await import("./show_version.ts")).showVersion(typed, terminal),
   doctor: async (typed, terminal) =>

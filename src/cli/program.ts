@@ -11,6 +11,7 @@ import { EXIT_CODE_TEXTS, type ExitCode } from "./exit_codes.ts";
 import type { Dispatch, Handlers } from "./handlers.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addInstallCommands } from "./install.ts";
+import { addPolicyCommand } from "./policy.ts";
 import { addPsCommand } from "./ps.ts";
 import { addRunCommand } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
@@ -60,6 +61,7 @@ export function createProgram(terminal: Terminal, dispatch: Dispatch): Command {
   addPsCommand(program, terminal, dispatch);
   addCgroupsCommand(program, terminal, dispatch);
   addWorkloadsCommand(program, terminal, dispatch);
+  addPolicyCommand(program, terminal, dispatch);
   addDoctorCommand(program, terminal, dispatch);
   addInstallCommands(program, terminal, dispatch);
   addVersionCommand(program, terminal, dispatch);

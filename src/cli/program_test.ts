@@ -46,6 +46,10 @@ async function type(
     ps: record("ps"),
     cgroups: record("cgroups"),
     workloads: record("workloads"),
+    policyCheck: () => {
+      calls.push({ command: "policy check" });
+      return Promise.resolve(ExitCode.ok);
+    },
     version: record("version"),
     doctor: record("doctor"),
     install: record("install"),

@@ -32,6 +32,7 @@ export {
   type PolicyFiles,
   type PolicySources,
   readPolicyFiles,
+  SYSTEM_POLICY_SOURCES,
 } from "./language/policy_files.ts";
 export { placeText, type PolicyProblem, problemLine } from "./language/policy_problem.ts";
 export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";

@@ -32,11 +32,22 @@ export function readCommandTree(program: Command): TreeCommand[] {
   const commands = program.commands.map((command) => ({
     name: command.name(),
     help: command.summary(),
-    options: [...command.options.map(readOption), HELP_OPTION],
-    words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    options: [...optionsOf(command), HELP_OPTION],
+    words: [
+      ...command.commands.map((inner) => inner.name()),
+      ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    ],
   }));
   const words = commands.map(({ name }) => name);
   return [...commands, { name: "help", help: "Show help of a command", options: [], words }];
+}
+
+/** Those of its own subcommands with its own: the scripts know one level. */
+function optionsOf(command: Command): TreeOption[] {
+  const all = [command, ...command.commands].flatMap(({ options }) => options.map(readOption));
+  return all.filter(({ flags: [flag] }, i) =>
+    all.findIndex(({ flags }) => flags[0] === flag) === i
+  );
 }
 
 /** What `-h` is in every command. */

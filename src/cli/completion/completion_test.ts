@@ -51,7 +51,17 @@ Deno.test("bashScript() completes commands, flags, values and words", () => {
     [
       ["shrike", ""],
       [
-        ...["run", "ps", "cgroups", "workloads", "doctor", "install", "uninstall", "version"],
+        ...[
+          "run",
+          "ps",
+          "cgroups",
+          "workloads",
+          "policy",
+          "doctor",
+          "install",
+          "uninstall",
+          "version",
+        ],
         ...["completion", "help"],
       ],
     ],

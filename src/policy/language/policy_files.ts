@@ -41,7 +41,10 @@ const POLICY_FILE = /^[^.].*\.(ya?ml|json)$/;
 /** Reads files, and of folders those that end in .yaml, .yml or .json, by name. */
 export function readPolicyFiles(
   paths: readonly string[],
-  { sources = SYSTEM, architecture }: { sources?: PolicySources; architecture?: Architecture } = {},
+  { sources = SYSTEM_POLICY_SOURCES, architecture }: {
+    sources?: PolicySources;
+    architecture?: Architecture;
+  } = {},
 ): PolicyFiles {
   const problems: PolicyProblem[] = [];
   const notes: PolicyProblem[] = [];
@@ -107,7 +110,8 @@ function fileProblem(file: string, text: string, hint: string): PolicyProblem {
   return { place: { file, line: 1, column: 1 }, path: "", text, hint };
 }
 
-const SYSTEM: PolicySources = {
+/** The files of this machine. */
+export const SYSTEM_POLICY_SOURCES: PolicySources = {
   readFile(path) {
     const { isFile, size } = Deno.statSync(path);
     // A pipe could make the reader wait, a device give bytes without end.

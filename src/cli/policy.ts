@@ -1,0 +1,55 @@
+/**
+ * `shrike policy` and its subcommands as they are typed.
+ *
+ * @module
+ */
+import { Argument, type Command, Option } from "commander";
+import type { Dispatch } from "./handlers.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What `shrike policy check` is asked. */
+export interface PolicyCheckRequest {
+  /** Files, folders, and "-" for stdin. */
+  readonly paths: readonly string[];
+  readonly format: PolicyCheckFormat;
+}
+
+/** How it answers. */
+export type PolicyCheckFormat = "text" | "json";
+
+const FORMATS: readonly PolicyCheckFormat[] = ["text", "json"];
+
+const CHECK_EXAMPLES = `
+Examples:
+  shrike policy check policy.yaml
+  shrike policy check /etc/shrike/policies
+  shrike policy check -o json - < policy.yaml | jq '.problems[].text'
+`;
+
+/** Adds the command to `program`. */
+export function addPolicyCommand(program: Command, terminal: Terminal, dispatch: Dispatch): void {
+  const policy = program.command("policy")
+    .summary("Work with policies")
+    .description("Policies say which operations of which workloads are told or made to fail.");
+  addCheckCommand(policy, terminal, dispatch);
+}
+
+function addCheckCommand(policy: Command, terminal: Terminal, dispatch: Dispatch): void {
+  policy.command("check")
+    .summary("Read policies and tell what is wrong with them")
+    .description(
+      "Reads files, and of folders those that end in .yaml, .yml or .json. Templates are joined " +
+        "with the bindings that are read beside them. Needs no root, no kernel and no agent: " +
+        "whether this kernel has the hooks is not asked. The exit code is 2 when there is a " +
+        "mistake.",
+    )
+    .addArgument(new Argument("<path...>", "Files and folders, - for stdin"))
+    .addOption(
+      new Option("-o, --output <format>", `Form: ${FORMATS.join(", ")}`)
+        .choices(FORMATS).default("text"),
+    )
+    .addHelpText("after", CHECK_EXAMPLES)
+    .action((paths: string[], { output }: { output: PolicyCheckFormat }) =>
+      dispatch((handlers) => handlers.policyCheck({ paths, format: output }, terminal))
+    );
+}
