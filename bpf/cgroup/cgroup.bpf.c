@@ -10,6 +10,7 @@
  */
 #include "kernel_types.h"
 #include "cgroup.h"
+#include "policy_set.bpf.h"
 #include "record.bpf.h"
 #include "scratch.bpf.h"
 #include "task.bpf.h"
@@ -172,6 +173,7 @@ static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
     entry.created_ns = bpf_ktime_get_ns();
     entry.level = level_of(cgroup);
     entry.state = CGROUP_NEW;
+    entry.policy_set = find_ancestor_policy_set(address_of(cgroup));
     decide_tracking(&entry, cgroup);
     bpf_probe_read_kernel_str(entry.name, sizeof(entry.name), name_of(cgroup));
     /*
@@ -372,5 +374,34 @@ int read_own_cgroup(void *ctx) {
         bpf_probe_read_kernel_str(name, OWN_CGROUP_NAME_SIZE, name_of(cgroup));
         cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
     }
+    return 0;
+}
+
+/* What set_policy_set() is to do; filled by the agent. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, struct policy_set_order);
+    __uint(max_entries, 1);
+} policy_set_order SEC(".maps");
+
+/*
+ * Hooks nothing: the agent runs it itself to give a cgroup another policy set. A row that user
+ * space read, changed and wrote back would undo what programs have changed in it meanwhile, and who
+ * looked at the replaced row might read another cgroup's. This is one store in place.
+ */
+SEC("raw_tp")
+int set_policy_set(void *ctx) {
+    u32 zero = 0;
+    struct policy_set_order *order = bpf_map_lookup_elem(&policy_set_order, &zero);
+    if (!order)
+        return 0; /* cannot be: row 0 is there */
+    struct cgroup_key key = {.id = order->cgroup_id, .hierarchy = cgroup_hierarchy};
+    struct cgroup_entry *entry = bpf_map_lookup_elem(&cgroups, &key);
+    order->is_done = 0;
+    if (!entry || (entry->created_ns && entry->created_ns != order->created_ns))
+        return 0;
+    entry->policy_set = order->policy_set;
+    order->is_done = 1;
     return 0;
 }

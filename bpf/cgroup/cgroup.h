@@ -75,4 +75,13 @@ struct own_cgroup {
 };
 EXPORT_STRUCT(own_cgroup);
 
+/* Row 0 of the map `policy_set_order`, for set_policy_set(). */
+struct policy_set_order {
+    u64 cgroup_id;
+    u64 created_ns; /* as in the map of cgroups, where 0 fits all: ids are used again */
+    u32 policy_set;
+    u32 is_done; /* 1: such a cgroup is in the map, and has the set now */
+};
+EXPORT_STRUCT(policy_set_order);
+
 #endif

@@ -79,6 +79,8 @@ struct cgroup_entry {
     u32 level;
     u16 state;                       /* cgroup_state */
     u16 flags;                       /* cgroup_entry_flag */
+    u32 policy_set; /* which policies concern it, see policy.h; new cgroups have their parent's */
+    u32 _reserved;
     u8 name[CGROUP_ENTRY_NAME_SIZE]; /* last part of the path, cut, with NUL */
 };
 EXPORT_STRUCT(cgroup_entry);

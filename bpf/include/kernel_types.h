@@ -27,9 +27,13 @@ enum bpf_map_type {
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_LRU_HASH = 9,
+    BPF_MAP_TYPE_LPM_TRIE = 11,
 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 #define BPF_ANY 0
+#define BPF_F_NO_PREALLOC (1U << 0)
+#define BPF_F_MMAPABLE (1U << 10)
 
 typedef int pid_t;
 typedef u32 dev_t;
@@ -165,6 +169,7 @@ struct hlist_bl_node {
 };
 
 struct qstr {
+    u32 len;
     const unsigned char *name;
 };
 
@@ -213,6 +218,42 @@ struct fs_struct {
     struct path pwd;
 };
 
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
+};
+
+typedef struct {
+    s64 counter;
+} atomic64_t;
+
+struct in6_addr {
+    u8 s6_addr[16];
+};
+
+struct sock_common {
+    u32 skc_daddr;
+    u32 skc_rcv_saddr;
+    u16 skc_dport;
+    u16 skc_num;
+    unsigned short skc_family;
+    volatile unsigned char skc_state;
+    struct in6_addr skc_v6_daddr;
+    struct in6_addr skc_v6_rcv_saddr;
+    atomic64_t skc_cookie;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    u16 sk_type;
+    u16 sk_protocol;
+    u32 sk_mark;
+};
+
 struct mm_struct {
     unsigned long arg_start;
     unsigned long arg_end;
@@ -227,7 +268,24 @@ struct signal_struct {
     unsigned int flags;
 };
 
+struct thread_info {
+    unsigned long flags;
+    u32 status;
+};
+
+/* Registers of a task in a system call; those of all architectures. */
+struct pt_regs {
+    unsigned long bx, cx, dx, si, di, bp, r8, r9, r10, orig_ax; /* x86 */
+    u64 orig_x0;                                                /* arm64 */
+    s32 syscallno;
+};
+
+struct user_pt_regs {
+    u64 regs[31];
+};
+
 struct task_struct {
+    struct thread_info thread_info;
     unsigned int flags;
     struct mm_struct *mm;
     int exit_code;
@@ -238,8 +296,10 @@ struct task_struct {
     struct pid *thread_pid;
     u64 start_boottime;
     const struct cred *real_cred;
+    const struct cred *cred;
     u64 self_exec_id;
     struct fs_struct *fs;
+    struct files_struct *files;
     struct nsproxy *nsproxy;
     struct signal_struct *signal;
     kuid_t loginuid;
@@ -252,6 +312,7 @@ struct linux_binprm {
     int argc;
     const char *filename;
     const char *interp;
+    struct file *file;
 };
 
 #pragma clang attribute pop

@@ -13,6 +13,7 @@
 #define SHRIKE_SCRATCH_BPF_H
 
 #include "kernel_types.h"
+#include "bounded.bpf.h"
 #include "preemption.bpf.h"
 #include "record.h"
 #include <bpf/bpf_helpers.h>
@@ -64,15 +65,6 @@ enum scratch_user {
 static __always_inline u32 scratch_id(enum scratch_user user) {
     u32 cpu = bpf_get_smp_processor_id();
     return is_preemptible() ? cpu * 2 + user : cpu;
-}
-
-/*
- * min(value, max) in a way that the verifier sees: it forgets bounds of values that went through
- * memory, and clang removes comparisons it can prove.
- */
-static __always_inline u64 bounded(u64 value, u64 max) {
-    asm volatile("" : "+r"(value));
-    return value > max ? max : value;
 }
 
 #endif

@@ -80,6 +80,17 @@ Deno.test("HeaderTypes refuses long, whose size depends on the machine", () =>
 Deno.test("HeaderTypes refuses a union", () =>
   assertRefused("struct sample { union { u32 b; s32 c; } a; };", "sample.a", /UNION/));
 
+Deno.test("HeaderTypes renders an array of structs, each read at its own place", async () => {
+  const types = await compile(
+    "struct part { u32 a; u32 b; };\nEXPORT_STRUCT(part);\n" +
+      "struct whole { u64 head; struct part parts[2]; };\nEXPORT_STRUCT(whole);",
+  );
+  const text = types.render(new Set());
+  assert.match(text, /WHOLE_SIZE = 24;/);
+  assert.match(text, /readonly parts: readonly Part\[\];/);
+  assert.match(text, /parts: \[readPart\(view, at \+ 8\), readPart\(view, at \+ 16\)\],/);
+});
+
 Deno.test("HeaderTypes refuses an array of pointers", () =>
   assertRefused("struct sample { void *a[2]; };", "sample.a", /array of PTR/));
 

@@ -140,27 +140,32 @@ export class HeaderTypes {
 
   #field(owner: BtfType, member: BtfMember, imports: Set<string>): Field {
     const type = this.#type(member.type_id);
-    if (type.kind === "STRUCT") {
-      const name = pascal(type.name);
-      imports.add(name).add(`read${name}`);
-      return { ts: name, size: type.size ?? 0, read: (at) => `read${name}(view, at + ${at})` };
+    const isArray = type.kind === "ARRAY";
+    const element = isArray ? this.#type(type.type_id) : type;
+    const field = this.#element(element, imports);
+    if (field === undefined) {
+      const what = `${element.kind} ${element.name}`;
+      throw this.#refusal(
+        owner,
+        member,
+        isArray ? `array of ${what}` : `${what} is not a wire type`,
+      );
     }
-    if (type.kind === "ARRAY") {
-      const element = this.#type(type.type_id);
-      const scalar = this.#scalar(element);
-      if (scalar === undefined) {
-        throw this.#refusal(owner, member, `array of ${element.kind} ${element.name}`);
-      }
-      const indexes = [...Array(type.nr_elems ?? 0).keys()];
-      return {
-        ts: `readonly ${scalar.ts}[]`,
-        size: scalar.size * indexes.length,
-        read: (at) => `[${indexes.map((i) => scalar.read(at + i * scalar.size)).join(", ")}]`,
-      };
-    }
-    const scalar = this.#scalar(type);
-    if (scalar !== undefined) return scalar;
-    throw this.#refusal(owner, member, `${type.kind} ${type.name} is not a wire type`);
+    if (!isArray) return field;
+    const indexes = [...Array(type.nr_elems ?? 0).keys()];
+    return {
+      ts: `readonly ${field.ts}[]`,
+      size: field.size * indexes.length,
+      read: (at) => `[${indexes.map((i) => field.read(at + i * field.size)).join(", ")}]`,
+    };
+  }
+
+  /** What is not an array. */
+  #element(type: BtfType, imports: Set<string>): Field | undefined {
+    if (type.kind !== "STRUCT") return this.#scalar(type);
+    const name = pascal(type.name);
+    imports.add(name).add(`read${name}`);
+    return { ts: name, size: type.size ?? 0, read: (at) => `read${name}(view, at + ${at})` };
   }
 
   /** The typedefs of wire_types.h; a plain C integer is none: its size depends on the compiler. */

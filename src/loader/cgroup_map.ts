@@ -15,7 +15,10 @@ import {
   CgroupKeyOffset as Key,
   CgroupLimit,
   CgroupState,
+  POLICY_SET_ORDER_SIZE,
+  PolicySetOrderOffset as Order,
 } from "../wire/mod.ts";
+import type { LoadedSensors } from "./load_sensors.ts";
 
 /** Whose workload a cgroup is. */
 export interface CgroupOwner {
@@ -39,6 +42,8 @@ export interface KernelCgroupRow extends CgroupOwner {
   /** CLOCK_MONOTONIC ns; 0 when user space has entered it. */
   readonly createdNs: bigint;
   readonly level: number;
+  /** Which policies concern it; 0: those that select no workloads. */
+  readonly policySet: number;
   /** One of `CgroupState`. */
   readonly state: number;
   /** A task was moved into it. */
@@ -55,6 +60,8 @@ export interface CgroupMapOptions {
   /** Number of the tracked hierarchy. */
   readonly hierarchy: number;
   readonly counters: Counters;
+  /** Those whose map it is; without them no cgroup gets another policy set. */
+  readonly sensors?: Pick<LoadedSensors, "runProgram">;
 }
 
 /** What is counted in the kernel, as metrics. */
@@ -123,6 +130,7 @@ export class CgroupMap {
       createdNs: view.getBigUint64(Entry.createdNs, true),
       level: view.getUint32(Entry.level, true),
       state: view.getUint16(Entry.state, true),
+      policySet: view.getUint32(Entry.policySet, true),
       isLeaf: (flags & CgroupEntryFlag.CGROUP_LEAF) !== 0,
       isContainer: (flags & CgroupEntryFlag.CGROUP_CONTAINER) !== 0,
       isAttached: (flags & CgroupEntryFlag.CGROUP_ATTACHED) !== 0,
@@ -164,6 +172,23 @@ export class CgroupMap {
     if (isSame) return;
     this.#corrections.value += 1;
     this.#update(id, value, MapUpdate.exist, Errno.ENOENT);
+  }
+
+  /**
+   * Says which policies concern a cgroup; cgroups that are made below it afterwards get the same.
+   * Seen by the next call of a process there.
+   *
+   * @returns false when the kernel's map has no such cgroup (any more), or cannot be told
+   * @throws {LibbpfError} the kernel cannot run the program that does it
+   */
+  setPolicySet(id: bigint, createdNs: bigint, set: number): boolean {
+    const input = new Uint8Array(POLICY_SET_ORDER_SIZE);
+    const view = new DataView(input.buffer);
+    view.setBigUint64(Order.cgroupId, id, true);
+    view.setBigUint64(Order.createdNs, createdNs, true);
+    view.setUint32(Order.policySet, set, true);
+    const row = this.#options.sensors?.runProgram("set_policy_set", "policy_set_order", input);
+    return row !== undefined && new DataView(row.buffer).getUint32(Order.isDone, true) === 1;
   }
 
   /** Deletes a cgroup; one of a later making with the same id stays. */

@@ -191,17 +191,23 @@ export class LoadedSensors {
 
   /**
    * Runs a program that is not attached and gives row 0 of the map that it fills; undefined when
-   * the program is not loaded.
+   * the program is not loaded. `input` is written to that row before.
    *
    * @throws {LibbpfError} the kernel cannot run it.
    */
-  runProgram(name: string, mapName: string): Uint8Array<ArrayBuffer> | undefined {
+  runProgram(
+    name: string,
+    mapName: string,
+    input?: Uint8Array<ArrayBuffer>,
+  ): Uint8Array<ArrayBuffer> | undefined {
     for (const { sensor, object } of this.#sensors) {
       if (!sensor.programs.some((program) => program.name === name)) continue;
       const program = object.program(name);
       if (!program.autoload) return undefined;
+      const [map, row] = [object.map(mapName), new Uint8Array(4)];
+      if (input !== undefined) map.update(row, input);
       program.testRun();
-      return object.map(mapName).lookup(new Uint8Array(4)) ?? undefined;
+      return map.lookup(row) ?? undefined;
     }
     return undefined;
   }

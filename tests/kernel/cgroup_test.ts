@@ -38,6 +38,7 @@ kernelTest({
       createdNs: created.createdNs,
       level: 1,
       state: CgroupState.CGROUP_NEW,
+      policySet: 0,
       isLeaf: false,
       isContainer: false,
       isAttached: false,

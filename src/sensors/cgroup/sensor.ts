@@ -23,6 +23,7 @@ export const cgroupSensor: Sensor = {
     { name: "on_cgrp_transfer", hook: "tp_btf/cgroup_transfer_tasks", required: false },
     { name: "on_cgroup_mkdir", hook: "tp_btf/cgroup_mkdir", required: true },
     { name: "read_own_cgroup", hook: "raw_tp", required: false, isRunByAgent: true },
+    { name: "set_policy_set", hook: "raw_tp", required: false, isRunByAgent: true },
   ],
   decoders: [
     new ChangeDecoder(CgroupRecordKind.CGROUP_CREATED_RECORD, "cgroup_created"),

@@ -78,7 +78,7 @@ export const CgroupEntryFlag = {
 export type CgroupEntryFlag = typeof CgroupEntryFlag[keyof typeof CgroupEntryFlag];
 
 /** Size of `struct cgroup_entry` in bytes. */
-export const CGROUP_ENTRY_SIZE = 96;
+export const CGROUP_ENTRY_SIZE = 104;
 
 /** Offsets in `struct cgroup_entry`, bytes. */
 export const CgroupEntryOffset = {
@@ -88,7 +88,8 @@ export const CgroupEntryOffset = {
   level: 24,
   state: 28,
   flags: 30,
-  name: 32,
+  policySet: 32,
+  name: 40,
 } as const;
 
 /** `struct cgroup_entry` of `bpf/cgroup/cgroup.h`. */
@@ -99,6 +100,7 @@ export interface CgroupEntry {
   readonly level: number;
   readonly state: number;
   readonly flags: number;
+  readonly policySet: number;
   readonly name: readonly number[];
 }
 
@@ -111,7 +113,8 @@ export function readCgroupEntry(view: DataView, at: number): CgroupEntry {
     level: view.getUint32(at + 24, true),
     state: view.getUint16(at + 28, true),
     flags: view.getUint16(at + 30, true),
-    name: [view.getUint8(at + 32), view.getUint8(at + 33), view.getUint8(at + 34), view.getUint8(at + 35), view.getUint8(at + 36), view.getUint8(at + 37), view.getUint8(at + 38), view.getUint8(at + 39), view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55), view.getUint8(at + 56), view.getUint8(at + 57), view.getUint8(at + 58), view.getUint8(at + 59), view.getUint8(at + 60), view.getUint8(at + 61), view.getUint8(at + 62), view.getUint8(at + 63), view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79), view.getUint8(at + 80), view.getUint8(at + 81), view.getUint8(at + 82), view.getUint8(at + 83), view.getUint8(at + 84), view.getUint8(at + 85), view.getUint8(at + 86), view.getUint8(at + 87), view.getUint8(at + 88), view.getUint8(at + 89), view.getUint8(at + 90), view.getUint8(at + 91), view.getUint8(at + 92), view.getUint8(at + 93), view.getUint8(at + 94), view.getUint8(at + 95)],
+    policySet: view.getUint32(at + 32, true),
+    name: [view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55), view.getUint8(at + 56), view.getUint8(at + 57), view.getUint8(at + 58), view.getUint8(at + 59), view.getUint8(at + 60), view.getUint8(at + 61), view.getUint8(at + 62), view.getUint8(at + 63), view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79), view.getUint8(at + 80), view.getUint8(at + 81), view.getUint8(at + 82), view.getUint8(at + 83), view.getUint8(at + 84), view.getUint8(at + 85), view.getUint8(at + 86), view.getUint8(at + 87), view.getUint8(at + 88), view.getUint8(at + 89), view.getUint8(at + 90), view.getUint8(at + 91), view.getUint8(at + 92), view.getUint8(at + 93), view.getUint8(at + 94), view.getUint8(at + 95), view.getUint8(at + 96), view.getUint8(at + 97), view.getUint8(at + 98), view.getUint8(at + 99), view.getUint8(at + 100), view.getUint8(at + 101), view.getUint8(at + 102), view.getUint8(at + 103)],
   };
 }
 
@@ -230,5 +233,34 @@ export function readOwnCgroup(view: DataView, at: number): OwnCgroup {
     tgid: view.getUint32(at + 16, true),
     level: view.getUint32(at + 20, true),
     hierarchy: view.getUint32(at + 24, true),
+  };
+}
+
+/** Size of `struct policy_set_order` in bytes. */
+export const POLICY_SET_ORDER_SIZE = 24;
+
+/** Offsets in `struct policy_set_order`, bytes. */
+export const PolicySetOrderOffset = {
+  cgroupId: 0,
+  createdNs: 8,
+  policySet: 16,
+  isDone: 20,
+} as const;
+
+/** `struct policy_set_order` of `bpf/cgroup/cgroup.h`. */
+export interface PolicySetOrder {
+  readonly cgroupId: bigint;
+  readonly createdNs: bigint;
+  readonly policySet: number;
+  readonly isDone: number;
+}
+
+/** Reads a `struct policy_set_order` that starts at byte `at`. */
+export function readPolicySetOrder(view: DataView, at: number): PolicySetOrder {
+  return {
+    cgroupId: view.getBigUint64(at + 0, true),
+    createdNs: view.getBigUint64(at + 8, true),
+    policySet: view.getUint32(at + 16, true),
+    isDone: view.getUint32(at + 20, true),
   };
 }

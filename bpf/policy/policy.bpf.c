@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Policies: one program per hook, whatever the number of policies. User space opens this object
+ * once for the system calls, and loads of it only what is needed; the tables are shared with the
+ * objects of other hooks.
+ */
+#include "kernel_types.h"
+#include "policy.h"
+#include "policy_call.bpf.h"
+#include "policy_process.bpf.h"
+#include "preemption.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+char license_text[] SEC("license") = "Dual BSD/GPL";
+
+enum {
+    /* arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call. */
+    TS_COMPAT = 2,
+    /* arch/arm64/include/asm/thread_info.h: a 32-bit task. */
+    TIF_32BIT = 22,
+    /* arch/x86/include/uapi/asm/unistd.h: a call of the x32 table. */
+    X32_SYSCALL_BIT = 0x40000000,
+};
+
+/* Also a 64-bit process makes 32-bit calls, with int 0x80. */
+static __always_inline bool is_compat_call(void) {
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+#if defined(__TARGET_ARCH_x86)
+    return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+#else
+    return BPF_CORE_READ(task, thread_info.flags) & (1UL << TIF_32BIT);
+#endif
+}
+
+static __always_inline u32 syscall_entry(u32 number, bool is_compat) {
+    u32 index = POLICY_SYSCALL_INDEX(number, is_compat);
+    const volatile u32 *entry = bpf_map_lookup_elem(&policy_syscalls, &index);
+    return entry ? *entry : 0;
+}
+
+/*
+ * The hook of a system call + 1, 0 for none. Most calls have none in either table, and then it need
+ * not be known which table it is.
+ */
+static __always_inline u32 syscall_hook(u32 number, bool *is_compat) {
+    if (number >= POLICY_SYSCALLS_MAX) {
+        number &= ~X32_SYSCALL_BIT;
+        if (number >= POLICY_SYSCALLS_MAX)
+            return 0;
+    }
+    u32 native = syscall_entry(number, false);
+    u32 compat = syscall_entry(number, true);
+    if (!native && !compat)
+        return 0;
+    *is_compat = is_compat_call();
+    return *is_compat ? compat : native;
+}
+
+static __always_inline void read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
+                                              bool is_compat) {
+#if defined(__TARGET_ARCH_x86)
+    if (is_compat) {
+        work->raw[0] = (u32)regs->bx;
+        work->raw[1] = (u32)regs->cx;
+        work->raw[2] = (u32)regs->dx;
+        work->raw[3] = (u32)regs->si;
+        work->raw[4] = (u32)regs->di;
+        work->raw[5] = (u32)regs->bp;
+        return;
+    }
+    work->raw[0] = regs->di;
+    work->raw[1] = regs->si;
+    work->raw[2] = regs->dx;
+    work->raw[3] = regs->r10;
+    work->raw[4] = regs->r8;
+    work->raw[5] = regs->r9;
+#else
+    const struct user_pt_regs *user = (const void *)regs;
+    bpf_probe_read_kernel(work->raw, sizeof(work->raw), &user->regs);
+    work->raw[0] = regs->orig_x0;
+    for (u32 i = 0; is_compat && i < POLICY_RAW_ARGS; i++)
+        work->raw[i] = (u32)work->raw[i];
+#endif
+}
+
+/*
+ * sys_enter(regs, number): in syscall_trace_enter(), after ptrace and seccomp had their say, so the
+ * number is the one that runs; before the kernel reads what the arguments point to, and another
+ * thread may change that in between. Present on every kernel, so this is the hook for system calls.
+ */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number) {
+    bool is_compat = false;
+    u32 hook = syscall_hook(number, &is_compat);
+    if (!hook)
+        return 0;
+    hook_enter();
+    u32 id = bpf_get_smp_processor_id();
+    struct policy_work *work = policy_slot_of(id);
+    if (work) {
+        work->hook = hook - 1;
+        read_syscall_args(work, regs, is_compat);
+        policy_on_call(ctx, work, id);
+    }
+    hook_leave();
+    return 0;
+}
+
+/*
+ * The number of the call that ends; of sigreturn it is -1. execve may have changed what the task
+ * is, so either table counts.
+ */
+static __always_inline bool has_syscall_hook(const struct pt_regs *regs) {
+#if defined(__TARGET_ARCH_x86)
+    u32 number = regs->orig_ax;
+#else
+    u32 number = regs->syscallno;
+#endif
+    number &= ~X32_SYSCALL_BIT;
+    if (number >= POLICY_SYSCALLS_MAX)
+        return false;
+    return syscall_entry(number, false) || syscall_entry(number, true);
+}
+
+/*
+ * sys_exit(regs, result): in syscall_exit_work(), before signals are delivered. Not reached by what
+ * ends the thread.
+ */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
+    if (!has_syscall_hook(regs))
+        return 0;
+    hook_enter();
+    policy_on_return(ctx, result);
+    hook_leave();
+    return 0;
+}

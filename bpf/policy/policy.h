@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Policies as the kernel sees them: bits and tables, written by user space, and the record of a
+ * match. One program per hook serves all policies; which of them match is the AND of bit rows.
+ *
+ * A selector of a policy owns one bit of its hook. A dimension is one value that is compared in one
+ * way ("argument 1 as exact text"); `base ^ row(value)` has the bits of the selectors that accept
+ * the value: `base` those that match unless they list it (dimension not used, or negated), the row
+ * of a value those that list it. Values that nobody lists have row 0, which is all zero.
+ */
+#ifndef SHRIKE_POLICY_H
+#define SHRIKE_POLICY_H
+
+#include "record.h"
+
+enum policy_limit {
+    POLICY_HOOKS_MAX = 128,
+    POLICY_DIMS_MAX = 16,  /* numbers of dimensions per hook; the last is never one */
+    POLICY_NO_DIM = 15,    /* ends a list of dimensions */
+    POLICY_WORDS_MAX = 16, /* words of a row: 1,024 bits of selectors per hook */
+    POLICY_ARGS_MAX = 5,
+    POLICY_EFFECTS_MAX = 8, /* different signals and errors of a hook */
+    POLICY_SETS_MAX = 1024, /* sets of workloads that have the same policies */
+    POLICY_SYSCALLS_MAX = 1024,
+    POLICY_TREES_MAX = 64,
+    /* No hook: its selectors, in word 0, are the trees; decided for each exec, set 0. */
+    POLICY_TREE_HOOK = 127,
+    /* Bytes of a text that are compared and told. */
+    POLICY_TEXT_SIZE_MAX = 4096,
+    POLICY_PREFIX_SIZE_MAX = 252, /* LPM keys have 256 bytes at most, 4 are the dimension's */
+    POLICY_POSTFIX_SIZE_MAX = 124,
+    /* Row of the base of dimension 0 of hook 0; the others follow, see POLICY_DIM_ID(). */
+    POLICY_BASE_ROW = 1,
+    POLICY_VALUE_ROW = 2049, /* first row of values */
+};
+EXPORT_ENUM(policy_limit);
+
+/* Names a dimension among all hooks. */
+#define POLICY_DIM_ID(hook, dim) ((hook)*POLICY_DIMS_MAX + (dim))
+
+/* How an argument is read. User space knows more kinds; these differ for the kernel. */
+enum policy_arg_type {
+    POLICY_ARG_NONE = 0,
+    POLICY_ARG_S8 = 1,
+    POLICY_ARG_U8 = 2,
+    POLICY_ARG_S16 = 3,
+    POLICY_ARG_U16 = 4,
+    POLICY_ARG_S32 = 5,
+    POLICY_ARG_U32 = 6,
+    POLICY_ARG_64 = 7, /* int64, uint64, size, syscall64 */
+    POLICY_ARG_STRING = 8,
+    POLICY_ARG_BUFFER = 9, /* char_buf */
+    POLICY_ARG_FD = 10,
+    POLICY_ARG_FILE = 11, /* struct file * */
+    POLICY_ARG_PATH = 12, /* struct path * */
+    POLICY_ARG_BINPRM = 13,
+    POLICY_ARG_SOCK = 14,     /* struct sock * */
+    POLICY_ARG_SOCKADDR = 15, /* struct sockaddr * */
+    POLICY_ARG_CRED = 16,
+    POLICY_ARG_CAPABILITY = 17,
+};
+EXPORT_ENUM(policy_arg_type);
+
+enum policy_arg_flag {
+    /* A pointer into user memory: all of system calls. */
+    POLICY_ARG_USER = 1,
+};
+EXPORT_ENUM(policy_arg_flag);
+
+struct policy_arg {
+    u8 type;       /* policy_arg_type */
+    u8 index;      /* of the function's arguments, from 0 */
+    u8 size_index; /* argument that has the size of a buffer, 255 for none */
+    u8 flags;      /* policy_arg_flag */
+    u32 size_max;  /* bytes of a buffer that are read at most */
+};
+EXPORT_STRUCT(policy_arg);
+
+/* Where the value of a dimension is from. */
+enum policy_source {
+    POLICY_FROM_ARG = 1, /* args[slot], its part `part` */
+    POLICY_FROM_RETURN = 2,
+    POLICY_FROM_TGID = 3,
+    POLICY_FROM_NAMESPACE_TGID = 4,
+    POLICY_FROM_TREE = 5,         /* `trees` of policy_processes; only with POLICY_TEST_BITS */
+    POLICY_FROM_BINARY = 6,       /* path of the file that runs */
+    POLICY_FROM_NAMESPACE = 8,    /* inode number; `part` says which, in the order of process.h */
+    POLICY_FROM_CAPABILITIES = 9, /* `part`: 0 effective, 1 inheritable, 2 permitted */
+};
+EXPORT_ENUM(policy_source);
+
+enum policy_part {
+    POLICY_PART_VALUE = 0,
+    POLICY_PART_SOURCE_ADDRESS = 1,
+    POLICY_PART_DESTINATION_ADDRESS = 2, /* of a sockaddr its address */
+    POLICY_PART_SOURCE_PORT = 3,
+    POLICY_PART_DESTINATION_PORT = 4, /* of a sockaddr its port */
+    POLICY_PART_PROTOCOL = 5,
+    POLICY_PART_FAMILY = 6,
+    POLICY_PART_STATE = 7,
+};
+EXPORT_ENUM(policy_part);
+
+/* How it is compared, and in which map. */
+enum policy_test {
+    POLICY_TEST_TEXT = 1,    /* policy_texts, by hash */
+    POLICY_TEST_PREFIX = 2,  /* policy_prefixes */
+    POLICY_TEST_POSTFIX = 3, /* policy_postfixes, text reversed */
+    POLICY_TEST_NUMBER = 4,  /* policy_numbers */
+    POLICY_TEST_RANGE = 5,   /* policy_ranges, big endian; signed values moved by 2^63 */
+    POLICY_TEST_BITS = 6,    /* policy_numbers by bit number; rows of all set bits ORed */
+    POLICY_TEST_NETWORK = 7, /* policy_networks */
+};
+EXPORT_ENUM(policy_test);
+
+enum policy_dim_flag {
+    POLICY_DIM_SIGNED = 1, /* ranges of a signed type */
+    /*
+     * Of FROM_BINARY: only the file that runs; else rows of it and of the given name are ORed.
+     * Prefixes and postfixes always have it.
+     */
+    POLICY_DIM_RESOLVED_ONLY = 2,
+};
+EXPORT_ENUM(policy_dim_flag);
+
+struct policy_dim {
+    u8 test;
+    u8 source;
+    u8 slot;
+    u8 part;
+    u32 flags;
+    u64 bits; /* POLICY_TEST_BITS: those that any selector asks for */
+};
+EXPORT_STRUCT(policy_dim);
+
+enum policy_hook_flag {
+    /* Selectors look at what the call returns: they are evaluated at its end too. */
+    POLICY_HOOK_RETURN = 1,
+};
+EXPORT_ENUM(policy_hook_flag);
+
+/*
+ * A row of `policy_hooks`. Which dimensions are looked at is told by two lists of their numbers, 4
+ * bits each, lowest first, ended by POLICY_NO_DIM: cheap ones first. A list is one word, because
+ * dimensions come and go while calls run: a call sees the old list or the new one. What a list
+ * names is complete before the list is stored, and stays until a grace period after it is gone.
+ * A program loads the masks of its slot before it loads a list: a new selector's mask is stored
+ * last, so who sees it sees its dimensions too.
+ */
+struct policy_hook {
+    u32 flags;
+    u32 _reserved;
+    u64 call_dims;
+    u64 return_dims; /* at the end of the call */
+    struct policy_arg args[POLICY_ARGS_MAX];
+    struct policy_arg returns;
+    struct policy_dim dim[POLICY_DIMS_MAX];
+};
+EXPORT_STRUCT(policy_hook);
+
+/*
+ * A row of `policy_slots`: the bits that concern a workload, sparse. `index` is complete and stays
+ * while policy_masks names the slot. Masks and `count` change in place, one store each; a mask may
+ * be 0. Changes of several words at once go into another slot, and then policy_masks names that.
+ */
+struct policy_slot {
+    u32 count;
+    u32 _reserved;
+    u8 index[POLICY_WORDS_MAX];
+    u64 mask[POLICY_WORDS_MAX];
+};
+EXPORT_STRUCT(policy_slot);
+
+/*
+ * Place in `policy_masks` of a set of workloads (of cgroup_entry; 0: nobody selects them) on a
+ * hook. The u32 there is the row of `policy_slots` + 1, 0 when nothing concerns the set.
+ */
+#define POLICY_MASK_INDEX(set, hook) ((set)*POLICY_HOOKS_MAX + (hook))
+
+/*
+ * Place in `policy_syscalls` of the system call `number`. The u32 there is its hook + 1, 0 for
+ * none. The 32-bit table of the same machine has numbers of its own; numbers of x32 from 512 on are
+ * among the native ones, without the bit that marks x32.
+ */
+#define POLICY_SYSCALL_INDEX(number, is_compat) ((number) + ((is_compat) ? POLICY_SYSCALLS_MAX : 0))
+
+struct policy_number_key {
+    u32 dim; /* POLICY_DIM_ID() */
+    u32 _reserved;
+    u64 value;
+};
+EXPORT_STRUCT(policy_number_key);
+
+struct policy_text_key {
+    u32 dim;
+    u32 size;
+    u64 hash; /* SipHash-1-3 of the bytes under policy_secret */
+};
+EXPORT_STRUCT(policy_text_key);
+
+/* LPM keys: `bits` counts those of `dim` (big endian, always whole) too. */
+struct policy_prefix_key {
+    u32 bits;
+    u8 dim[4];
+    u8 text[POLICY_PREFIX_SIZE_MAX];
+};
+EXPORT_STRUCT(policy_prefix_key);
+
+struct policy_postfix_key {
+    u32 bits;
+    u8 dim[4];
+    u8 text[POLICY_POSTFIX_SIZE_MAX]; /* last byte first */
+};
+EXPORT_STRUCT(policy_postfix_key);
+
+struct policy_range_key {
+    u32 bits;
+    u8 dim[4];
+    u8 value[8];
+};
+EXPORT_STRUCT(policy_range_key);
+
+struct policy_network_key {
+    u32 bits;
+    u8 dim[4];
+    u8 address[16];
+};
+EXPORT_STRUCT(policy_network_key);
+
+/* A row of `policy_rows`. */
+struct policy_row {
+    u64 words[POLICY_WORDS_MAX];
+};
+EXPORT_STRUCT(policy_row);
+
+enum policy_effect_kind {
+    POLICY_EFFECT_NONE = 0,
+    POLICY_EFFECT_SIGNAL = 1,   /* parameter: number */
+    POLICY_EFFECT_OVERRIDE = 2, /* parameter: errno, positive */
+};
+EXPORT_ENUM(policy_effect_kind);
+
+struct policy_effect {
+    u32 kind;
+    u32 parameter;
+    u64 bits[POLICY_WORDS_MAX]; /* of the selectors that ask for it, whatever the mode */
+};
+EXPORT_STRUCT(policy_effect);
+
+/*
+ * A row of `policy_effects`, one per hook and phase (row = hook * 2 + phase).
+ *
+ * Of one policy only the first selector that matches acts. Its selectors stand next to each other,
+ * in order, in one word, and end with a guard bit that no selector has; a policy with one selector
+ * has a single bit and no guard. With v the matching bits:
+ *   u = v | guards;  first = ((~u + starts) & u & ~guards & ~singles) | (v & singles)
+ * (a carry runs through the bits that do not match and stops at the first that does, or at the
+ * guard). Bits of `v` outside of groups and singles of the phase are not in `first`.
+ *
+ * A policy whose selectors look at what a hook returns is decided at the end of the call, as a
+ * whole. Others are decided at the call, and what they do at its end is done for the selector that
+ * acted then. With v after `call_dims`, and v' after `return_dims`:
+ *   at the call:  first = first(v) by row 0;  saved = (v & waits) | (first & returns)
+ *   at its end:   v' = saved & dims;  first' = first(v') by row 1
+ * Nothing is to be kept for the end if all of `saved` is 0. Bits of `saved` stay unused after their
+ * policy is gone until user space knows that no call has them any more.
+ */
+struct policy_effects {
+    u64 singles[POLICY_WORDS_MAX];
+    u64 starts[POLICY_WORDS_MAX];
+    u64 guards[POLICY_WORDS_MAX];
+    u64 post[POLICY_WORDS_MAX];
+    u64 enforce[POLICY_WORDS_MAX]; /* policies in mode enforce */
+    u64 waits[POLICY_WORDS_MAX];   /* row 0: selectors that are decided at the end */
+    u64 returns[POLICY_WORDS_MAX]; /* row 0: selectors that act at the end again */
+    /* Overrides from the first on, signals from the last on; those between are NONE. */
+    struct policy_effect effects[POLICY_EFFECTS_MAX];
+};
+EXPORT_STRUCT(policy_effects);
+
+enum policy_phase {
+    POLICY_AT_CALL = 0,
+    POLICY_AT_RETURN = 1,
+};
+EXPORT_ENUM(policy_phase);
+
+/*
+ * Value of `policy_processes`, by tgid: what a process has from its past. Kept by the programs of
+ * fork, exec and exit, which are attached while a policy asks for it.
+ */
+struct policy_process {
+    u64 trees;     /* a bit for each tree of processes that it is in; forks inherit them */
+    u64 name_hash; /* of the name that was given to exec, as in policy_text_key */
+    u32 name_size; /* 0: not known */
+    u32 _reserved;
+};
+EXPORT_STRUCT(policy_process);
+
+/* A row of `policy_calls`: what is kept of a call for its end. */
+struct policy_call {
+    u32 hook;
+    u32 count;
+    u32 index[POLICY_WORDS_MAX];
+    u64 mask[POLICY_WORDS_MAX];
+};
+EXPORT_STRUCT(policy_call);
+
+/* Rows of the per-CPU map `policy_counts`. */
+enum policy_count {
+    POLICY_COUNT_CALLS_FULL = 0,     /* the end of a call will not be seen */
+    POLICY_COUNT_UNREADABLE = 1,     /* a text or address could not be read */
+    POLICY_COUNT_SIGNAL_FAILED = 2,  /* the kernel refused to send a signal */
+    POLICY_COUNT_PROCESSES_FULL = 3, /* a process is missing in policy_processes */
+    POLICY_COUNTS = 4,
+};
+EXPORT_ENUM(policy_count);
+
+enum policy_hit_flag {
+    /* The effect was done; else it would have been, but for the mode. */
+    POLICY_HIT_ENFORCED = 1,
+    /* A text could not be read: it counts as one that nobody lists. */
+    POLICY_HIT_UNREADABLE = 2,
+    /* A text is longer than POLICY_TEXT_SIZE_MAX. */
+    POLICY_HIT_TEXT_CUT = 4,
+    /* Nobody asked to post it: it is for counting. */
+    POLICY_HIT_SILENT = 8,
+    /* A record of the call's end follows, from the same thread. */
+    POLICY_HIT_RETURNS = 16,
+};
+EXPORT_ENUM(policy_hit_flag);
+
+/* Kinds in the sensor block 3. */
+enum policy_record_kind {
+    POLICY_HIT_RECORD = 0x0301,
+};
+EXPORT_ENUM(policy_record_kind);
+
+/* Some selectors matched. Behind it: words, then arguments. */
+struct policy_hit {
+    struct record_header header;
+    u32 hook;
+    u16 phase;
+    u16 flags;       /* policy_hit_flag */
+    u16 word_count;  /* policy_hit_word */
+    u16 arg_count;   /* policy_hit_arg */
+    u32 effect_kind; /* policy_effect_kind of the first effect that applied */
+    u32 effect_parameter;
+    u32 uid; /* of the thread that fired, as seen from the initial user namespace */
+    u32 gid;
+    u32 euid;
+    u32 egid;
+    u32 _reserved;
+    u64 cap_effective;
+    s64 return_value; /* in POLICY_AT_RETURN */
+};
+EXPORT_STRUCT(policy_hit);
+
+struct policy_hit_word {
+    u32 index;
+    u32 _reserved;
+    u64 bits; /* selectors that matched and act */
+};
+EXPORT_STRUCT(policy_hit_word);
+
+/* One argument; its bytes follow, padded to 8. */
+struct policy_hit_arg {
+    u16 type;  /* policy_arg_type */
+    u16 flags; /* POLICY_HIT_UNREADABLE, POLICY_HIT_TEXT_CUT */
+    u32 size;  /* bytes that follow, padding not counted */
+};
+EXPORT_STRUCT(policy_hit_arg);
+
+/* Bytes of an argument of type POLICY_ARG_SOCK or POLICY_ARG_SOCKADDR. IPv4 is mapped into IPv6. */
+struct policy_socket_value {
+    u16 family;
+    u16 type;
+    u16 protocol;
+    u16 state;
+    u16 source_port; /* host order */
+    u16 destination_port;
+    u32 mark;
+    u64 cookie;
+    u8 source_address[16];
+    u8 destination_address[16];
+};
+EXPORT_STRUCT(policy_socket_value);
+
+/* Bytes of an argument of type FD, FILE, PATH, BINPRM; the path follows, root first. */
+struct policy_file_value {
+    u64 inode;
+    u32 device; /* (major << 20) | minor, as in super_block.s_dev */
+    u16 mode;
+    u16 flags; /* 1: the path was cut */
+    s32 fd;    /* of POLICY_ARG_FD, else -1 */
+    u32 _reserved;
+};
+EXPORT_STRUCT(policy_file_value);
+
+#endif

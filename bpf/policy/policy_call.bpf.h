@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What a program of a hook does: at a call, and at its end. */
+#ifndef SHRIKE_POLICY_CALL_BPF_H
+#define SHRIKE_POLICY_CALL_BPF_H
+
+#include "policy_effect.bpf.h"
+
+/*
+ * A call of a hook begins; `work` has hook and raw arguments. Returns the errno that it is to fail
+ * with, 0 for none.
+ */
+static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u32 id) {
+    work->phase = POLICY_AT_CALL;
+    work->flags = 0;
+    work->has_args = 0;
+    work->has_binary = 0;
+    work->return_value = 0;
+    if (!policy_select(id, policy_current_set()))
+        return 0;
+    if (!policy_match(id))
+        return 0;
+    u32 row = work->hook * 2 + POLICY_AT_CALL;
+    u32 verdict = policy_decide(id, row);
+    if (!verdict)
+        return 0;
+    policy_act(id, row);
+    bool is_saved = verdict & POLICY_SAVES && policy_save_call(work);
+    if (is_saved)
+        work->flags |= POLICY_HIT_RETURNS;
+    if (verdict & POLICY_POSTS || is_saved) {
+        policy_tell(ctx, work, id, policy_read_args(id));
+    } else if (work->hit.effect_kind != POLICY_EFFECT_NONE) {
+        work->flags |= POLICY_HIT_SILENT;
+        policy_tell(ctx, work, id, 0);
+    }
+    return work->override_errno;
+}
+
+/* Takes up what was kept of the call that this thread ends; false when it is of no hook. */
+static __always_inline bool policy_resume(u32 id) {
+    struct policy_work *work = policy_slot_of(id);
+    u64 thread = bpf_get_current_pid_tgid();
+    const struct policy_call *call = bpf_map_lookup_elem(&policy_calls, &thread);
+    if (!work || !call)
+        return false;
+    u32 count = call->count;
+    work->hook = call->hook;
+    work->count = count > POLICY_WORDS_MAX ? POLICY_WORDS_MAX : count;
+    for (u32 i = 0; i < POLICY_WORDS_MAX; i++) {
+        work->index[i] = call->index[i];
+        work->mask[i] = call->mask[i];
+        work->row[i] = 0;
+    }
+    bpf_map_delete_elem(&policy_calls, &thread);
+    return true;
+}
+
+/* The call of this thread ends that was kept, if one was. */
+static __always_inline void policy_on_return(void *ctx, s64 value) {
+    u32 id = bpf_get_smp_processor_id();
+    struct policy_work *work = policy_slot_of(id);
+    if (!work || !policy_resume(id))
+        return;
+    u32 hook_index = work->hook;
+    const struct policy_hook *hook = bpf_map_lookup_elem(&policy_hooks, &hook_index);
+    if (!hook)
+        return;
+    work->phase = POLICY_AT_RETURN;
+    work->flags = 0;
+    work->has_args = 0;
+    work->has_binary = 0;
+    work->return_value = policy_number(hook->returns.type, value);
+    u32 row = hook_index * 2 + POLICY_AT_RETURN;
+    u32 verdict = policy_match(id) ? policy_decide(id, row) : 0;
+    work->hit.effect_kind = POLICY_EFFECT_NONE;
+    if (verdict)
+        policy_act(id, row);
+    else
+        work->count = 0;
+    if (!(verdict & POLICY_POSTS))
+        work->flags |= POLICY_HIT_SILENT;
+    /* Also when nothing matches: user space waits with the record of the call for this one. */
+    policy_tell(ctx, work, id, 0);
+}
+
+#endif
