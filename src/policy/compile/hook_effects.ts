@@ -100,7 +100,8 @@ export class HookEffects {
     if (words[word] === bits) return;
     words[word] = bits;
     const row = effectRow(this.#hook, phase);
-    this.#stores.add(Stage.EFFECTS, (writer) => writer.setEffectWord(row, field, word, bits));
+    const stage = field === "starts" ? Stage.STARTS : Stage.EFFECTS;
+    this.#stores.add(stage, (writer) => writer.setEffectWord(row, field, word, bits));
   }
 
   #storeEffect(phase: Phase, index: number, { kind, parameter }: Effect): void {

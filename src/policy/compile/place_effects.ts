@@ -76,19 +76,26 @@ function placeGroup(placed: PlacedPolicy, where: PlacedHook, phase: Phase): void
     setField(placed, where, phase, "singles", bitOf(firstBit));
     return;
   }
+  // Without its guard, what a start adds would run on into the bits of the next policy. So the guard
+  // is there before the start, and stays until no program has the start.
+  const { hook: { effects }, word } = where;
+  const guard = bitOf(firstBit + selectorCount);
+  effects.setBits(phase, "guards", word, guard);
+  placed.releases.push(() => () => effects.clearBits(phase, "guards", word, guard));
   setField(placed, where, phase, "starts", bitOf(firstBit));
-  setField(placed, where, phase, "guards", bitOf(firstBit + selectorCount));
 }
 
 function setField(
-  { releases }: PlacedPolicy,
+  { releases, ends }: PlacedPolicy,
   { hook: { effects }, word }: PlacedHook,
   phase: Phase,
   field: EffectField,
   bits: bigint,
 ): void {
   effects.setBits(phase, field, word, bits);
-  releases.push(() => effects.clearBits(phase, field, word, bits));
+  const clear = () => effects.clearBits(phase, field, word, bits);
+  releases.push(clear);
+  if (phase === Phase.AT_RETURN && (field === "singles" || field === "starts")) ends.push(clear);
 }
 
 function placePhase(

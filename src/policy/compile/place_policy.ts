@@ -34,6 +34,8 @@ export interface PlacedPolicy {
   readonly policy: Policy;
   readonly hooks: PlacedHook[];
   readonly runs: { readonly hook: HookTables; readonly run: BitRun }[];
+  /** Each lets the ends of calls find nothing of a hook of it, by one store. */
+  readonly ends: (() => void)[];
   /** In the order things were taken; they are given back the other way round. */
   readonly releases: Release[];
 }

@@ -14,7 +14,7 @@ import { type PlacedPolicy, placePolicy } from "./place_policy.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 import { type ProcessTree, ProcessTrees } from "./process_trees.ts";
 import type { SipSecret } from "./sip_hash.ts";
-import { StagedStores } from "./staged_stores.ts";
+import { Stage, StagedStores } from "./staged_stores.ts";
 import { TableRows } from "./table_rows.ts";
 import type { TableWriter } from "./table_writer.ts";
 import { type Concerns, type SeenChange, WorkloadMasks } from "./workload_masks.ts";
@@ -28,7 +28,10 @@ export interface PolicyTablesOptions {
   readonly rowsMax: number;
   /** Rows of policy_slots and of policy_masks. */
   readonly slotsMax: number;
-  /** A CPU may load a row before the mask that it loads first (not x86): costs a grace period. */
+  /**
+   * A CPU may do loads in another order than the program has them (all but x86): a policy that
+   * comes costs two grace periods.
+   */
   readonly isWeaklyOrdered?: boolean;
   /** Milliseconds, for `RestingBits`. */
   readonly now: () => number;
@@ -202,6 +205,10 @@ export class PolicyTables {
   async #change({ add = [], remove = [], beforeSeen }: PolicyChange): Promise<void> {
     const goes = remove.map((name) => this.#policies.get(name)!);
     const comes = this.#placeAll(add, goes);
+    if (comes.length > 0 && this.#options.isWeaklyOrdered) {
+      this.#stores.flush(this.#writer, Stage.EFFECTS);
+      await this.#writer.settle();
+    }
     this.#stores.flush(this.#writer);
     try {
       await beforeSeen?.();
@@ -231,7 +238,7 @@ export class PolicyTables {
           const hint = "give it another name, or replace the other one";
           throw new PolicyRefusal(name, "there is a policy of this name", hint, policy.place);
         }
-        const live = { policy, mode, isEnabled: true, hooks: [], runs: [], releases: [] };
+        const live = { policy, mode, isEnabled: true, hooks: [], runs: [], ends: [], releases: [] };
         placed.push(live);
         placePolicy({
           registry: this.#registry,
@@ -254,6 +261,12 @@ export class PolicyTables {
   /** Gives back what policies took that are not seen (any more). */
   async #takeBack(policies: readonly LivePolicy[], wereSeen: boolean): Promise<void> {
     if (policies.length === 0) return;
+    if (wereSeen && policies.some(({ ends }) => ends.length > 0)) {
+      // Calls under way have bits of it for as long as they like, and would find less and less.
+      for (const { ends } of policies) ends.forEach((end) => end());
+      this.#stores.flush(this.#writer);
+      await this.#writer.settle();
+    }
     const forgets = policies.toReversed().flatMap((live) => this.#release(live, wereSeen));
     this.#stores.flush(this.#writer);
     await this.#writer.settle();

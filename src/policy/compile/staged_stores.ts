@@ -17,6 +17,8 @@ export const Stage = {
   /** Which dimensions are looked at. */
   DIM_LISTS: 3,
   EFFECTS: 4,
+  /** Begins of groups of selectors, when the guards that end them are there. */
+  STARTS: 5,
 } as const;
 export type Stage = typeof Stage[keyof typeof Stage];
 
@@ -30,9 +32,9 @@ export class StagedStores {
     this.#stages[stage]!.push(store);
   }
 
-  /** Does them. */
-  flush(writer: TableWriter): void {
-    for (const stores of this.#stages) {
+  /** Does them, up to a stage and with it. */
+  flush(writer: TableWriter, last: Stage = Stage.STARTS): void {
+    for (const stores of this.#stages.slice(0, last + 1)) {
       for (const store of stores.splice(0)) store(writer);
     }
   }

@@ -110,7 +110,8 @@ export function* runCall(
   yield;
   if (row === undefined) return { hits: [], saved: NO_WORDS };
   const { index } = words;
-  const first = words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
+  const first = yield* firstMatches(words, row);
+  yield;
   const hits = actOn({ index, bits: first }, row);
   if ((flags & HookFlag.RETURN) === 0) return { hits, saved: NO_WORDS };
   const bits = words.bits.map((bits, i) =>
@@ -133,16 +134,26 @@ export function* runEnd(
   const row = tables.effects.get(id * 2 + Phase.AT_RETURN);
   yield;
   if (row === undefined) return [];
-  const first = words.bits.map((bits, i) => firstMatches(bits, row, index[i]!));
-  return actOn({ index, bits: first }, row);
+  const first = yield* firstMatches(words, row);
+  yield;
+  return actOn({ index: words.index, bits: first }, row);
 }
 
-/** The formula of `struct policy_effects`. */
-function firstMatches(v: bigint, row: MemoryEffects, word: number): bigint {
-  const [singles, starts, guards] = [row.singles[word]!, row.starts[word]!, row.guards[word]!];
-  const u = v | guards;
-  const carried = ((~u & ALL) + starts) & ALL;
-  return (carried & u & ~guards & ~singles & ALL) | (v & singles);
+/** The formula of `struct policy_effects`; starts are loaded before guards. */
+function* firstMatches({ index, bits }: SavedWords, row: MemoryEffects): Program<bigint[]> {
+  const first: bigint[] = [];
+  for (const [i, v] of bits.entries()) {
+    const word = index[i]!;
+    const starts = row.starts[word]!;
+    yield;
+    const guards = row.guards[word]!;
+    yield;
+    const singles = row.singles[word]!;
+    const u = v | guards;
+    const carried = ((~u & ALL) + starts) & ALL;
+    first.push((carried & u & ~guards & ~singles & ALL) | (v & singles));
+  }
+  return first;
 }
 
 function actOn({ index, bits }: SavedWords, row: MemoryEffects): WordHit[] {
