@@ -103,7 +103,7 @@ function readAction(
   const fields = openSection(node, ACTION, context.reading);
   const name = fields?.text("action");
   if (fields === undefined || name === undefined) return undefined;
-  const spot = { ...fields.spot("action"), found: name };
+  const spot = fields.valueSpot("action");
   const row = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (row === undefined) {
     const refused = Object.hasOwn(REFUSED_ACTIONS, name) ? REFUSED_ACTIONS[name] : undefined;
@@ -134,7 +134,7 @@ function readSignal(
   }
   const text = signal === undefined ? "Signal has no argSig" : `${signal} is no signal`;
   const hint = `write argSig: with a number of 1 to ${SIGNAL_MAX}: kill -l`;
-  reading.problems.add(fields.spot("argSig"), text, hint);
+  reading.problems.add(fields.valueSpot("argSig"), text, hint);
   return undefined;
 }
 
@@ -143,7 +143,7 @@ function readOverride(
   { phase, reading }: { phase: Phase; reading: HookReading },
 ): Action | undefined {
   const { problems, overrideRefusal } = reading;
-  const spot = { ...fields.spot("action"), found: "Override" };
+  const spot = fields.valueSpot("action");
   if (phase === "return") {
     problems.add(
       spot,
@@ -161,7 +161,7 @@ function readOverride(
     return { kind: "override", errno: -error };
   }
   problems.add(
-    fields.spot("argError"),
+    fields.valueSpot("argError"),
     error === undefined ? "Override has no argError" : `${error} is no error`,
     error === 0
       ? "0 would tell the caller that the call has been done; write such as -1 (EPERM)"

@@ -40,7 +40,7 @@ export function readReturnCondition(node: YamlNode, reading: HookReading): Condi
   if (fields === undefined) return undefined;
   const index = fields.integer("index") ?? 0;
   if (index !== 0) {
-    const spot = { ...fields.spot("index"), found: String(index) };
+    const spot = fields.valueSpot("index");
     reading.problems.add(spot, `what a call returns has no index ${index}`, "write index: 0");
   }
   return readComparison(fields, reading.returns, { reading, subject: () => ({ of: "return" }) });
@@ -67,7 +67,7 @@ function readPosition(fields: Fields, reading: HookReading): number | undefined 
   const known = reading.args.filter(({ argument }) => argument !== undefined)
     .map((declared) => String(declared.index));
   problems.add(
-    { ...fields.spot("index"), found: String(index) },
+    fields.valueSpot("index"),
     `${hookName} declares no argument with index ${index}`,
     known.length === 0
       ? `declare it: args: [{index: ${index}, type: ...}]`
@@ -129,7 +129,7 @@ function readOperator(fields: Fields, { problems }: HookReading): OperatorRow | 
   if (name === undefined) return undefined;
   const operator = findOperator(name);
   if (operator !== undefined) return operator;
-  const spot = { ...fields.spot("operator"), found: name };
+  const spot = fields.valueSpot("operator");
   const refused = Object.hasOwn(REFUSED_OPERATORS, name) ? REFUSED_OPERATORS[name] : undefined;
   if (refused === undefined) {
     problems.add(spot, quoted(name, "is no operator"), suggestion(name, operatorNames()));
@@ -143,7 +143,7 @@ function readOperator(fields: Fields, { problems }: HookReading): OperatorRow | 
 
 function refuseOperator(fields: Fields, row: ArgumentTypeRow, { problems }: HookReading): void {
   const name = fields.text("operator")!;
-  const spot = { ...fields.spot("operator"), found: name };
+  const spot = fields.valueSpot("operator");
   const [type] = row.names;
   if (row.operators.length === 0) {
     problems.add(

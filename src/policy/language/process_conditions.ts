@@ -147,7 +147,7 @@ function open(
   if (fields === undefined || name === undefined) return undefined;
   const comparison = Object.hasOwn(operators, name) ? operators[name] : undefined;
   if (comparison !== undefined) return { fields, comparison };
-  const spot = { ...fields.spot("operator"), found: name };
+  const spot = fields.valueSpot("operator");
   const text = quoted(name, `is no operator of ${section.name.replace(/^a condition of /, "")}`);
   reading.problems.add(spot, text, suggestion(name, Object.keys(operators)));
   return undefined;
@@ -163,7 +163,7 @@ function readWord<Value>(
   const value = words.get(name);
   if (value !== undefined) return value;
   const known = [...words.keys()];
-  const spot = { ...fields.spot(key), found: name };
+  const spot = fields.valueSpot(key);
   reading.problems.add(spot, quoted(name, `is no ${key}`), suggestion(name, known));
   return undefined;
 }

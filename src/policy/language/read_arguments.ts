@@ -98,7 +98,7 @@ function readArgument(
   const indexMax = isReturn ? 0 : INDEX_MAX[context.kind];
   if (index !== undefined && (index < 0 || index > indexMax)) {
     problems.add(
-      { ...fields.spot("index"), found: String(index) },
+      fields.valueSpot("index"),
       `${isReturn ? "what a call returns" : context.hookName} has no index ${index}`,
       indexMax === 0 ? "write index: 0" : `write 0 to ${indexMax}`,
     );
@@ -122,7 +122,7 @@ function readType(fields: Fields, context: ArgumentContext): ArgumentTypeRow | u
   const name = fields.text("type");
   if (name === undefined) return undefined;
   const { problems } = context.reading;
-  const spot = { ...fields.spot("type"), found: name };
+  const spot = fields.valueSpot("type");
   const row = ARGUMENT_TYPES.find(({ names }) => names.includes(name));
   if (row === undefined) {
     const refused = Object.hasOwn(REFUSED_TYPES, name) ? REFUSED_TYPES[name] : undefined;
@@ -169,7 +169,7 @@ function readSize(
   const indexMax = INDEX_MAX[kind];
   if (position === undefined || position < 1 || position > indexMax + 1) {
     problems.add(
-      fields.spot("sizeArgIndex"),
+      fields.valueSpot("sizeArgIndex"),
       position === undefined
         ? "a char_buf has no sizeArgIndex"
         : `${hookName} has no argument ${position}`,
@@ -179,6 +179,10 @@ function readSize(
   }
   if (sizeMax === undefined) return { sizeIndex: position - 1 };
   if (sizeMax >= 1 && sizeMax <= BUFFER_SIZE_MAX) return { sizeIndex: position - 1, sizeMax };
-  problems.add(fields.spot("sizeMax"), `sizeMax is ${sizeMax}`, `write 1 to ${BUFFER_SIZE_MAX}`);
+  problems.add(
+    fields.valueSpot("sizeMax"),
+    `sizeMax is ${sizeMax}`,
+    `write 1 to ${BUFFER_SIZE_MAX}`,
+  );
   return undefined;
 }

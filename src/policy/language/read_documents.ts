@@ -128,7 +128,7 @@ function readDocument(node: YamlNode, reading: DocumentReading): PolicyDocument 
   const [api, kindName] = [fields.text("apiVersion"), fields.text("kind")];
   const isExtended = api === EXTENDED_API;
   if (api !== undefined && !isExtended && api !== PUBLISHED_API) {
-    const spot = { ...fields.spot("apiVersion"), found: api };
+    const spot = fields.valueSpot("apiVersion");
     problems.add(
       spot,
       quoted(api, "is no apiVersion"),
@@ -143,14 +143,14 @@ function readDocument(node: YamlNode, reading: DocumentReading): PolicyDocument 
   const spec = fields.node("spec");
   if (kindName === undefined || api === undefined || kind === undefined) {
     if (kindName !== undefined && kind === undefined) {
-      const spot = { ...fields.spot("kind"), found: kindName };
+      const spot = fields.valueSpot("kind");
       problems.add(spot, quoted(kindName, "is no kind"), suggestion(kindName, Object.keys(KINDS)));
     }
     return undefined;
   }
   const inner = { ...reading, isExtended };
   if (kind.isExtension && !isExtended) {
-    const spot = { ...fields.spot("kind"), found: kindName };
+    const spot = fields.valueSpot("kind");
     problems.add(
       spot,
       `${kindName} is no kind of the published form`,
@@ -181,18 +181,18 @@ function readNames(
   const [name, given] = [fields.text("name"), fields.text("namespace")];
   const { problems } = reading;
   if (name !== undefined && !NAME.test(name)) {
-    const spot = { ...fields.spot("name"), found: name };
+    const spot = fields.valueSpot("name");
     const hint = "it has 253 small letters, digits, - and . at most, such as file-monitoring";
     problems.add(spot, quoted(name, "is no name of a policy"), hint);
     return {};
   }
   if (!hasNamespace && given !== undefined) {
-    const spot = { ...fields.spot("namespace"), found: given };
+    const spot = fields.valueSpot("namespace");
     const text = "a policy of all namespaces has a namespace";
     problems.add(spot, text, "write kind: TracingPolicyNamespaced, or take it away");
   }
   if (given !== undefined && !NAMESPACE.test(given)) {
-    const spot = { ...fields.spot("namespace"), found: given };
+    const spot = fields.valueSpot("namespace");
     const hint = "it has 63 small letters, digits and - at most";
     problems.add(spot, quoted(given, "is no name of a namespace"), hint);
   }
@@ -251,7 +251,7 @@ function readBinding({ name, place, spec, reading }: Head): PolicyDocument | und
     name,
     place,
     template,
-    templateSpot: { ...fields.spot("template"), found: template },
+    templateSpot: fields.valueSpot("template"),
     valuesSpot: fields.spot("values"),
     values,
     workloads: readWorkloads(fields, { reading }),
@@ -270,7 +270,7 @@ function readOverrides(
   if (Math.abs(overridePriority) > PRIORITY_MAX) {
     const text = `overridePriority is ${overridePriority}`;
     problems.add(
-      fields.spot("overridePriority"),
+      fields.valueSpot("overridePriority"),
       text,
       `write -${PRIORITY_MAX} to ${PRIORITY_MAX}`,
     );

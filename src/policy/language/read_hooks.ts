@@ -70,7 +70,7 @@ function readCalls(
   fields: Fields,
   { call, isSyscall, reading }: { call: string; isSyscall: boolean; reading: SpecReading },
 ): HookPoint[] {
-  const spot = { ...fields.spot("call"), found: call };
+  const spot = fields.valueSpot("call");
   if (!call.startsWith(LIST_PREFIX)) {
     const node = fields.node("call") as YamlScalar;
     return readCall(node, { isSyscall, reading });
@@ -135,7 +135,7 @@ function readTracepoint(node: YamlNode, reading: SpecReading): PolicyHook[] {
   const isRaw = fields.boolean("raw", false);
   const isGood = [["subsystem", subsystem], ["event", event]].map(([key, text]) => {
     if (NAME.test(text!)) return true;
-    const spot = { ...fields.spot(key!), found: text! };
+    const spot = fields.valueSpot(key!);
     reading.problems.add(spot, quoted(text!, `is no ${key}`), "ls /sys/kernel/tracing/events");
     return false;
   });
@@ -156,7 +156,7 @@ function readLsmHook(node: YamlNode, reading: SpecReading): PolicyHook[] {
   const fields = openSection(node, LSM_HOOK, reading);
   const name = fields?.text("hook");
   if (fields === undefined || name === undefined) return [];
-  const spot = { ...fields.spot("hook"), found: name };
+  const spot = fields.valueSpot("hook");
   const prefix = /^(security_|bpf_lsm_|lsm\/)/.exec(name)?.[0];
   const isGood = NAME.test(name) && prefix === undefined;
   if (!isGood) {

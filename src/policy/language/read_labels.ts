@@ -78,11 +78,11 @@ function expressionTerms(node: YamlNode, reading: SectionReading): Term[] {
   const fields = openSection(node, LABEL_EXPRESSION, reading);
   const [key, name] = [fields?.text("key"), fields?.text("operator")];
   if (fields === undefined || key === undefined || name === undefined) return [];
-  if (!isKey(key, { ...fields.spot("key"), found: key }, reading)) return [];
+  if (!isKey(key, fields.valueSpot("key"), reading)) return [];
   const operator = OPERATORS.find((operator) => operator === name);
   if (operator === undefined) {
     const text = quoted(name, "is no operator of labels");
-    const spot = { ...fields.spot("operator"), found: name };
+    const spot = fields.valueSpot("operator");
     reading.problems.add(spot, text, suggestion(name, OPERATORS));
     return [];
   }

@@ -106,7 +106,7 @@ function readOptions(spec: Fields, context: SpecContext): PolicyMode | undefined
     const fields = openSection(item, OPTION, context);
     const [name, value] = [fields?.text("name"), fields?.text("value")];
     if (fields === undefined || name === undefined || value === undefined) continue;
-    const spot = { ...fields.spot("name"), found: name };
+    const spot = fields.valueSpot("name");
     if (seen.has(name)) {
       context.problems.add(spot, `the option ${name} stands twice`, "keep one of them");
     }
@@ -130,7 +130,7 @@ function readLists(spec: Fields, context: SpecContext): NamedDefinitions<NameLis
     const fields = openSection(item, LIST, context);
     const name = fields?.text("name");
     if (fields === undefined || name === undefined) continue;
-    const spot = { ...fields.spot("name"), found: name };
+    const spot = fields.valueSpot("name");
     // A wrong list counts as one too, so that its uses are not told as well.
     const list = {
       isOfSyscalls: isOfSyscalls(fields, context),
@@ -146,7 +146,7 @@ function readLists(spec: Fields, context: SpecContext): NamedDefinitions<NameLis
 function isOfSyscalls(fields: Fields, { problems }: SpecContext): boolean {
   const type = fields.text("type");
   if (type === undefined || type === LIST_TYPE_SYSCALLS) return type !== undefined;
-  const spot = { ...fields.spot("type"), found: type };
+  const spot = fields.valueSpot("type");
   if (GENERATED_LIST_TYPES.includes(type)) {
     const text = `type ${type} is not supported: names are not searched in the kernel`;
     problems.add(spot, text, "write the names below values; of system calls with type: syscalls");
@@ -203,7 +203,7 @@ function readWord<Word extends string>(
   if (text === undefined) return undefined;
   const word = words.find((word) => word === text);
   if (word !== undefined) return word;
-  const spot = { ...fields.spot(key), found: text };
+  const spot = fields.valueSpot(key);
   context.problems.add(spot, quoted(text, `is no ${key}`), suggestion(text, words));
   return undefined;
 }

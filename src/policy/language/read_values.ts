@@ -71,7 +71,7 @@ function variableValues(
 ): readonly YamlScalar[] | undefined {
   const { problems, variables } = reading;
   const name = fields.text("valuesFromVariable")!;
-  const spot = { ...fields.spot("valuesFromVariable"), found: name };
+  const spot = fields.valueSpot("valuesFromVariable");
   if (fields.has("values")) {
     problems.add(spot, "a condition has values and valuesFromVariable", "keep one of them");
     return undefined;

@@ -69,6 +69,12 @@ export class Fields {
     return this.#values.get(key) ?? this;
   }
 
+  /** Where its value stands, with the text of a word. */
+  valueSpot(key: string): Spot {
+    const node = this.node(key);
+    return node === undefined ? this : spotOf(node);
+  }
+
   text(key: string): string | undefined {
     const node = this.node(key);
     return node?.kind === "scalar" ? node.text : undefined;

@@ -135,7 +135,7 @@ function readVariable(node: YamlNode, reading: SectionReading): TemplateVariable
   if (fields === undefined || name === undefined || type === undefined) return undefined;
   if (!NAME.test(name)) {
     reading.problems.add(
-      { ...fields.spot("name"), found: name },
+      fields.valueSpot("name"),
       quoted(name, "is no name of a variable"),
       "it begins with a letter and has letters, digits, - and _, 63 at most",
     );
@@ -146,7 +146,7 @@ function readVariable(node: YamlNode, reading: SectionReading): TemplateVariable
   const element = VARIABLE_ELEMENTS.find(({ name }) => name === elementName);
   if (element === undefined) {
     reading.problems.add(
-      { ...fields.spot("type"), found: type },
+      fields.valueSpot("type"),
       quoted(type, "is no type of variables"),
       suggestion(type, variableTypeNames()),
     );
