@@ -1,0 +1,156 @@
+/**
+ * The place of the control socket: a directory that nobody else may change, a lock that says who
+ * listens, and a socket left by an agent that was killed out of the way.
+ *
+ * @module
+ */
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { ControlError } from "./control_error.ts";
+
+/** Of directories that are made here. */
+const DIRECTORY_MODE = 0o700;
+const LOCK_MODE = 0o600;
+const OTHERS_MAY_WRITE = 0o022;
+/** For the answer of whoever may listen on a socket that is there; connecting does not wait. */
+const PROBE_TIMEOUT_MS = 1000;
+/** A lock file that is removed just when it was opened is opened anew; more is no coincidence. */
+const LOCK_TRIES_MAX = 10;
+
+/** The right to listen at a path, held by this process alone until it is disposed. */
+export class ControlSocket implements Disposable {
+  readonly path: string;
+  readonly #lockPath: string;
+  #lock: Deno.FsFile | undefined;
+
+  private constructor(path: string, lock: Deno.FsFile) {
+    this.path = path;
+    this.#lockPath = lockPathOf(path);
+    this.#lock = lock;
+  }
+
+  /**
+   * Takes the place. Makes the directory when it is missing; its parent must be there.
+   *
+   * @throws {ControlError} another agent has it, or it is not safe to listen there
+   */
+  static async claim(path: string): Promise<ControlSocket> {
+    const action = `listen on "${path}"`;
+    attempt(action, () => prepareDirectory(action, dirname(path)));
+    const lock = attempt(action, () => takeLock(lockPathOf(path)));
+    if (lock === undefined) throw takenError(action);
+    const claimed = new ControlSocket(path, lock);
+    try {
+      await removeStale(action, path);
+      return claimed;
+    } catch (error) {
+      claimed[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Lets another agent have the place. The socket itself goes with the server. */
+  [Symbol.dispose](): void {
+    const lock = this.#lock;
+    if (lock === undefined) return;
+    this.#lock = undefined;
+    try {
+      // While it is still locked: nobody else has taken this file by then.
+      Deno.removeSync(this.#lockPath);
+    } catch {
+      // Somebody has tidied up; the lock ends with the file below all the same.
+    }
+    lock.close();
+  }
+}
+
+function lockPathOf(path: string): string {
+  return `${path}.lock`;
+}
+
+function takenError(action: string): ControlError {
+  const hint = "policies are told to that agent; give this one its own --control-socket, or off";
+  return new ControlError(action, "another agent listens there", hint);
+}
+
+function prepareDirectory(action: string, directory: string): void {
+  try {
+    Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
+    return;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  const hint = "use a directory that only root may change (mode 0700)";
+  const { isDirectory, uid, mode } = Deno.lstatSync(directory);
+  const refuse = (state: string) =>
+    new ControlError(action, `the directory "${directory}" ${state}`, hint);
+  if (!isDirectory) throw refuse("is none");
+  // Who may rename in it can put another socket in the place of ours.
+  if (uid !== 0 && uid !== Deno.uid()) throw refuse(`belongs to uid ${uid}`);
+  if (((mode ?? 0) & OTHERS_MAY_WRITE) !== 0) throw refuse("may be changed by others");
+}
+
+/** Undefined when another process has it. It ends with the process, however that ends. */
+function takeLock(path: string): Deno.FsFile | undefined {
+  for (let tries = 0; tries < LOCK_TRIES_MAX; tries++) {
+    const file = Deno.openSync(path, { write: true, create: true, mode: LOCK_MODE });
+    if (!file.tryLockSync(true)) {
+      file.close();
+      return undefined;
+    }
+    // Who had it before may have removed the file between our opening it and the lock.
+    if (inodeOf(path) === file.statSync().ino) return file;
+    file.close();
+  }
+  return undefined;
+}
+
+function inodeOf(path: string): number | null | undefined {
+  try {
+    return Deno.lstatSync(path).ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a socket on which nobody listens any more. */
+async function removeStale(action: string, path: string): Promise<void> {
+  const info = attempt(
+    action,
+    () => inodeOf(path) === undefined ? undefined : Deno.lstatSync(path),
+  );
+  if (info === undefined) return;
+  if (info.isSocket !== true) {
+    throw new ControlError(action, "there is something that is no socket", "give another path");
+  }
+  // Whoever listens without our lock is no agent of this version, and is left alone.
+  if (await isAnswered(path)) throw takenError(action);
+  attempt(action, () => Deno.removeSync(path));
+}
+
+/** Only a refused connection proves that nobody listens. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    const end = (isAnswered: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(isAnswered);
+    };
+    const timer = setTimeout(() => end(true), PROBE_TIMEOUT_MS);
+    socket.on("connect", () => end(true));
+    socket.on("error", ({ code }: { code?: string }) => end(code !== "ECONNREFUSED"));
+  });
+}
+
+function attempt<T>(action: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof ControlError) throw cause;
+    const state = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+    const hint = "run as root, or name another path with --control-socket";
+    throw new ControlError(action, state, hint, cause);
+  }
+}

@@ -1,0 +1,11 @@
+/**
+ * The control socket: what may be asked of a running agent, over HTTP with JSON, by root on this
+ * host. Both ends.
+ *
+ * @module
+ */
+export { type AgentStatus, ControlClient, RefusedError } from "./control_client.ts";
+export { ControlError } from "./control_error.ts";
+export { type ControlLimits, ControlServer, type ControlServerParts } from "./control_server.ts";
+export { complaintJson, planJson, policyJson } from "./policy_json.ts";
+export type { AgentDescription } from "./routes.ts";
