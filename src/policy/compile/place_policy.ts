@@ -72,7 +72,7 @@ export function placePolicy(space: PlaceSpace, placed: PlacedPolicy): void {
     }
     placed.releases.push(() => {
       hook.users--;
-      hook.updateFlags();
+      return () => hook.updateFlags();
     });
     new HookPlacer(space, placed, hook).place(indexes);
     hook.updateFlags();
