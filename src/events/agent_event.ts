@@ -4,36 +4,10 @@
  *
  * @module
  */
-import type { CgroupPlace, Process } from "./process.ts";
+import type { EventMark, ProcessEventBase, ProcessReference } from "./event_base.ts";
+import type { PolicyEvent } from "./policy.ts";
+import type { CgroupPlace } from "./process.ts";
 import type { Workload } from "./workload.ts";
-
-/** Doubt about an event that is delivered all the same. */
-export type EventMark =
-  /** It came after a later event of another CPU had been delivered. */
-  | "late"
-  /** The record's tid was not its tgid; corrected. */
-  | "tid_mismatch"
-  /** The parent was not in the cache. */
-  | "parent_unknown";
-
-/** A process with the number of references that keep it cached, at the time of the event. */
-export interface ProcessReference {
-  readonly process: Process;
-  readonly references: number;
-}
-
-/** What every event about a process carries. */
-export interface ProcessEventBase {
-  /** ns since the epoch. */
-  readonly timeNs: bigint;
-  readonly cpu: number;
-  readonly subject: ProcessReference;
-  /** Missing only for `<kernel>` and processes whose parent is not known. */
-  readonly parent?: ProcessReference;
-  /** Grandparent first; only on request. */
-  readonly ancestors?: readonly ProcessReference[];
-  readonly marks: readonly EventMark[];
-}
 
 /** A new image runs, or was found running at start (flag procFS). */
 export interface ProcessExecEvent extends ProcessEventBase {
@@ -129,7 +103,9 @@ export interface AmendEvent {
   readonly workload: Workload;
 }
 
+/** Events about the life of a process. */
+export type LifeEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
 /** Events about a process. */
-export type ProcessEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
+export type ProcessEvent = LifeEvent | PolicyEvent;
 /** Everything a sink is given. */
 export type AgentEvent = ProcessEvent | CgroupEvent | AmendEvent | GapEvent;

@@ -3,22 +3,10 @@
  *
  * @module
  */
+import type { FactBase } from "./fact_base.ts";
+import type { PolicyHit } from "./policy.ts";
 import type { CgroupPlace, Credentials, Executable, Namespaces } from "./process.ts";
 import type { Text } from "./text.ts";
-
-/** What every fact from the kernel carries. */
-export interface FactBase {
-  /** CLOCK_MONOTONIC ns of the hook. */
-  readonly timeNs: bigint;
-  readonly cpu: number;
-  readonly tgid: number;
-  /** Thread in the record; for fork, exec and exit it must equal `tgid`. */
-  readonly tid: number;
-  readonly namespaceTgid: number;
-  /** Boot-time ns at which the thread group's leader started: with `tgid` a name for ever. */
-  readonly leaderStartNs: bigint;
-  readonly cgroup: CgroupPlace;
-}
 
 /** A thread group was made and has not run yet. */
 export interface ProcessForked extends FactBase {
@@ -179,6 +167,6 @@ export type CgroupFact =
   | CgroupRenamed
   | CgroupAttached;
 /** Facts that a record of the kernel can make. */
-export type KernelFact = ProcessFact | CgroupFact;
+export type KernelFact = ProcessFact | CgroupFact | PolicyHit;
 /** Everything that changes state. */
 export type Fact = KernelFact | ProcessFound | CgroupFound;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { FactBase } from "./fact.ts";
-import type { ProcessEventBase } from "./agent_event.ts";
+import type { ProcessEventBase } from "./event_base.ts";
+import type { FactBase } from "./fact_base.ts";
 import type { Text } from "./text.ts";
 
 /** A value as the kernel read it; how it is shown depends on the type that the policy gave. */

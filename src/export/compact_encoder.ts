@@ -12,8 +12,9 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isProcessEvent } from "./event_kind.ts";
+import { isPolicyEvent, isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { callWords, verdictWords } from "./policy_words.ts";
 import { fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
@@ -33,6 +34,7 @@ const DIM = "\x1b[2m";
 const GREEN = "\x1b[32m";
 const YELLOW = "\x1b[33m";
 const RED = "\x1b[31m";
+const MAGENTA = "\x1b[35m";
 const CYAN = "\x1b[36m";
 const ALARM = "\x1b[1;97;41m";
 
@@ -41,7 +43,10 @@ const ARGUMENTS_LENGTH_MAX = 2048;
 const PID_COLUMNS = 7;
 const USER_COLUMNS = 8;
 
-/** `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID] (MARKS) in WORKLOAD`. */
+/**
+ * `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID] (MARKS) in WORKLOAD`; of policies
+ * `TIME lsm! PID USER BINARY HOOK VALUES DENIED by POLICY ...`.
+ */
 export class CompactEncoder implements LineEncoder {
   readonly header = "";
   readonly #options: CompactEncoderOptions;
@@ -75,6 +80,10 @@ export class CompactEncoder implements LineEncoder {
     if (event.type === "process_exit") {
       const failed = event.status !== 0 || event.signal !== "";
       return " " + this.#paint(failed ? RED : DIM, exitWords(event));
+    }
+    if (isPolicyEvent(event)) {
+      const colour = event.policy.isEnforced ? RED : DIM;
+      return ` ${callWords(event)} ${this.#paint(colour, verdictWords(event))}`;
     }
     const words = cutArguments(terminalArguments(event.subject.process.argv));
     const shown = words === "" ? "" : ` ${words}`;
@@ -122,6 +131,8 @@ function wordColour(event: ProcessEvent): string {
       return CYAN;
     case "process_exit":
       return YELLOW;
+    default:
+      return event.policy.isEnforced ? RED : MAGENTA;
   }
 }
 

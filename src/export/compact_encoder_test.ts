@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { randomEvent } from "../../tests/support/random_events.ts";
 import {
   HOST_NAMESPACES,
-  randomEvent,
   ROOT_CREDENTIALS,
   SAMPLE_TIME_NS,
   SAMPLE_WORKLOAD,

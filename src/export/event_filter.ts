@@ -25,6 +25,7 @@ import {
   processCondition,
   readPid,
 } from "./process_conditions.ts";
+import { PolicyConditions } from "./policy_conditions.ts";
 import { ProcessTree } from "./process_tree.ts";
 import { type Verdict, WorkloadConditions } from "./workload_conditions.ts";
 
@@ -48,16 +49,25 @@ const EVENT_NAMES = new Map<string, EventType>([
   ["exit", "process_exit"],
   ["fork", "process_fork"],
   ["gap", "gap"],
+  ["kprobe", "process_kprobe"],
+  ["tracepoint", "process_tracepoint"],
+  ["lsm", "process_lsm"],
   ["amend", "amend"],
   ["process_exec", "process_exec"],
   ["process_exit", "process_exit"],
   ["process_fork", "process_fork"],
+  ["process_kprobe", "process_kprobe"],
+  ["process_tracepoint", "process_tracepoint"],
+  ["process_lsm", "process_lsm"],
   ["cgroup_created", "cgroup_created"],
   ["cgroup_removed", "cgroup_removed"],
   ["cgroup_released", "cgroup_released"],
   ["cgroup_renamed", "cgroup_renamed"],
   ["cgroup_attached", "cgroup_attached"],
 ]);
+
+/** Those that hints name. */
+const EVENT_WORDS = ["exec", "exit", "fork", "kprobe", "tracepoint", "lsm", "amend", "gap"];
 
 /** All expressions must hold, one value of each list is enough. Gap events always pass. */
 export class EventFilter {
@@ -67,6 +77,7 @@ export class EventFilter {
   readonly #processes: ProcessCondition[] = [];
   readonly #trees: TreeCondition[] = [];
   readonly #workloads = new WorkloadConditions();
+  readonly #policies = new PolicyConditions();
   readonly #amendable: AmendableExecs;
   /** Whether an amendment is judged by what was said of the event it amends. */
   readonly #notesExecs: boolean;
@@ -87,7 +98,8 @@ export class EventFilter {
     if (!namesForks && options.showForks !== true) this.#types.delete("process_fork");
     if (!named.has("amend") && options.showAmends === false) this.#types.delete("amend");
     this.needsForks = namesForks || this.#trees.length > 0;
-    this.#notesExecs = this.#types.has("amend") && (this.#asksProcess || !this.#workloads.isEmpty);
+    this.#notesExecs = this.#types.has("amend") && !this.#policies.asksPolicy &&
+      (this.#asksProcess || !this.#workloads.isEmpty);
     this.#amendable = new AmendableExecs(options.counters.counter(
       "shrike_export_filter_amends_forgotten_total",
       "Events whose amendment may be left out because too many wait for one",
@@ -102,6 +114,7 @@ export class EventFilter {
     if (event.type === "gap") return "shown";
     if (isProcessEvent(event)) return this.#judgeProcess(event);
     if (!this.#types.has(event.type)) return "hidden";
+    if (this.#policies.asksPolicy) return "hidden";
     const isShown = event.type === "amend" ? this.#showsAmend(event) : this.#showsCgroup(event);
     return isShown ? "shown" : "hidden";
   }
@@ -145,6 +158,10 @@ export class EventFilter {
       case "pid":
         this.#processes.push(processCondition(parsed, key, options));
         break;
+      case "policy":
+      case "action":
+        this.#policies.add(parsed, key);
+        break;
       default:
         this.#workloads.add(parsed, key);
     }
@@ -156,7 +173,7 @@ export class EventFilter {
     for (const tree of this.#trees) if (!tree.observe(event)) fits = false;
     if (!fits) return "hidden";
     const isExec = event.type === "process_exec";
-    const isShown = this.#types.has(event.type);
+    const isShown = this.#types.has(event.type) && this.#policies.hold(event);
     if (!isShown && !(isExec && this.#notesExecs)) return "hidden";
     const { process } = event.subject;
     for (const condition of this.#processes) if (!condition(process)) return "hidden";
@@ -219,7 +236,7 @@ function readTypes(parsed: FilterExpression): ReadonlySet<EventType> {
   return new Set(parsed.values.map(({ text, position }) => {
     const type = EVENT_NAMES.get(text);
     if (type !== undefined) return type;
-    const hint = suggestionHint(text, ["exec", "exit", "fork", "amend", "gap"], "events");
+    const hint = suggestionHint(text, EVENT_WORDS, "events");
     const problem = `unknown event "${text}"`;
     throw new FilterError(parsed.expression, position, text, problem, hint);
   }));

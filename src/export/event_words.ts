@@ -25,6 +25,12 @@ export function eventWord(event: AgentEvent): string {
       return "fork";
     case "process_exit":
       return "exit";
+    case "process_kprobe":
+      return event.policy.isEnforced ? "kpr!" : "kpr ";
+    case "process_tracepoint":
+      return event.policy.isEnforced ? "trc!" : "trc ";
+    case "process_lsm":
+      return event.policy.isEnforced ? "lsm!" : "lsm ";
     case "cgroup_created":
       return "cg+ ";
     case "cgroup_removed":

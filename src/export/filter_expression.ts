@@ -25,11 +25,13 @@ export class FilterError extends Error {
 }
 
 /** What a filter can ask for. */
-export type FilterKey = ProcessKey | WorkloadKey | "event" | "tree";
+export type FilterKey = ProcessKey | WorkloadKey | PolicyKey | "event" | "tree";
 /** Asked of the process of an event. */
 export type ProcessKey = "binary" | "args" | "argv" | "uid" | "pid";
 /** Asked of the workload of that process. */
 export type WorkloadKey = "workload" | "container" | "pod" | "namespace" | "unit";
+/** Asked of what a policy told. */
+export type PolicyKey = "policy" | "action";
 export type FilterOperator = "=" | "!=" | "~" | "!~";
 
 /** One value of a list, with the place where it starts. */
@@ -62,6 +64,8 @@ const KEYS: Readonly<Record<FilterKey, { operators: readonly FilterOperator[]; e
     pod: { operators: ["=", "!="], example: "pod=prod/web-*" },
     namespace: { operators: ["=", "!="], example: "namespace=prod" },
     unit: { operators: ["=", "!="], example: "unit=ssh.service" },
+    policy: { operators: ["=", "!="], example: "policy=no-shadow*" },
+    action: { operators: ["=", "!="], example: "action=sigkill,override" },
   };
 
 const EXPRESSION_LENGTH_MAX = 8192;

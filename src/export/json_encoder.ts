@@ -13,8 +13,10 @@ import type {
   ProcessReference,
   Workload,
 } from "../events/mod.ts";
+import { isPolicyEvent } from "./event_kind.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { policyMembers } from "./policy_json.ts";
 import {
   binaryPropertiesJson,
   cgroupJson,
@@ -70,6 +72,9 @@ export class JsonEncoder implements LineEncoder {
       case "process_exec":
       case "process_fork":
       case "process_exit":
+      case "process_kprobe":
+      case "process_tracepoint":
+      case "process_lsm":
         return this.#body(event, time);
       case "amend":
         return this.#amend(event);
@@ -112,26 +117,32 @@ export class JsonEncoder implements LineEncoder {
       if (event.status !== 0) body += `,"status":${event.status}`;
       body += `,"time":"${time}"`;
       if (event.coreDumped) body += ',"core_dumped":true';
-    }
+    } else if (isPolicyEvent(event)) body += policyMembers(event);
     body += `,"cpu":${event.cpu}`;
     if (event.marks.length > 0) body += `,"marks":${jsonStrings(event.marks)}`;
     return body + "}";
   }
 
   #subject(event: ProcessEvent): string {
+    if (isPolicyEvent(event)) return this.#reference(event.subject, "full", { tid: event.tid });
     if (event.type === "process_exec" && this.#options.enableProcessCred) {
       const properties = binaryPropertiesJson(event.subject.process);
       if (properties !== "") {
-        return this.#reference(event.subject, "full", `,"binary_properties":${properties}`);
+        return this.#reference(event.subject, "full", {
+          more: `,"binary_properties":${properties}`,
+        });
       }
     }
     return this.#reference(event.subject, "full");
   }
 
-  #reference(reference: ProcessReference, form: WorkloadForm, more = ""): string {
-    const process = reference.process;
-    const count = reference.references === 0 ? "" : `,"refcnt":${reference.references}`;
-    return `${this.#process(process, form)},"tid":${process.tgid}${count}${more}}`;
+  #reference(
+    { process, references }: ProcessReference,
+    form: WorkloadForm,
+    { tid = process.tgid, more = "" }: { readonly tid?: number; readonly more?: string } = {},
+  ): string {
+    const count = references === 0 ? "" : `,"refcnt":${references}`;
+    return `${this.#process(process, form)},"tid":${tid}${count}${more}}`;
   }
 
   #process(process: Process, form: WorkloadForm): string {

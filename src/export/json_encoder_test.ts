@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { AgentEvent, Process } from "../events/mod.ts";
 import { referenceLine } from "../../tests/support/reference_json.ts";
+import { randomEvent } from "../../tests/support/random_events.ts";
 import {
   HOST_NAMESPACES,
-  randomEvent,
   ROOT_CREDENTIALS,
   SAMPLE_TIME_NS,
   sampleExec,

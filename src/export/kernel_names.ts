@@ -67,7 +67,12 @@ const SECURE_BIT_NAMES = [
 
 /** Names in number order; a bit newer than the table is `CAP_<number>`. */
 export function capabilityNames(bits: bigint): string[] {
-  return setBits(bits).map((bit) => CAPABILITY_NAMES[bit] ?? `CAP_${bit}`);
+  return setBits(bits).map(capabilityName);
+}
+
+/** One name; a number newer than the table is `CAP_<number>`. */
+export function capabilityName(number: number): string {
+  return CAPABILITY_NAMES[number] ?? `CAP_${number}`;
 }
 
 /** Names in bit order; a bit newer than the table is `SecBit<number>`. */

@@ -12,8 +12,9 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isProcessEvent } from "./event_kind.ts";
+import { isPolicyEvent, isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { callWords, verdictWords } from "./policy_words.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
@@ -129,9 +130,13 @@ function wordsOf(event: CgroupEvent | AmendEvent | GapEvent): string {
 
 function detail(event: ProcessEvent): string {
   const marks = event.marks.length === 0 ? "" : ` (${event.marks.join(", ")})`;
-  const process = event.subject.process;
-  const words = event.type === "process_exit"
-    ? exitWords(event)
-    : `${exeWords(process).trimStart()} ${terminalArguments(process.argv)}`.trim();
-  return (words + marks).trim();
+  return (detailWords(event) + marks).trim();
+}
+
+/** The verdict comes first: a path may be longer than the column. */
+function detailWords(event: ProcessEvent): string {
+  if (isPolicyEvent(event)) return `${verdictWords(event)} ${callWords(event)}`;
+  if (event.type === "process_exit") return exitWords(event);
+  const { process } = event.subject;
+  return `${exeWords(process).trimStart()} ${terminalArguments(process.argv)}`.trim();
 }

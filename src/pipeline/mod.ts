@@ -5,3 +5,4 @@
  */
 export { Pipeline, type PipelineOptions, type PipelineParts } from "./run_pipeline.ts";
 export type { PipelineOutlet } from "./outlet.ts";
+export type { HitContext, HitTeller } from "./policy_hits.ts";

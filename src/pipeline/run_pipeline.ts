@@ -25,8 +25,10 @@ import { attachContext, exitStatus } from "./attach_context.ts";
 import { cgroupEvent } from "./cgroup_event.ts";
 import { DecoderTable } from "./decode_record.ts";
 import { type MergeOptions, MergeStatus, TimeMerge } from "./merge_by_time.ts";
+import { isProcessFact } from "./fact_kind.ts";
 import type { PipelineOutlet } from "./outlet.ts";
 import { Outlets } from "./outlets.ts";
+import { type HitTeller, PolicyHits } from "./policy_hits.ts";
 import { takeGaps } from "./report_gaps.ts";
 
 /** What a pipeline is made of. */
@@ -63,6 +65,8 @@ export interface PipelineOptions extends MergeOptions {
    * Called about once a second, before gaps are reported: the place to read the kernel's counters.
    */
   readonly onTick?: () => void;
+  /** Makes events of matches of policies; without it there are none. */
+  readonly policies?: HitTeller;
 }
 
 /** A round ends after so many records or so much time, whichever comes first. */
@@ -99,6 +103,7 @@ export class Pipeline {
   readonly #tidRule: TidRule;
   readonly #outlets: Outlets;
   readonly #amendments: Amendments;
+  readonly #policyHits: PolicyHits | undefined;
   readonly #records: Counter;
   readonly #windowsCut: Counter;
   #nextTickNs = 0;
@@ -112,6 +117,11 @@ export class Pipeline {
     this.#tidRule = new TidRule(counters);
     this.#outlets = new Outlets(parts.sinks, counters);
     this.#amendments = new Amendments(counters);
+    const { cache, clock } = parts;
+    this.#policyHits = options.policies && new PolicyHits({
+      ...{ cache, clock, teller: options.policies, withAncestors: options.ancestors ?? false },
+      emit: (event) => this.#outlets.push(event),
+    });
     this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
     this.#windowsCut = counters.counter(
       "shrike_pipeline_startup_cut_total",
@@ -130,6 +140,7 @@ export class Pipeline {
       await this.#start(signal);
       while (!signal.aborted) await this.#pause(this.#round());
       await this.#drain();
+      this.#policyHits?.giveUp();
     } finally {
       signal.removeEventListener("abort", wake);
       this.#tick();
@@ -273,6 +284,7 @@ export class Pipeline {
 
   #apply(fact: KernelFact, isLate: boolean): void {
     if (isProcessFact(fact)) this.#applyProcess(fact, isLate);
+    else if (fact.type === "policy_hit") this.#policyHits?.apply(fact, isLate);
     else this.#applyCgroup(fact, isLate);
   }
 
@@ -336,6 +348,7 @@ export class Pipeline {
     this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
     cache.sweep(clock.monotonicNs());
     cgroups?.sweep(clock.monotonicNs());
+    this.#policyHits?.expire(clock.monotonicNs());
     this.#options.onTick?.();
     this.#reportGaps();
     // Also when nothing happens: sinks may hold events for a time.
@@ -351,17 +364,6 @@ export class Pipeline {
   /** CLOCK_MONOTONIC as a double: exact enough for order, see `RecordView.order`. */
   #nowNs(): number {
     return Number(this.#parts.clock.monotonicNs());
-  }
-}
-
-function isProcessFact(fact: KernelFact): fact is ProcessFact {
-  switch (fact.type) {
-    case "process_forked":
-    case "process_executed":
-    case "process_exited":
-      return true;
-    default:
-      return false;
   }
 }
 

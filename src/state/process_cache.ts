@@ -9,6 +9,7 @@
  * @module
  */
 import type {
+  FactBase,
   Process,
   ProcessExecuted,
   ProcessExited,
@@ -58,6 +59,7 @@ export class ProcessCache {
   readonly #duplicates: Readonly<Record<ProcessFact["type"], Counter>>;
   readonly #tgidReused: Counter;
   readonly #adopted: Counter;
+  readonly #unseen: Counter;
 
   constructor(options: ProcessCacheOptions) {
     const { counters } = options;
@@ -81,6 +83,10 @@ export class ProcessCache {
     this.#tgidReused = counters.counter(
       "shrike_process_tgid_reused_total",
       "Processes closed because their tgid was used again: their exit was missed",
+    );
+    this.#unseen = counters.counter(
+      "shrike_process_unseen_total",
+      "Processes that something else than their fork, exec or exit made known",
     );
     this.#adopted = counters.counter(
       "shrike_process_forks_adopted_total",
@@ -127,6 +133,24 @@ export class ProcessCache {
       default:
         return fact satisfies never;
     }
+  }
+
+  /**
+   * The image that a process was running when a record about something it did was made, and where
+   * it was then. One that is not cached is entered with what the record tells.
+   */
+  observe(fact: FactBase): CachedProcess {
+    this.#store.advance(fact.timeNs);
+    if (fact.tgid === 0) return this.#kernel;
+    const known = this.#store.find(fact.tgid, fact.leaderStartNs);
+    if (known === undefined) {
+      this.#unseen.value += 1;
+      this.#closeReused(fact.tgid, fact.leaderStartNs);
+      return this.#insertUnknown(fact);
+    }
+    known.process = this.#maker.moved(known.process, fact, known.parent?.process);
+    this.#store.touch(known);
+    return known;
   }
 
   /**
@@ -255,6 +279,13 @@ export class ProcessCache {
    */
   #insertUnknownExit(fact: ProcessExited): CacheEntry {
     this.#unknown.process_exited.value += 1;
+    const entry = this.#insertUnknown(fact);
+    entry.exited = true;
+    this.#store.end(entry);
+    return entry;
+  }
+
+  #insertUnknown(fact: FactBase): CacheEntry {
     const group = {
       tgid: fact.tgid,
       namespaceTgid: fact.namespaceTgid,
@@ -263,14 +294,11 @@ export class ProcessCache {
       cgroup: fact.cgroup,
       seenNs: fact.timeNs,
     };
-    const entry = this.#insert({
+    return this.#insert({
       process: this.#maker.unknown(group, undefined),
       ...startOf(fact),
       parent: undefined,
     });
-    entry.exited = true;
-    this.#store.end(entry);
-    return entry;
   }
 
   #insert(init: EntryFacts): CacheEntry {
@@ -319,7 +347,7 @@ interface EntryFacts {
   readonly found?: boolean;
 }
 
-function startOf(fact: ProcessFact): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
+function startOf(fact: FactBase): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
   return {
     startNs: fact.leaderStartNs,
     startTicks: fact.leaderStartNs / NS_PER_TICK,

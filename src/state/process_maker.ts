@@ -7,11 +7,10 @@ import { Buffer } from "node:buffer";
 import type {
   CgroupPlace,
   Credentials,
+  FactBase,
   Namespaces,
   Process,
   ProcessExecuted,
-  ProcessExited,
-  ProcessFact,
   ProcessForked,
   ProcessFound,
   Text,
@@ -287,7 +286,7 @@ export class ProcessMaker {
   }
 
   /** A process that is in another cgroup by now, as `fact` tells; else the same object. */
-  moved(process: Process, fact: ProcessExited, parent: Process | undefined): Process {
+  moved(process: Process, fact: FactBase, parent: Process | undefined): Process {
     if (fact.cgroup.id === 0n || fact.cgroup.id === process.cgroup.id) return process;
     const { namespaces } = process;
     return { ...process, ...this.#identify({ ...seenIn(fact), namespaces }, parent) };
@@ -323,7 +322,7 @@ export class ProcessMaker {
   }
 }
 
-function seenIn({ tgid, cgroup, timeNs }: ProcessFact): Omit<Sighting, "namespaces"> {
+function seenIn({ tgid, cgroup, timeNs }: FactBase): Omit<Sighting, "namespaces"> {
   return { tgid, cgroup, seenNs: timeNs };
 }
 

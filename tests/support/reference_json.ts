@@ -16,6 +16,7 @@ import type {
   Workload,
 } from "../../src/events/mod.ts";
 import type { JsonEncoderOptions } from "../../src/export/mod.ts";
+import { referencePolicy } from "./reference_policy_json.ts";
 
 type Json = Record<string, unknown>;
 
@@ -45,6 +46,10 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     case "process_fork":
     case "process_exit":
       return referenceBody(event, options);
+    case "process_kprobe":
+    case "process_tracepoint":
+    case "process_lsm":
+      return { ...referenceBody(event, options), ...referencePolicy(event) };
     case "amend":
       return {
         exec_id: event.execId,
@@ -86,6 +91,7 @@ function referenceGap(event: GapEvent): Json {
 
 function referenceBody(event: ProcessEvent, options: JsonEncoderOptions): Json {
   const subject = referenceSubject(event.subject, options);
+  if ("tid" in event) subject["tid"] = event.tid;
   const { privileges, exe } = event.subject.process;
   const nameless = exe && (exe.deleted || exe.memfd || exe.links === 0);
   if (event.type === "process_exec" && options.enableProcessCred && (privileges || nameless)) {

@@ -4,7 +4,6 @@
  * @module
  */
 import type {
-  AgentEvent,
   AmendEvent,
   CgroupEvent,
   Credentials,
@@ -230,48 +229,4 @@ function randomNumbers<Fields extends Credentials | Namespaces>(
     typeof value === "bigint" ? random.u64() : random.u32(),
   ]);
   return Object.fromEntries(entries);
-}
-
-export function randomEvent(random: SeededRandom): AgentEvent {
-  if (random.chance(0.1)) return randomGap(random);
-  if (random.chance(0.1)) {
-    return sampleAmend(randomWorkload(random), { execId: randomString(random) });
-  }
-  const process = randomProcess(random);
-  const reference = () => toReference(randomProcess(random), random.below(4));
-  const fields = {
-    timeNs: random.u64(),
-    cpu: random.below(4),
-    subject: toReference(process, random.below(4)),
-    marks: random.chance(0.2) ? ["late", "parent_unknown"] as const : [],
-    ...(random.chance(0.7) ? { parent: reference() } : {}),
-    ...(random.chance(0.4)
-      ? { ancestors: Array.from({ length: random.below(3) }, reference) }
-      : {}),
-  };
-  switch (random.below(3)) {
-    case 0:
-      return sampleExec(process, fields);
-    case 1:
-      return sampleFork(process, fields);
-    default:
-      return sampleExit(process, {
-        ...fields,
-        status: random.below(256),
-        signal: random.pick(["", "SIGKILL"]),
-        coreDumped: random.chance(0.3),
-      });
-  }
-}
-
-function randomGap(random: SeededRandom): GapEvent {
-  return sampleGap({
-    cause: random.pick(["perf_ring_full", "no_ring", "sink_queue_full"]),
-    count: random.below(2 ** 40),
-    firstTimeNs: random.u64(),
-    lastTimeNs: random.u64(),
-    ...(random.chance(0.5) ? { cpu: random.below(4) } : {}),
-    ...(random.chance(0.5) ? { kind: randomString(random) } : {}),
-    ...(random.chance(0.5) ? { sink: randomString(random) } : {}),
-  });
 }
