@@ -33,7 +33,7 @@ const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name 
 
 for (const [name, trial] of Object.entries(TRIALS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  Deno.test(`shrike knows every workload in each cgroup mode of kernel ${name}`, async (context) => {
+  Deno.test(`shrike knows all workloads in each cgroup mode of kernel ${name}`, async (context) => {
     const guest = await bootGuest({
       ...await modesGuest(trial),
       ...{ kernel: await fetchKernel(name), timeoutMs: GUEST_TIMEOUT_MS },
