@@ -8,6 +8,9 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { ControlError } from "./control_error.ts";
 
+/** Where an agent listens and commands ask, unless they are told otherwise. */
+export const DEFAULT_CONTROL_SOCKET = "/run/shrike/control.sock";
+
 /** Of directories that are made here. */
 const DIRECTORY_MODE = 0o700;
 const LOCK_MODE = 0o600;

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { readSync } from "node:fs";
 import {
   placeText,
   type PolicyFiles,
@@ -14,14 +13,10 @@ import {
 } from "../policy/mod.ts";
 import { escapeControls } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
-import type { PolicyCheckRequest } from "./policy.ts";
+import type { PolicyCheckRequest } from "./policy_request.ts";
+import { readStdin, STDIN } from "./read_stdin.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Stands for stdin. */
-const STDIN = "-";
-const STDIN_FD = 0;
-/** More than a file may have, so that the reader of files tells that it is too big. */
-const STDIN_SIZE_MAX = 2 * 1024 * 1024;
 /** Columns of a line of the file that are shown. */
 const EXCERPT_COLUMNS_MAX = 100;
 
@@ -153,16 +148,4 @@ function noFiles(path: string): PolicyProblem {
     text: "the folder has no policies",
     hint: "their files end in .yaml, .yml or .json",
   };
-}
-
-/** Up to a limit, so that a pipe without end does not fill the memory. */
-function readStdin(): Uint8Array {
-  const bytes = new Uint8Array(STDIN_SIZE_MAX);
-  let size = 0;
-  while (size < bytes.length) {
-    const count = readSync(STDIN_FD, bytes, size, bytes.length - size, null);
-    if (count === 0) break;
-    size += count;
-  }
-  return bytes.subarray(0, size);
 }

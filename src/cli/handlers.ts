@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import type { Shell } from "./completion/shell.ts";
 import type { ExitCode } from "./exit_codes.ts";
-import type { PolicyCheckRequest } from "./policy.ts";
+import type { PolicyChange, PolicyCheckRequest } from "./policy_request.ts";
 import type { TypedSettings } from "./table_options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -17,6 +17,23 @@ export interface Handlers {
   cgroups(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   workloads(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyCheck(request: PolicyCheckRequest, terminal: Terminal): Promise<ExitCode>;
+  policyList(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  policyShow(name: string, typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  policyAdd(
+    paths: readonly string[],
+    typed: TypedSettings,
+    terminal: Terminal,
+  ): Promise<ExitCode>;
+  policyPlan(
+    paths: readonly string[],
+    typed: TypedSettings,
+    terminal: Terminal,
+  ): Promise<ExitCode>;
+  policyChange(
+    changes: readonly PolicyChange[],
+    typed: TypedSettings,
+    terminal: Terminal,
+  ): Promise<ExitCode>;
   version(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   doctor(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   install(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;

@@ -23,6 +23,16 @@ const HANDLERS: Handlers = {
     (await import("./list_workloads.ts")).listWorkloads(typed, terminal),
   policyCheck: async (request, terminal) =>
     (await import("./check_policies.ts")).checkPolicies(request, terminal),
+  policyList: async (typed, terminal) =>
+    (await import("./manage_policies.ts")).listPolicies(typed, terminal),
+  policyShow: async (name, typed, terminal) =>
+    (await import("./manage_policies.ts")).showPolicy(name, typed, terminal),
+  policyAdd: async (paths, typed, terminal) =>
+    (await import("./manage_policies.ts")).addPolicies(paths, typed, terminal),
+  policyPlan: async (paths, typed, terminal) =>
+    (await import("./manage_policies.ts")).planPolicies(paths, typed, terminal),
+  policyChange: async (changes, typed, terminal) =>
+    (await import("./manage_policies.ts")).changePolicies(changes, typed, terminal),
   version: async (typed, terminal) =>
     (await import("./show_version.ts")).showVersion(typed, terminal),
   doctor: async (typed, terminal) =>

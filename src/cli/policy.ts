@@ -5,17 +5,9 @@
  */
 import { Argument, type Command, Option } from "commander";
 import type { Dispatch } from "./handlers.ts";
+import { addPolicyAgentCommands } from "./policy_agent.ts";
+import type { PolicyCheckFormat } from "./policy_request.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** What `shrike policy check` is asked. */
-export interface PolicyCheckRequest {
-  /** Files, folders, and "-" for stdin. */
-  readonly paths: readonly string[];
-  readonly format: PolicyCheckFormat;
-}
-
-/** How it answers. */
-export type PolicyCheckFormat = "text" | "json";
 
 const FORMATS: readonly PolicyCheckFormat[] = ["text", "json"];
 
@@ -32,6 +24,7 @@ export function addPolicyCommand(program: Command, terminal: Terminal, dispatch:
     .summary("Work with policies")
     .description("Policies say which operations of which workloads are told or made to fail.");
   addCheckCommand(policy, terminal, dispatch);
+  addPolicyAgentCommands(policy, terminal, dispatch);
 }
 
 function addCheckCommand(policy: Command, terminal: Terminal, dispatch: Dispatch): void {

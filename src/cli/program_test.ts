@@ -50,6 +50,11 @@ async function type(
       calls.push({ command: "policy check" });
       return Promise.resolve(ExitCode.ok);
     },
+    policyList: record("policy list"),
+    policyShow: (name, typed) => record(`policy show ${name}`)(typed),
+    policyAdd: (paths, typed) => record(`policy add ${paths}`)(typed),
+    policyPlan: (paths, typed) => record(`policy plan ${paths}`)(typed),
+    policyChange: (changes, typed) => record(`policy change ${JSON.stringify(changes)}`)(typed),
     version: record("version"),
     doctor: record("doctor"),
     install: record("install"),

@@ -12,6 +12,7 @@ export {
 } from "./load_config.ts";
 export { type ConfigOption, OPTION_GROUPS, type OptionCommand } from "./option.ts";
 export { type Config, environmentName, type OptionName, OPTIONS, optionsOf } from "./options.ts";
+export { OFF } from "./policy_options.ts";
 export { ConfigError, type Problem, problemText } from "./problem.ts";
 export type { RuntimeSocket } from "./runtime_socket.ts";
 export { nearestWord, quote } from "../telemetry/mod.ts";

@@ -11,6 +11,12 @@ export type OptionCommand =
   | "ps"
   | "cgroups"
   | "workloads"
+  | "policy list"
+  | "policy show"
+  | "policy add"
+  | "policy plan"
+  /** delete, enable, disable, set-mode */
+  | "policy change"
   | "version"
   | "doctor"
   | "install"
@@ -23,6 +29,7 @@ export const OPTION_GROUPS = [
   "Process events",
   "Cgroups",
   "Workloads",
+  "Policies",
   "Capture",
   "Agent",
   "Installation",

@@ -5,6 +5,7 @@
  * @module
  */
 import { type ConfigOption, list, option, optional, type OptionCommand } from "./option.ts";
+import { POLICY_OPTIONS } from "./policy_options.ts";
 import { boolean, choice, duration, integer, size, text } from "./value.ts";
 import { WORKLOAD_OPTIONS } from "./workload_options.ts";
 
@@ -61,7 +62,7 @@ export const OPTIONS = {
     flag: "color",
     key: "output.color",
     group: "Output",
-    commands: ["run", "ps", "cgroups", "workloads", "doctor"],
+    commands: ["run", "ps", "cgroups", "workloads", "policy list", "policy plan", "doctor"],
     help: "Colour: auto is on for terminals unless NO_COLOR is set",
   }),
   showSummary: optional(boolean(), {
@@ -202,6 +203,7 @@ export const OPTIONS = {
     help: "Time that removed cgroups are remembered for late events",
   }),
   ...WORKLOAD_OPTIONS,
+  ...POLICY_OPTIONS,
   workers: optional(integer({ min: 1, max: 256 }), {
     flag: "workers",
     key: "capture.workers",
