@@ -36,4 +36,5 @@ export {
 } from "./language/policy_files.ts";
 export { placeText, type PolicyProblem, problemLine } from "./language/policy_problem.ts";
 export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";
+export { type DocumentText, splitDocuments } from "./language/split_documents.ts";
 export { type Architecture, syscallFunction, syscallName, syscallNumber } from "./syscalls.ts";

@@ -104,8 +104,8 @@ export interface AddOptions {
   readonly replaces?: boolean;
   /**
    * The text is all there is of its file: in one step its policies and templates are replaced, and
-   * those that it has no more are removed; with an empty text, all. A name that is there from
-   * elsewhere is a complaint. Without this the policies are from "api".
+   * those that it has no more are removed. A name that is there from elsewhere is a complaint.
+   * Without this the policies are from "api".
    */
   readonly isWholeFile?: boolean;
 }
@@ -117,6 +117,8 @@ export interface PolicyService {
   show(name: string): { readonly status: PolicyStatus; readonly text: string } | undefined;
   /** Changes wait for each other: they may be asked for at any time. */
   add(source: PolicySource, options?: AddOptions): Promise<PolicyOutcome>;
+  /** Removes all policies and templates that are from a file which was added as a whole. */
+  removeFile(file: string): Promise<PolicyOutcome>;
   /** A policy, or a template without bindings. False when there is none of that name. */
   remove(name: string): Promise<boolean>;
   setEnabled(name: string, isEnabled: boolean): Promise<PolicyOutcome>;

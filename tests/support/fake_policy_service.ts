@@ -80,6 +80,14 @@ export class FakePolicyService implements PolicyService {
     return { isDone: true, policies };
   }
 
+  removeFile(file: string): Promise<PolicyOutcome> {
+    this.#called(`remove file ${file}`);
+    for (const [name, { status }] of this.#held) {
+      if (status.source === file) this.#held.delete(name);
+    }
+    return Promise.resolve({ isDone: true, policies: [] });
+  }
+
   remove(name: string): Promise<boolean> {
     this.#called(`remove ${name}`);
     return Promise.resolve(this.#held.delete(name));
