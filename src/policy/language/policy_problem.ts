@@ -83,14 +83,22 @@ export function placeText({ file, line, column }: Place): string {
 }
 
 function problem({ place, path, found }: Spot, text: string, hint: string): PolicyProblem {
-  return { place, path, ...(found === undefined ? {} : { found: cut(found) }), text, hint };
+  return {
+    place,
+    path: cut(path, PATH_LENGTH_MAX),
+    ...(found === undefined ? {} : { found: cut(found, FOUND_LENGTH_MAX) }),
+    text: cut(text, TEXT_LENGTH_MAX),
+    hint,
+  };
 }
 
-/** Characters of what stands in the file that a problem carries. */
+/** Characters that a problem carries: words of the file may have a megabyte. */
 const FOUND_LENGTH_MAX = 80;
+const PATH_LENGTH_MAX = 400;
+const TEXT_LENGTH_MAX = 800;
 
-function cut(text: string): string {
-  return text.length > FOUND_LENGTH_MAX ? `${text.slice(0, FOUND_LENGTH_MAX)}...` : text;
+function cut(text: string, lengthMax: number): string {
+  return text.length > lengthMax ? `${text.slice(0, lengthMax)}...` : text;
 }
 
 /** `"a", "b" and 12 more`. */

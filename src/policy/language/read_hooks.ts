@@ -7,6 +7,7 @@ import type { HookPoint, PolicyHook } from "../model.ts";
 import { knownSyscalls, syscallName } from "../syscalls.ts";
 import type { HookKind } from "./argument_types.ts";
 import { IGNORE, KPROBE, LSM_HOOK, TRACEPOINT } from "./hook_sections.ts";
+import { quote } from "../../telemetry/mod.ts";
 import { quoted } from "./policy_problem.ts";
 import { overrideRefusal } from "./override_refusal.ts";
 import { readArguments, readReturn } from "./read_arguments.ts";
@@ -79,13 +80,13 @@ function readCalls(
   const list = reading.lists.find(name);
   if (list === undefined) {
     const hint = suggestion(name, reading.lists.names());
-    reading.problems.add(spot, `no list is called "${name}"`, hint);
+    reading.problems.add(spot, `no list is called ${quote(name)}`, hint);
     return [];
   }
   if (list.isOfSyscalls !== isSyscall) {
     reading.problems.add(
       spot,
-      `the list "${name}" has ${list.isOfSyscalls ? "system calls" : "functions"}`,
+      `the list ${quote(name)} has ${list.isOfSyscalls ? "system calls" : "functions"}`,
       list.isOfSyscalls ? "write syscall: true" : "write syscall: false, or type: syscalls there",
     );
     return [];
@@ -147,7 +148,7 @@ function readTracepoint(node: YamlNode, reading: SpecReading): PolicyHook[] {
     },
   ];
   const kind = isRaw ? "raw_tracepoint" : "tracepoint";
-  const hookName = `the tracepoint "${subsystem}/${event}"`;
+  const hookName = `the tracepoint ${quote(`${subsystem}/${event}`)}`;
   const hook = readHook(fields, { kind, points, hookName, reading });
   return points.map((point) => ({ point, ...hook }));
 }
@@ -164,7 +165,7 @@ function readLsmHook(node: YamlNode, reading: SpecReading): PolicyHook[] {
     reading.problems.add(spot, quoted(name, "is no LSM hook"), hint);
   }
   const points: HookPoint[] = isGood ? [{ kind: "lsm", name }] : [];
-  const hookName = `the LSM hook "${name}"`;
+  const hookName = `the LSM hook ${quote(name)}`;
   const hook = readHook(fields, { kind: "lsm", points, hookName, reading });
   return points.map((point) => ({ point, ...hook }));
 }
@@ -227,6 +228,6 @@ function readTags(fields: Fields, { problems }: SpecReading): string[] {
 
 function nameOf(points: readonly HookPoint[], call: string): string {
   const [point] = points;
-  if (point === undefined || call.startsWith(LIST_PREFIX)) return `"${call}"`;
-  return `the ${point.kind === "syscall" ? "system call" : "function"} "${call}"`;
+  if (point === undefined || call.startsWith(LIST_PREFIX)) return quote(call);
+  return `the ${point.kind === "syscall" ? "system call" : "function"} ${quote(call)}`;
 }

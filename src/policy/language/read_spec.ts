@@ -6,6 +6,7 @@
 import type { Guarantee, PolicyHook, PolicyMode } from "../model.ts";
 import type { Architecture } from "../syscalls.ts";
 import { LIST, OPTION } from "./document_sections.ts";
+import { quote } from "../../telemetry/mod.ts";
 import { quoted, type Spot } from "./policy_problem.ts";
 import { readHooks } from "./read_hooks.ts";
 import { NamedDefinitions, type NameList, type SpecReading } from "./reading.ts";
@@ -52,7 +53,11 @@ export function readSpec(spec: Fields, context: SpecContext): ReadSpec {
   const macros = new NamedDefinitions<YamlMap>();
   for (const { key, value, ...spot } of spec.map("selectorsMacros")?.entries.values() ?? []) {
     if (value.kind === "map") macros.add(key, value);
-    else context.problems.add(spot, `macro ${key} has ${describe(value)}`, "write a selector");
+    else {context.problems.add(
+        spot,
+        `macro ${quote(key)} has ${describe(value)}`,
+        "write a selector",
+      );}
   }
   const reading: SpecReading = { ...context, lists, macros };
   const hooks = readHooks(spec, reading);
@@ -108,7 +113,7 @@ function readOptions(spec: Fields, context: SpecContext): PolicyMode | undefined
     if (fields === undefined || name === undefined || value === undefined) continue;
     const spot = fields.valueSpot("name");
     if (seen.has(name)) {
-      context.problems.add(spot, `the option ${name} stands twice`, "keep one of them");
+      context.problems.add(spot, `the option ${quote(name)} stands twice`, "keep one of them");
     }
     seen.add(name);
     if (name === MODE_OPTION) {
@@ -137,7 +142,7 @@ function readLists(spec: Fields, context: SpecContext): NamedDefinitions<NameLis
       values: listValues(fields, context),
     };
     if (!lists.add(name, list)) {
-      context.problems.add(spot, `two lists are called "${name}"`, "give one another name");
+      context.problems.add(spot, `two lists are called ${quote(name)}`, "give one another name");
     }
   }
   return lists;
@@ -180,7 +185,7 @@ function tellUnused<Definition>(
   for (const name of definitions.names()) {
     if (definitions.isUsed(name)) continue;
     const spot = definitionSpot(spec.node(key), name) ?? spec.spot(key);
-    const text = `nothing uses the ${what} ${name}, so it has not been checked`;
+    const text = `nothing uses the ${what} ${quote(name)}, so it has not been checked`;
     context.problems.note(spot, text, "take it away, or use it");
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { Test } from "../model.ts";
 import { makeTest, type TestKind } from "./test_values.ts";
+import { quote } from "../../telemetry/mod.ts";
 import { quoted } from "./policy_problem.ts";
 import type { SpecReading } from "./reading.ts";
 import { describe, type Fields, suggestion } from "./section.ts";
@@ -104,11 +105,11 @@ function expandList(
   const list = lists.find(name);
   const spot = { ...value, found: value.text };
   if (list === undefined) {
-    problems.add(spot, `no list is called "${name}"`, suggestion(name, lists.names()));
+    problems.add(spot, `no list is called ${quote(name)}`, suggestion(name, lists.names()));
     return undefined;
   }
   if (list.isOfSyscalls) return list.values;
-  problems.add(spot, `the list "${name}" has functions`, "give it type: syscalls");
+  problems.add(spot, `the list ${quote(name)} has functions`, "give it type: syscalls");
   return undefined;
 }
 

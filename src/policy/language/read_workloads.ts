@@ -7,6 +7,7 @@ import type { WorkloadKind } from "../../events/mod.ts";
 import type { LabelTerm, WorkloadSelector } from "../model.ts";
 import { HOST_SELECTOR, WORKLOAD_SELECTOR } from "./document_sections.ts";
 import { type LabelOwner, readLabelSelector } from "./read_labels.ts";
+import { quote } from "../../telemetry/mod.ts";
 import { quoted, type Spot } from "./policy_problem.ts";
 import {
   describe,
@@ -158,7 +159,7 @@ function readLabels(fields: Fields, key: string, { problems }: SectionReading): 
       return [];
     });
     if (value.kind === "list" && items.length === 0) {
-      problems.add(spotOf(value), `label ${label} has an empty list`, "write a value");
+      problems.add(spotOf(value), `label ${quote(label)} has an empty list`, "write a value");
     }
     terms.push(
       value.kind === "empty"

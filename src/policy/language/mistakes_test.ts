@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { MISTAKES } from "../../../tests/support/policy_mistakes.ts";
+import {
+  documentText,
+  problemsOf,
+  problemText,
+  readText,
+} from "../../../tests/support/policy_text.ts";
+
+const HOOK = "lsmhooks: [{hook: file_open}]";
+
+Deno.test("readPolicies() tells each thing that is wrong where it stands, and nothing else", () => {
+  for (const [marked, path, what] of MISTAKES) {
+    const [before, after, ...more] = marked.split("^");
+    assert(after !== undefined && more.length === 0, marked);
+    const lines = before!.split("\n");
+    const problems = problemsOf(before + after);
+    assert.equal(problems.length, 1, `${marked}\n${problems.map(problemText).join("\n")}`);
+    const [{ place, path: found, text, hint } = assert.fail()] = problems;
+    assert.deepEqual(
+      { place, path: found },
+      {
+        place: { file: "p.yaml", line: lines.length, column: lines.at(-1)!.length + 1 },
+        path,
+      },
+      marked,
+    );
+    assert(text.endsWith(what), `${text} instead of ${what}`);
+    assert.notEqual(hint, "");
+  }
+});
+
+Deno.test("readPolicies() refuses Override where the call has been done", () => {
+  const text = documentText(
+    "kprobes: [{call: sys_read, return: true, returnArg: {index: 0, type: int}, selectors: [" +
+      "{matchReturnArgs: [{operator: Equal, values: [0]}]}, " +
+      "{matchActions: [{action: Override, argError: -1}], " +
+      "matchReturnActions: [{action: Override}]}]}]",
+  );
+  assert.deepEqual(problemsOf(text).map(({ text }) => text), [
+    'the system call "sys_read" has both matchReturnArgs and Override: what it returns is known ' +
+    "too late",
+    "a call that has returned cannot be made to fail",
+  ]);
+});
+
+Deno.test("readPolicies() notes what has no effect", () => {
+  const text = documentText(
+    "options: [{name: disable-kprobe-multi, value: 1}], selectorsMacros: {m: {}}, " +
+      "lists: [{name: l, values: [f]}], lsmhooks: [{hook: file_open}]",
+  );
+  const { documents, problems, notes } = readText(text);
+  assert.deepEqual([documents.length, problems.length], [1, 0]);
+  assert.deepEqual(notes.map(({ path, text }) => `${path}: ${text}`), [
+    "spec.options[0].name: the option disable-kprobe-multi has no effect: all policies share " +
+    "one program per hook",
+    'spec.selectorsMacros.m: nothing uses the macro "m", so it has not been checked',
+    'spec.lists[0]: nothing uses the list "l", so it has not been checked',
+  ]);
+});
+
+Deno.test("readPolicies() keeps the right documents of a file and refuses a name taken twice", () => {
+  const good = documentText(HOOK);
+  const bad = documentText("lsmhooks: [{hok: file_open}]", { metadata: "name: q" });
+  const { documents, problems } = readText(`${good}---\n${bad}---\n${good}`);
+  assert.equal(documents.length, 1);
+  assert.deepEqual(problems.map(({ place, text }) => `${place.line}: ${text}`), [
+    "9: an LSM hook has no hook",
+    '9: unknown key "hok" of an LSM hook',
+    "11: the name p is taken by the document in line 1",
+  ]);
+});
