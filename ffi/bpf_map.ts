@@ -23,6 +23,9 @@ export const BpfMapType = {
   RINGBUF: 27,
 } as const;
 
+/** `BPF_F_*` of <linux/bpf.h> for maps: elements are allocated when they are entered. */
+export const BPF_F_NO_PREALLOC = 1;
+
 const PER_CPU_TYPES: ReadonlySet<number> = new Set([
   BpfMapType.PERCPU_HASH,
   BpfMapType.PERCPU_ARRAY,
@@ -88,6 +91,16 @@ export class BpfMap {
     );
   }
 
+  /** `BPF_F_*` that the map is made with, beside those it has. Before load only. */
+  addFlags(flags: number): void {
+    const pointer = this.#alive("bpf_map__set_map_flags");
+    const before = this.#state.symbols.bpf_map__map_flags(pointer);
+    unwrap(
+      this.#state.symbols.bpf_map__set_map_flags(pointer, before | flags),
+      this.#attempt("bpf_map__set_map_flags", "set the flags of map"),
+    );
+  }
+
   /** Uses an existing map instead of making one; libbpf duplicates `fd`. Before load only. */
   reuseFd(fd: number): void {
     const pointer = this.#alive("bpf_map__reuse_fd");
@@ -148,6 +161,22 @@ export class BpfMap {
   delete(key: Uint8Array<ArrayBuffer>): boolean {
     this.#checkKey(key);
     return this.#elements.delete(this.fd, key);
+  }
+
+  /**
+   * The keys that are there, at most as many as the map can hold. What programs enter or delete
+   * meanwhile may be missing, or be there twice.
+   */
+  keys(): Uint8Array<ArrayBuffer>[] {
+    const keys: Uint8Array<ArrayBuffer>[] = [];
+    const [fd, size, max] = [this.fd, this.keySize, this.maxEntries];
+    for (let last: Uint8Array<ArrayBuffer> | null = null; keys.length < max;) {
+      const next = new Uint8Array(size);
+      if (!this.#elements.nextKey(fd, last, next)) break;
+      keys.push(next);
+      last = next;
+    }
+    return keys;
   }
 
   /** Bytes the kernel charges for the map, as it says in fdinfo. */

@@ -20,6 +20,7 @@ const CANNOT_FAIL = [
   "bpf_map__key_size",
   "bpf_map__value_size",
   "bpf_map__max_entries",
+  "bpf_map__map_flags",
 ];
 
 /** From open to close, every call once. */
@@ -32,6 +33,7 @@ function useEverything(fake: FakeLibbpf): void {
   using object = libbpf.openObject(new Uint8Array(8), "fake");
   const records = object.map("records");
   records.setMaxEntries(records.maxEntries + 1);
+  records.addFlags(1);
   records.reuseFd(9);
   object.map(".rodata").initialValue()[0] = 1;
   object.program("on_exit").setAutoload(true);
@@ -39,6 +41,7 @@ function useEverything(fake: FakeLibbpf): void {
   const key = new Uint8Array(4);
   records.lookup(key);
   records.update(key, new Uint8Array(8));
+  records.keys();
   records.delete(key);
   object.program("on_exec").info();
   strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);

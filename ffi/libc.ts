@@ -43,6 +43,7 @@ const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 const PERF_FLAG_FD_CLOEXEC = 8n;
+const MEMBARRIER_CMD_GLOBAL = 1n;
 /** sun_path of struct sockaddr_un. */
 const SOCKET_PATH_SIZE_MAX = 108;
 /** Links of /proc are cut at a page by the kernel; ordinary ones at PATH_MAX. */
@@ -138,6 +139,19 @@ export class Libc {
     const code = this.errno.read();
     const action = "open a perf event on CPU";
     return unwrapLibc(fd, code, { operation: "perf_event_open", action, object: `${cpu}` });
+  }
+
+  /**
+   * Waits until every part of the kernel that ran without a break when this was called has come to
+   * its end (MEMBARRIER_CMD_GLOBAL, which is synchronize_rcu()): some milliseconds, without blocking
+   * this thread.
+   *
+   * @returns false when this kernel does not do that (nohz_full, or not built in).
+   */
+  async waitForGracePeriod(): Promise<boolean> {
+    const { membarrier } = syscallNumbers(Deno.build.arch);
+    const number = BigInt(membarrier);
+    return await this.symbols.slow_syscall(number, MEMBARRIER_CMD_GLOBAL, 0n, 0n) === 0n;
   }
 
   /** Maps `size` bytes of a descriptor from offset 0, shared, for reading and writing. */

@@ -68,6 +68,28 @@ export class MapElements {
     return true;
   }
 
+  /**
+   * Fills `next` with the key after `key`; without `key` with the first. A key that is not there
+   * (any more) is followed by the first too.
+   *
+   * @returns false after the last.
+   * @throws {LibbpfError} any other failure.
+   */
+  nextKey(
+    fd: number,
+    key: Uint8Array<ArrayBuffer> | null,
+    next: Uint8Array<ArrayBuffer>,
+  ): boolean {
+    const code = this.#symbols.bpf_map_get_next_key(fd, key, next);
+    if (code === -Errno.ENOENT) return false;
+    unwrap(code, {
+      operation: "bpf_map_get_next_key",
+      action: "list the keys of map",
+      object: `fd ${fd}`,
+    });
+    return true;
+  }
+
   /** Closes the library handle when this object opened it. */
   [Symbol.dispose](): void {
     this.#close();

@@ -4,7 +4,7 @@
  * @module
  */
 export { BpfLink } from "./bpf_link.ts";
-export { BpfMap, BpfMapType } from "./bpf_map.ts";
+export { BPF_F_NO_PREALLOC, BpfMap, BpfMapType } from "./bpf_map.ts";
 export { BpfObject, type OpenObjectOptions } from "./bpf_object.ts";
 export { BpfProgram, type BpfProgramInfo } from "./bpf_program.ts";
 export { onlineCpus, parseCpuList, possibleCpus } from "./cpu_list.ts";

@@ -66,6 +66,11 @@ export const ROOMS: readonly Room[] = [
   ),
   folder("src/workloads", ["src/events", "src/telemetry"], ["src/state"]),
   folder("src/policy", ["src/events", "src/wire", "src/telemetry"]),
+  folder(
+    "src/enforcement",
+    ["ffi", "src/wire", "src/telemetry", "src/loader", "src/policy"],
+    ["src/sensors"],
+  ),
   folder("src/api", ["src/events", "src/telemetry"], ["src/policy"]),
   folder("src/export", ["src/events", "src/telemetry"]),
   folder("src/doctor", ["src/cgroups", "src/telemetry"]),

@@ -56,9 +56,39 @@ static __always_inline u32 syscall_hook(u32 number, bool *is_compat) {
     return *is_compat ? compat : native;
 }
 
-static __always_inline void read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
-                                              bool is_compat) {
 #if defined(__TARGET_ARCH_x86)
+
+enum {
+    /* include/uapi/linux/net.h: send and recv have no system call of their own. */
+    SYS_SEND_CALL = 9,
+    SYS_RECV_CALL = 10,
+    SEND_ARGS = 4,
+};
+
+/* socketcall(call, args): the hook of the call + 1, and its arguments from user memory. */
+static __always_inline u32 read_socketcall(struct policy_work *work, const struct pt_regs *regs) {
+    u32 call = regs->bx;
+    u32 args[POLICY_RAW_ARGS] = {};
+    if (call >= POLICY_SOCKETCALLS_MAX)
+        return 0;
+    u32 index = POLICY_SOCKETCALL_INDEX(call);
+    const volatile u32 *entry = bpf_map_lookup_elem(&policy_syscalls, &index);
+    u32 hook = entry ? *entry : 0;
+    if (!hook)
+        return 0;
+    if (bpf_probe_read_user(args, sizeof(args), (const void *)(u64)(u32)regs->cx))
+        policy_count(POLICY_COUNT_UNREADABLE);
+    bool is_short = call == SYS_SEND_CALL || call == SYS_RECV_CALL;
+    for (u32 i = 0; i < POLICY_RAW_ARGS; i++)
+        work->raw[i] = is_short && i >= SEND_ARGS ? 0 : args[i];
+    return hook;
+}
+
+/* Fills the arguments; the hook of the call + 1, where its number did not say it. */
+static __always_inline u32 read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
+                                             bool is_compat, u32 hook) {
+    if (hook == POLICY_SYSCALL_MULTIPLEXED)
+        return read_socketcall(work, regs);
     if (is_compat) {
         work->raw[0] = (u32)regs->bx;
         work->raw[1] = (u32)regs->cx;
@@ -66,7 +96,7 @@ static __always_inline void read_syscall_args(struct policy_work *work, const st
         work->raw[3] = (u32)regs->si;
         work->raw[4] = (u32)regs->di;
         work->raw[5] = (u32)regs->bp;
-        return;
+        return hook;
     }
     work->raw[0] = regs->di;
     work->raw[1] = regs->si;
@@ -74,14 +104,22 @@ static __always_inline void read_syscall_args(struct policy_work *work, const st
     work->raw[3] = regs->r10;
     work->raw[4] = regs->r8;
     work->raw[5] = regs->r9;
+    return hook;
+}
+
 #else
+
+static __always_inline u32 read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
+                                             bool is_compat, u32 hook) {
     const struct user_pt_regs *user = (const void *)regs;
     bpf_probe_read_kernel(work->raw, sizeof(work->raw), &user->regs);
     work->raw[0] = regs->orig_x0;
     for (u32 i = 0; is_compat && i < POLICY_RAW_ARGS; i++)
         work->raw[i] = (u32)work->raw[i];
-#endif
+    return hook;
 }
+
+#endif
 
 /*
  * sys_enter(regs, number): in syscall_trace_enter(), after ptrace and seccomp had their say, so the
@@ -98,9 +136,10 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number) {
     u32 id = bpf_get_smp_processor_id();
     struct policy_work *work = policy_slot_of(id);
     if (work) {
+        hook = read_syscall_args(work, regs, is_compat, hook);
         work->hook = hook - 1;
-        read_syscall_args(work, regs, is_compat);
-        policy_on_call(ctx, work, id);
+        if (hook)
+            policy_on_call(ctx, work, id);
     }
     hook_leave();
     return 0;

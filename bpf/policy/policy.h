@@ -22,6 +22,10 @@ enum policy_limit {
     POLICY_EFFECTS_MAX = 8, /* different signals and errors of a hook */
     POLICY_SETS_MAX = 1024, /* sets of workloads that have the same policies */
     POLICY_SYSCALLS_MAX = 1024,
+    POLICY_SOCKETCALLS_MAX = 32,
+    POLICY_SYSCALL_ENTRIES = 2080, /* both tables, and socketcalls */
+    /* In place of a hook: which call it is stands in its arguments (socketcall). */
+    POLICY_SYSCALL_MULTIPLEXED = 0x10000,
     POLICY_TREES_MAX = 64,
     /* No hook: its selectors, in word 0, are the trees; decided for each exec, set 0. */
     POLICY_TREE_HOOK = 127,
@@ -182,6 +186,7 @@ EXPORT_STRUCT(policy_slot);
  * none. The 32-bit table of the same machine has numbers of its own; numbers of x32 from 512 on are
  * among the native ones, without the bit that marks x32.
  */
+#define POLICY_SOCKETCALL_INDEX(call) (2 * POLICY_SYSCALLS_MAX + (call))
 #define POLICY_SYSCALL_INDEX(number, is_compat) ((number) + ((is_compat) ? POLICY_SYSCALLS_MAX : 0))
 
 struct policy_number_key {

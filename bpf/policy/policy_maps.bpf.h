@@ -16,17 +16,17 @@ enum policy_map_size {
     POLICY_SLOTS = 4096,
     POLICY_KEYS = 16384,
     POLICY_LPM_KEYS = 8192,
-    POLICY_PROCESSES = 1, /* more where a policy looks at them */
-    POLICY_CALLS = 1,     /* more where there are hooks that look at what is returned */
+    POLICY_PROCESSES = 8192,
+    POLICY_CALLS = 1, /* more where there are hooks that look at what is returned */
 };
 
-/* By POLICY_SYSCALL_INDEX(). */
+/* By POLICY_SYSCALL_INDEX() and POLICY_SOCKETCALL_INDEX(). */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, u32);
     __type(value, u32);
-    __uint(max_entries, 2 * POLICY_SYSCALLS_MAX);
+    __uint(max_entries, POLICY_SYSCALL_ENTRIES);
 } policy_syscalls SEC(".maps");
 
 struct {

@@ -191,6 +191,16 @@ static __always_inline void policy_or_text(struct policy_work *work, u32 id, u32
         policy_or_row(id, policy_row_of_hash(dim_id, process->name_size, process->name_hash));
 }
 
+static __always_inline bool policy_has_ip(const struct policy_socket_value *socket) {
+    return socket->family == AF_INET_FAMILY || socket->family == AF_INET6_FAMILY;
+}
+
+static __always_inline const u8 *policy_address(const struct policy_work *work, u32 slot,
+                                                const struct policy_dim *dim) {
+    return dim->part == POLICY_PART_SOURCE_ADDRESS ? work->sockets[slot].source_address
+                                                   : work->sockets[slot].destination_address;
+}
+
 /* Looks up the value of one dimension; 0 when no selector is left. */
 __noinline int policy_match_dim(u32 id, u32 asked) {
     struct policy_work *work = policy_slot_of(id);
@@ -211,7 +221,9 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
         policy_read_binary(id);
         text = POLICY_BINARY_TEXT;
     }
-    switch (dim->test) {
+    bool is_read =
+        dim->source != POLICY_FROM_ARG || !(work->values[slot].flags & POLICY_HIT_UNREADABLE);
+    switch (is_read ? dim->test : 0) {
     case POLICY_TEST_TEXT:
     case POLICY_TEST_PREFIX:
     case POLICY_TEST_POSTFIX:
@@ -228,10 +240,9 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
         policy_or_bits(id, dim_id, policy_dim_number(work, slot, dim) & dim->bits);
         break;
     case POLICY_TEST_NETWORK:
-        policy_or_row(id,
-                      policy_row_of_network(dim_id, dim->part == POLICY_PART_SOURCE_ADDRESS
-                                                        ? work->sockets[slot].source_address
-                                                        : work->sockets[slot].destination_address));
+        /* Addresses of other families are in no network. */
+        if (policy_has_ip(&work->sockets[slot]))
+            policy_or_row(id, policy_row_of_network(dim_id, policy_address(work, slot, dim)));
         break;
     }
     return policy_and_row(id, dim_id);

@@ -28,6 +28,18 @@ export const LIBC_SYMBOLS = {
     ],
     result: "isize", // -1 and errno
   },
+  /** The same for a call that takes its time, on a thread of Deno's: errno is lost. */
+  slow_syscall: {
+    name: "syscall",
+    nonblocking: true,
+    parameters: [
+      "isize", // long number
+      "isize", // long (membarrier: int cmd)
+      "isize", // long (flags)
+      "isize", // long (cpu_id)
+    ],
+    result: "isize", // -1 and errno
+  },
   mmap: {
     parameters: [
       "pointer", // void *addr

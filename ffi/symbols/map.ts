@@ -23,6 +23,14 @@ export const MAP_ELEMENT_SYMBOLS = {
     ],
     result: "i32", // 0, or -errno
   },
+  bpf_map_get_next_key: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *cur_key, or NULL for the first
+      "buffer", // void *next_key
+    ],
+    result: "i32", // 0, or -errno; -ENOENT after the last
+  },
   bpf_map_delete_elem: {
     parameters: [
       "i32", // int fd
@@ -73,6 +81,19 @@ export const MAP_SYMBOLS = {
     parameters: [
       "pointer", // struct bpf_map *map
       "u32", // __u32 max_entries
+    ],
+    result: "i32", // 0, or -errno
+  },
+  bpf_map__map_flags: {
+    parameters: [
+      "pointer", // const struct bpf_map *map
+    ],
+    result: "u32", // BPF_F_*
+  },
+  bpf_map__set_map_flags: {
+    parameters: [
+      "pointer", // struct bpf_map *map
+      "u32", // __u32 flags
     ],
     result: "i32", // 0, or -errno
   },

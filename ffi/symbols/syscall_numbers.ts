@@ -7,13 +7,14 @@
 /** System calls we make by number. */
 export interface SyscallNumbers {
   readonly perfEventOpen: number;
+  readonly membarrier: number;
 }
 
 const NUMBERS: Readonly<Record<string, SyscallNumbers>> = {
   // arch/x86/entry/syscalls/syscall_64.tbl
-  x86_64: { perfEventOpen: 298 },
+  x86_64: { perfEventOpen: 298, membarrier: 324 },
   // include/uapi/asm-generic/unistd.h
-  aarch64: { perfEventOpen: 241 },
+  aarch64: { perfEventOpen: 241, membarrier: 283 },
 };
 
 /**

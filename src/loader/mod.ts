@@ -19,7 +19,7 @@ export {
   KernelFeatures,
   parseKernelVersion,
 } from "./kernel_features.ts";
-export { LoadError, type LoadObstacle } from "./load_error.ts";
+export { explainLoadFailure, LoadError, type LoadObstacle } from "./load_error.ts";
 export type { LoaderLog } from "./load_object.ts";
 export {
   LoadedSensors,
@@ -39,3 +39,4 @@ export {
   type CgroupRow,
   type KernelCgroupRow,
 } from "./cgroup_map.ts";
+export { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";

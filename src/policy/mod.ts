@@ -15,7 +15,7 @@ export type {
   PolicyStatus,
   RuleStatus,
 } from "./policy_service.ts";
-export type { Guarantee, PolicyMode } from "./model.ts";
+export type * from "./model.ts";
 export {
   bindTemplate,
   type BoundPolicy,
@@ -38,3 +38,19 @@ export { placeText, type PolicyProblem, problemLine } from "./language/policy_pr
 export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";
 export { type DocumentText, splitDocuments } from "./language/split_documents.ts";
 export { type Architecture, syscallFunction, syscallName, syscallNumber } from "./syscalls.ts";
+export { SOCKETCALL_NUMBER, type SyscallPlaces, syscallPlaces } from "./compat_syscalls.ts";
+export {
+  type HookInUse,
+  type PolicyChange,
+  PolicyTables,
+  type PolicyTablesOptions,
+  type RestingBits,
+} from "./compile/policy_tables.ts";
+export { randomSipSecret, sipHash, type SipSecret } from "./compile/sip_hash.ts";
+export type {
+  EffectField,
+  KernelArg,
+  KernelDim,
+  TableWriter,
+  ValueTable,
+} from "./compile/table_writer.ts";

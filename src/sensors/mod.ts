@@ -12,4 +12,10 @@ export type {
   SensorSettings,
 } from "./sensor.ts";
 export { SENSORS } from "./generated/registry.ts";
-export { CGROUP_CONTROLLERS, cgroupSettings, type TrackedCgroups } from "./cgroup_globals.ts";
+export {
+  CGROUP_CONTROLLERS,
+  cgroupGlobals,
+  cgroupSettings,
+  type TrackedCgroups,
+} from "./cgroup_globals.ts";
+export { PolicyHitDecoder } from "./policy/decode_hit.ts";

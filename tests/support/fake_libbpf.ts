@@ -27,9 +27,11 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_obj_get_info_by_fd: "negative",
   bpf_map__fd: "negative",
   bpf_map__set_max_entries: "negative",
+  bpf_map__set_map_flags: "negative",
   bpf_map__reuse_fd: "negative",
   bpf_map_lookup_elem: "negative",
   bpf_map_update_elem: "negative",
+  bpf_map_get_next_key: "negative",
   bpf_map_delete_elem: "negative",
   bpf_link__destroy: "negative",
 };
@@ -156,6 +158,8 @@ export class FakeLibbpf {
       bpf_map__value_size: () => 8,
       bpf_map__max_entries: () => 1,
       bpf_map__set_max_entries: () => 0,
+      bpf_map__map_flags: () => 0,
+      bpf_map__set_map_flags: () => 0,
       bpf_map__reuse_fd: () => 0,
       bpf_map__initial_value: (_map, size) => {
         (size as BigUint64Array)[0] = 8n;
@@ -163,6 +167,7 @@ export class FakeLibbpf {
       },
       bpf_map_lookup_elem: () => 0,
       bpf_map_update_elem: () => 0,
+      bpf_map_get_next_key: () => 0,
       bpf_map_delete_elem: () => 0,
       bpf_link__destroy: () => {
         this.#closed("link");

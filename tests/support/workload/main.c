@@ -33,6 +33,7 @@ static const struct {
     {"setns", run_setns},
     {"user-namespace", run_user_namespace},
     {"cgroup-namespace", run_cgroup_namespace},
+    {"calls", run_calls},
 };
 
 void wait_for(int pid) {

@@ -1,0 +1,6 @@
+/**
+ * Policies in the kernel: their tables and the programs that look at them.
+ *
+ * @module
+ */
+export { PolicyKernel, type PolicyKernelOptions, type ProcessPast } from "./policy_kernel.ts";

@@ -1,0 +1,344 @@
+/**
+ * Policies in the kernel: the tables, and the programs that look at them. Programs run only while a
+ * policy needs them, because system calls pay for each look.
+ *
+ * @module
+ */
+import { type BpfMap, type BpfObject, type Libbpf, type Libc, MapUpdate } from "../../ffi/mod.ts";
+import { LoadError, type MapEntries, type Payload, readManifest } from "../loader/mod.ts";
+import {
+  type Architecture,
+  type HookInUse,
+  type SipSecret,
+  SOCKETCALL_NUMBER,
+  syscallPlaces,
+  type TableWriter,
+} from "../policy/mod.ts";
+import type { SensorGlobals } from "../sensors/mod.ts";
+import type { Counters } from "../telemetry/mod.ts";
+import {
+  POLICY_PROCESS_SIZE,
+  PolicyCallOffset as Call,
+  PolicyCount,
+  PolicyLimit,
+  PolicyProcessOffset as Process,
+} from "../wire/mod.ts";
+import { KernelTables } from "./kernel_tables.ts";
+import { hookError, loadPart, type ObjectSource, ProgramPart } from "./program_part.ts";
+
+/** What `PolicyKernel` works with. */
+export interface PolicyKernelOptions {
+  readonly libbpf: Libbpf;
+  readonly libc: Pick<Libc, "mmap" | "pageSize" | "waitForGracePeriod">;
+  readonly payload: Pick<Payload, "read">;
+  /** Maps of the sensors: records, record_drops, cgroups, cgroup_counts. */
+  readonly sensorMap: (name: string) => BpfMap | undefined;
+  /** Which hierarchy is followed, as for the sensors. */
+  readonly cgroupGlobals: SensorGlobals;
+  readonly secret: SipSecret;
+  /** The agent, by its tgid in its own pid namespace, to which nothing is ever done. */
+  readonly agent: { readonly tgid: number; readonly pidNamespace: number };
+  /** Numbers of the CPUs that may ever run. */
+  readonly possibleCpus: readonly number[];
+  readonly counters: Counters;
+  /** Rows of maps, where they are not to be what the object says. */
+  readonly mapEntries?: MapEntries;
+  /** Kernel release and machine, unless a test has others. */
+  readonly release?: string;
+  readonly architecture?: Architecture;
+}
+
+const OBJECT = "policy";
+const SENSOR_MAPS = ["records", "record_drops", "cgroups", "cgroup_counts"];
+
+/** Parts, and their programs in the order they are attached. */
+const PARTS = {
+  processes: ["on_policy_exit", "on_policy_exec", "on_policy_fork"],
+  returns: ["on_sys_exit"],
+  calls: ["on_sys_enter"],
+} as const;
+type PartName = keyof typeof PARTS;
+
+/** What the kernel counts, as metrics. */
+const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: string]>> = {
+  [PolicyCount.POLICY_COUNT_CALLS_FULL]: [
+    "calls_full",
+    "Calls whose end is not seen, because too many are under way",
+  ],
+  [PolicyCount.POLICY_COUNT_UNREADABLE]: [
+    "unreadable",
+    "Arguments that could not be read, and so count as values nobody lists",
+  ],
+  [PolicyCount.POLICY_COUNT_SIGNAL_FAILED]: [
+    "signal_failed",
+    "Signals that the kernel refused to send",
+  ],
+  [PolicyCount.POLICY_COUNT_PROCESSES_FULL]: [
+    "processes_full",
+    "Processes whose past is not kept, because there are too many",
+  ],
+};
+
+/** What a process has from its past. */
+export interface ProcessPast {
+  readonly tgid: number;
+  /** Hash of the name that was given to exec; undefined: it is not known. */
+  readonly name?: { readonly size: number; readonly hash: bigint };
+  /** Bits of the trees that it is in. */
+  readonly trees: bigint;
+}
+
+/** Tables and programs. Owns everything but the sensors' maps. */
+export class PolicyKernel {
+  /** The tables, to be filled. */
+  readonly tables: TableWriter;
+  readonly #options: PolicyKernelOptions;
+  readonly #architecture: Architecture;
+  readonly #source: ObjectSource;
+  readonly #object: BpfObject;
+  readonly #tables: KernelTables;
+  readonly #parts = new Map<PartName, ProgramPart>();
+  /** Places in policy_syscalls by hook. */
+  readonly #syscalls = new Map<number, readonly number[]>();
+  /** Hooks whose calls may be under way that are told at their end. */
+  readonly #returning = new Set<number>();
+
+  /**
+   * Makes the tables; no program is loaded yet.
+   *
+   * @throws {LoadError} the kernel refuses; nothing stays loaded.
+   */
+  constructor(options: PolicyKernelOptions) {
+    this.#options = options;
+    this.#architecture = options.architecture ?? Deno.build.arch;
+    const source = openSource(options);
+    this.#object = loadPart(source, []);
+    try {
+      const shared = new Map(source.shared);
+      for (const map of this.#object.maps) {
+        if (map.name.startsWith("policy_") && map.name !== "policy_work") shared.set(map.name, map);
+      }
+      this.#source = { ...source, shared };
+      const map = (name: string) => this.#object.map(name);
+      this.#tables = new KernelTables({ map, libc: options.libc });
+      this.tables = this.#tables;
+      this.#registerCounts();
+    } catch (error) {
+      this.#object[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes programs run for these hooks, of which the tables have all but masks.
+   *
+   * @throws {LoadError} a hook cannot be had; what ran before still runs, and nothing else.
+   */
+  attach(hooks: readonly HookInUse[]): void {
+    const places = new Map(hooks.map(({ id, point }) => [id, this.#placesOf(point)]));
+    if (places.size === 0) return;
+    const { returns, processes } = this.#tables.needs;
+    const wanted: PartName[] = ["calls"];
+    if (returns) wanted.unshift("returns");
+    if (processes) wanted.unshift("processes");
+    const added: PartName[] = [];
+    try {
+      for (const name of wanted) {
+        if (this.#parts.has(name)) continue;
+        this.#parts.set(name, new ProgramPart(this.#source, PARTS[name]));
+        added.push(name);
+      }
+    } catch (error) {
+      for (const name of added.reverse()) this.#endPart(name);
+      throw error;
+    }
+    for (const [hook, indexes] of places) {
+      if (returns) this.#returning.add(hook);
+      if (this.#syscalls.has(hook)) continue;
+      this.#syscalls.set(hook, indexes);
+      for (const index of indexes) this.#tables.setSyscall(index, hook);
+    }
+    this.#updateMultiplexed();
+  }
+
+  /** Ends what none of `hooks` needs: those in use, and those with calls that may still end. */
+  detachUnused(hooks: readonly HookInUse[]): void {
+    const used = new Set(hooks.map(({ id }) => id));
+    for (const [hook, indexes] of this.#syscalls) {
+      if (used.has(hook)) continue;
+      for (const index of indexes) this.#tables.setSyscall(index, undefined);
+      this.#syscalls.delete(hook);
+      this.#returning.delete(hook);
+    }
+    this.#updateMultiplexed();
+    if (this.#syscalls.size === 0) this.#endPart("calls");
+    if (this.#returning.size === 0) this.#endPart("returns");
+    if (!this.#tables.needs.processes || this.#syscalls.size === 0) this.#endPart("processes");
+  }
+
+  /** Programs that run. */
+  programs(): string[] {
+    return [...this.#parts.values()].flatMap(({ programs }) => programs);
+  }
+
+  /** What the kernel counts about each program that runs. */
+  programInfo(): ReturnType<ProgramPart["info"]> {
+    return [...this.#parts.values()].flatMap((part) => part.info());
+  }
+
+  /** Kernel memory of all maps of policies, bytes. */
+  mapMemorySize(): number {
+    let size = 0;
+    for (const [name, map] of this.#source.shared) {
+      if (!SENSOR_MAPS.includes(name)) size += map.memlockBytes();
+    }
+    for (const part of this.#parts.values()) size += part.mapMemorySize(this.#source.shared);
+    return size;
+  }
+
+  /** What the kernel has counted under a `PolicyCount`, on all CPUs. */
+  count(which: number): number {
+    const value = this.#object.map("policy_counts").lookup(u32(which));
+    let sum = 0n;
+    for (const count of new BigUint64Array(value?.buffer ?? new ArrayBuffer(0))) sum += count;
+    return Number(sum);
+  }
+
+  /** Whether a call under way has kept any of these bits for its end. Reads all such calls. */
+  hasCallUnderWay(hook: number, word: number, bits: bigint): boolean {
+    const map = this.#object.map("policy_calls");
+    return map.keys().some((key) => {
+      const value = map.lookup(key);
+      if (value === null) return false;
+      const view = new DataView(value.buffer);
+      if (view.getUint32(Call.hook, true) !== hook) return false;
+      for (let i = 0; i < view.getUint32(Call.count, true); i++) {
+        if (view.getUint32(Call.index + 4 * i, true) !== word) continue;
+        if ((view.getBigUint64(Call.mask + 8 * i, true) & bits) !== 0n) return true;
+      }
+      return false;
+    });
+  }
+
+  /**
+   * Enters what is known of processes that were there before the programs; what those have entered
+   * themselves stays, but for the trees, to which the given ones are added.
+   *
+   * @returns how many found no room.
+   */
+  enterProcesses(processes: Iterable<ProcessPast>): number {
+    let lost = 0;
+    for (const process of processes) lost += this.#enterProcess(process) ? 0 : 1;
+    return lost;
+  }
+
+  #enterProcess({ tgid, name, trees }: ProcessPast): boolean {
+    const map = this.#object.map("policy_processes");
+    const key = u32(tgid);
+    const there = map.lookup(key);
+    const value = there ?? new Uint8Array(POLICY_PROCESS_SIZE);
+    const view = new DataView(value.buffer);
+    if (there === null && name !== undefined) {
+      view.setBigUint64(Process.nameHash, name.hash, true);
+      view.setUint32(Process.nameSize, name.size, true);
+    }
+    const before = view.getBigUint64(Process.trees, true);
+    if (there !== null && (before | trees) === before) return true;
+    view.setBigUint64(Process.trees, before | trees, true);
+    try {
+      map.update(key, value, there === null ? MapUpdate.noExist : MapUpdate.exist);
+      return true;
+    } catch {
+      // It came, went, or found no room in this moment.
+      return map.lookup(key) !== null;
+    }
+  }
+
+  /** @throws {LoadError} this machine, or this kernel room, has no such hook. */
+  #placesOf(point: HookInUse["point"]): number[] {
+    if (point.kind !== "syscall") {
+      throw hookError(
+        point.name,
+        `policies on hooks of kind "${point.kind}" cannot be loaded`,
+        "hook a system call",
+      );
+    }
+    const { native, compat, socketcalls } = syscallPlaces(point.name, this.#architecture);
+    if (native.length + compat.length + socketcalls.length === 0) {
+      throw hookError(
+        point.name,
+        `${this.#architecture} has no system call of this name`,
+        "leave the hook out on such machines, or hook the call that stands for it there",
+      );
+    }
+    const tableSize = PolicyLimit.POLICY_SYSCALLS_MAX;
+    return [
+      ...native,
+      ...compat.map((number) => tableSize + number),
+      ...socketcalls.map((call) => 2 * tableSize + call),
+    ];
+  }
+
+  /** socketcall(2) is looked into while a hook may be behind it. */
+  #updateMultiplexed(): void {
+    const tableSize = PolicyLimit.POLICY_SYSCALLS_MAX;
+    const isUsed = [...this.#syscalls.values()].some((indexes) =>
+      indexes.some((index) => index >= 2 * tableSize)
+    );
+    const hook = isUsed ? PolicyLimit.POLICY_SYSCALL_MULTIPLEXED - 1 : undefined;
+    this.#tables.setSyscall(tableSize + SOCKETCALL_NUMBER, hook);
+  }
+
+  #endPart(name: PartName): void {
+    this.#parts.get(name)?.[Symbol.dispose]();
+    this.#parts.delete(name);
+  }
+
+  #registerCounts(): void {
+    const { counters } = this.#options;
+    for (const [which, [name, help]] of Object.entries(KERNEL_COUNTS)) {
+      counters.gauge(`shrike_policy_${name}_total`, help, {}, () => this.count(Number(which)));
+    }
+  }
+
+  /** Detaches and frees everything. Safe to call twice. */
+  [Symbol.dispose](): void {
+    for (const name of ["calls", "returns", "processes"] as const) this.#endPart(name);
+    this.#tables[Symbol.dispose]();
+    this.#object[Symbol.dispose]();
+  }
+}
+
+function openSource(options: PolicyKernelOptions): ObjectSource {
+  const { libbpf, payload, sensorMap, secret, agent, possibleCpus } = options;
+  const entry = readManifest(payload)[OBJECT];
+  if (entry === undefined) {
+    throw new LoadError("policies", "the program carries no object for them", {
+      obstacle: "build_mismatch",
+      hint: "run `deno task build`",
+    });
+  }
+  const [low0, high0, low1, high1] = secret.map((half) => BigInt(half >>> 0));
+  const shared = new Map<string, BpfMap>();
+  for (const name of SENSOR_MAPS) {
+    const map = sensorMap(name);
+    if (map !== undefined) shared.set(name, map);
+  }
+  return {
+    ...{ libbpf, name: "policies", bytes: payload.read(`bpf/${entry.file}`), entry, shared },
+    globals: {
+      ...options.cgroupGlobals,
+      policy_secret_0: low0! | high0! << 32n,
+      policy_secret_1: low1! | high1! << 32n,
+      policy_agent_tgid: agent.tgid,
+      policy_agent_pid_ns: agent.pidNamespace,
+    },
+    entries: options.mapEntries ?? {},
+    cpuIdMax: Math.max(...possibleCpus),
+    release: options.release ?? Deno.osRelease(),
+  };
+}
+
+function u32(value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint32Array([value]).buffer);
+}

@@ -1,0 +1,198 @@
+/**
+ * Policies in the running kernel, for processes in a cgroup of the test's own and nobody else.
+ *
+ * @module
+ */
+import { type Libbpf, type Libc, openLibbpf, openLibc, possibleCpus } from "../../ffi/mod.ts";
+import { PolicyKernel } from "../../src/enforcement/mod.ts";
+import type { PolicyHit } from "../../src/events/mod.ts";
+import {
+  CgroupMap,
+  CGROUPS_MAP,
+  type LoadedSensors,
+  loadSensors,
+  openPayload,
+} from "../../src/loader/mod.ts";
+import {
+  type Policy,
+  PolicyTables,
+  randomSipSecret,
+  type SipSecret,
+} from "../../src/policy/mod.ts";
+import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
+import { Counters } from "../../src/telemetry/mod.ts";
+import { RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
+import { PerfReader } from "./perf_reader.ts";
+import { type CallArgument, type CallOptions, SystemCaller } from "./system_caller.ts";
+import { TestCgroup, v2Hierarchy } from "./test_cgroup.ts";
+import { buildWorkload } from "./workload.ts";
+
+/** The set of workloads that the test's cgroup is in; nothing else is in any. */
+export const TEST_SET = 1;
+
+const DEADLINE_MS = 60_000;
+const LOOK_MS = 1;
+
+/** A selector that has acted. */
+export interface Act {
+  readonly policy: string;
+  readonly selector: number;
+  readonly hit: PolicyHit;
+}
+
+export interface PolicyKernelBenchOptions {
+  readonly mapEntries?: Readonly<Record<string, number>>;
+  readonly agent?: { readonly tgid: number; readonly pidNamespace: number };
+}
+
+/** Sensors, tables and programs. */
+export class PolicyKernelBench {
+  readonly kernel: PolicyKernel;
+  readonly tables: PolicyTables;
+  readonly sensors: LoadedSensors;
+  readonly cgroup: TestCgroup;
+  readonly cgroups: CgroupMap;
+  readonly counters = new Counters();
+  readonly secret: SipSecret = randomSipSecret();
+  readonly #libbpf: Libbpf;
+  readonly #libc: Libc;
+  readonly #reader: PerfReader;
+  readonly #decoder = new PolicyHitDecoder();
+  readonly #hits: PolicyHit[] = [];
+
+  constructor(options: PolicyKernelBenchOptions = {}) {
+    const payload = openPayload();
+    this.#libc = openLibc();
+    this.#libbpf = openLibbpf(payload.libbpfPath());
+    this.sensors = loadSensors({
+      ...{ libbpf: this.#libbpf, payload, settings: {} },
+      // Only what keeps the map of cgroups.
+      sensors: SENSORS.filter(({ name }) => name === "cgroup").map((sensor) => ({
+        ...sensor,
+        isOptional: false,
+      })),
+      log: { warn: fail, debug: () => {} },
+    });
+    this.#reader = new PerfReader(this.#libbpf, this.#libc, this.sensors.recordsMapFd);
+    this.sensors.attach();
+    this.kernel = new PolicyKernel({
+      ...{ libbpf: this.#libbpf, libc: this.#libc, payload, cgroupGlobals: {} },
+      sensorMap: (name) => this.sensors.sharedMap(name),
+      ...{ secret: this.secret, possibleCpus: possibleCpus(), counters: this.counters },
+      agent: options.agent ?? { tgid: 0, pidNamespace: 0 },
+      ...(options.mapEntries !== undefined && { mapEntries: options.mapEntries }),
+    });
+    this.tables = new PolicyTables({
+      writer: this.kernel.tables,
+      // Set 0 is everybody else: never concerned, whatever a policy says.
+      concerns: (set) => set === TEST_SET,
+      ...{ secret: this.secret, rowsMax: 10_240, slotsMax: 4_096, now: () => performance.now() },
+    });
+    const hierarchy = v2Hierarchy();
+    this.cgroups = new CgroupMap({
+      map: this.sensors.sharedMap(CGROUPS_MAP)!,
+      ...{ countsMap: undefined, hierarchy: 0, counters: this.counters, sensors: this.sensors },
+    });
+    this.cgroup = new TestCgroup(hierarchy, `/shrike-policy-${Deno.pid}-${counter++}`);
+    const { createdNs } = this.cgroups.find(this.cgroup.id)!;
+    if (!this.cgroups.setPolicySet(this.cgroup.id, createdNs, TEST_SET)) {
+      throw new Error("The test's cgroup has no policy set");
+    }
+  }
+
+  /** Starts a process that makes calls in the cgroup. */
+  async caller(program?: string): Promise<SystemCaller> {
+    return await SystemCaller.start(program ?? await buildWorkload(), this.cgroup);
+  }
+
+  /** Adds policies and makes their programs run. */
+  async add(...policies: readonly Policy[]): Promise<void> {
+    await this.tables.addSet(TEST_SET);
+    await this.tables.change({
+      add: policies,
+      beforeSeen: () => this.kernel.attach(this.tables.hooks()),
+    });
+  }
+
+  /** Removes policies, and programs that nobody needs. */
+  async remove(...names: readonly string[]): Promise<void> {
+    await this.tables.change({ remove: names });
+    this.tables.reclaim(() => true);
+    this.kernel.detachUnused(this.tables.hooks());
+  }
+
+  /** Makes a call and gives its value with the hits of it. */
+  async during(
+    caller: SystemCaller,
+    name: string,
+    args: readonly CallArgument[],
+    options: CallOptions = {},
+  ): Promise<{ readonly value: bigint; readonly hits: PolicyHit[] }> {
+    this.take();
+    const value = await caller.call(name, args, options);
+    return { value, hits: this.take() };
+  }
+
+  /** Hits so far, in time order; records of a call are in the ring when the call returns. */
+  take(): PolicyHit[] {
+    this.#drain();
+    return this.#hits.splice(0).sort((a, b) => a.timeNs < b.timeNs ? -1 : 1);
+  }
+
+  async until(matches: (hit: PolicyHit) => boolean): Promise<PolicyHit> {
+    const deadline = performance.now() + DEADLINE_MS;
+    for (;;) {
+      this.#drain();
+      const found = this.#hits.find(matches);
+      if (found !== undefined) return found;
+      if (performance.now() > deadline) throw new Error(`No such hit in ${DEADLINE_MS} ms`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Who acted, from the words of hits: "policy/selector". */
+  actsOf(hits: readonly PolicyHit[]): Act[] {
+    return hits.flatMap((hit) =>
+      hit.words.flatMap(({ index, bits }) =>
+        this.tables.owners(hit.hook, index, bits).map(({ policy, selectorIndex }) => ({
+          policy: policy.name,
+          selector: selectorIndex,
+          hit,
+        }))
+      )
+    );
+  }
+
+  get lost(): number {
+    const drops = this.sensors.readDrops(this.#decoder.kind)
+      .flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0);
+    const skipped = this.kernel.programInfo()
+      .reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
+    return this.#reader.lost + drops + skipped;
+  }
+
+  #drain(): void {
+    this.#reader.drain((bytes) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const record = new RecordView();
+      record.set(bytes, view, 0, view.getUint32(RecordHeaderOffset.size, true));
+      if (record.kind === this.#decoder.kind) this.#hits.push(this.#decoder.decode(record));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.kernel[Symbol.dispose]();
+    this.sensors.detach();
+    this.#reader[Symbol.dispose]();
+    this.sensors[Symbol.dispose]();
+    this.#libbpf[Symbol.dispose]();
+    this.#libc[Symbol.dispose]();
+    this.cgroup[Symbol.dispose]();
+  }
+}
+
+let counter = 0;
+
+function fail(message: unknown): never {
+  throw new Error(`The loader complains: ${message}`);
+}

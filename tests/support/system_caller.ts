@@ -1,0 +1,129 @@
+/**
+ * A process that makes the system calls a test asks for: `workload calls`.
+ *
+ * @module
+ */
+import { type Architecture, syscallNumber } from "../../src/policy/mod.ts";
+import { syscallPlaces } from "../../src/policy/mod.ts";
+import type { TestCgroup } from "./test_cgroup.ts";
+
+/** A number, memory with these bytes and a NUL behind, or an array of 32-bit words. */
+export type CallArgument = number | bigint | string | Uint8Array | readonly CallArgument[];
+
+/** How a call is made. */
+export interface CallOptions {
+  /** By int 0x80, with the number of the 32-bit table. */
+  readonly isCompat?: boolean;
+  /** By a thread that has become this user. */
+  readonly uid?: number;
+  /** Instead of the number of the name. */
+  readonly number?: number;
+}
+
+/** The process is gone. */
+export class CallerEnded extends Error {
+  constructor(readonly status: Deno.CommandStatus) {
+    super(`The process has ended: ${JSON.stringify(status)}`);
+  }
+}
+
+/** Calls one after the other, in a cgroup of the test's own. */
+export class SystemCaller {
+  readonly pid: number;
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #pending = "";
+
+  private constructor(child: Deno.ChildProcess) {
+    this.pid = child.pid;
+    this.#child = child;
+    this.#writer = child.stdin.getWriter();
+    this.#reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Starts `program` (a path of the workload) in a cgroup. */
+  static async start(program: string, cgroup: TestCgroup, cwd?: string): Promise<SystemCaller> {
+    const script = 'echo $$ >"$0" && exec "$@"';
+    const child = new Deno.Command("/bin/sh", {
+      args: ["-c", script, `${cgroup.directory}/cgroup.procs`, program, "calls"],
+      clearEnv: true,
+      ...{ stdin: "piped", stdout: "piped" },
+      ...(cwd !== undefined && { cwd }),
+    }).spawn();
+    const caller = new SystemCaller(child);
+    await caller.#line();
+    return caller;
+  }
+
+  /** Makes the call; gives its value, or -errno. @throws {CallerEnded} it was killed. */
+  async call(
+    name: string,
+    args: readonly CallArgument[],
+    options: CallOptions = {},
+  ): Promise<bigint> {
+    const { isCompat = false, uid } = options;
+    const number = options.number ?? numberOf(name, isCompat);
+    const words = [isCompat ? "32" : "64", String(number), ...args.map(argumentText)];
+    const head = uid === undefined ? "call" : `as ${uid}`;
+    return BigInt(await this.#ask(`${head} ${words.join(" ")}`));
+  }
+
+  /** Becomes the program at `path`, which must be the workload too. */
+  async exec(path: string | Uint8Array): Promise<void> {
+    const answer = await this.#ask(`exec ${hex(path)}`);
+    if (answer !== "ready") throw new Error(`exec: ${answer}`);
+  }
+
+  /** Ends it and waits. */
+  async end(): Promise<Deno.CommandStatus> {
+    await this.#writer.close().catch(() => {});
+    await this.#reader.cancel().catch(() => {});
+    return await this.#child.status;
+  }
+
+  async #ask(line: string): Promise<string> {
+    try {
+      await this.#writer.write(new TextEncoder().encode(`${line}\n`));
+    } catch {
+      throw new CallerEnded(await this.#child.status);
+    }
+    return await this.#line();
+  }
+
+  async #line(): Promise<string> {
+    while (!this.#pending.includes("\n")) {
+      const { value, done } = await this.#reader.read();
+      if (done) throw new CallerEnded(await this.#child.status);
+      this.#pending += value;
+    }
+    const end = this.#pending.indexOf("\n");
+    const line = this.#pending.slice(0, end);
+    this.#pending = this.#pending.slice(end + 1);
+    return line;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}
+
+function numberOf(name: string, isCompat: boolean): number {
+  const architecture: Architecture = Deno.build.arch;
+  const number = isCompat
+    ? syscallPlaces(name, architecture).compat[0]
+    : syscallNumber(name, architecture);
+  if (number === undefined) throw new Error(`No system call "${name}"`);
+  return number;
+}
+
+function argumentText(argument: CallArgument): string {
+  if (typeof argument === "number" || typeof argument === "bigint") return String(argument);
+  if (typeof argument === "string" || argument instanceof Uint8Array) return `@${hex(argument)}`;
+  return `&${argument.map(argumentText).join(",")}`;
+}
+
+function hex(text: string | Uint8Array): string {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
