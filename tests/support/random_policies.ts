@@ -120,6 +120,9 @@ export class RandomPolicies {
     this.#random = random;
   }
 
+  /** Where policies look. */
+  readonly points = SHAPES.map(({ point }) => point);
+
   policy(name = `policy-${this.#made++}`): Policy {
     const hooks = this.#some(1, 3, () => this.#hook());
     return {

@@ -52,9 +52,23 @@ async function isRefused(run: () => Promise<void>): Promise<boolean> {
   }
 }
 
-async function makeBench(memory: MemoryTables): Promise<PolicyBench> {
+const PLACE = { file: "filler.yaml", line: 1, column: 1 };
+
+/** Selectors that nothing meets: they leave little room in a word, so that policies need many. */
+function filler(make: RandomPolicies, index: number): Policy {
+  const selector = {
+    ...{ place: PLACE, conditions: [], workloads: [{ place: PLACE, names: ["nobody"] }] },
+    ...{ actions: [{ kind: "post" as const }], returnActions: [] },
+  };
+  const hook = { place: PLACE, args: [], tags: [], selectors: Array(50).fill(selector) };
+  const hooks = make.points.map((point) => ({ point, ...hook }));
+  return { name: `filler-${index}`, place: PLACE, mode: "monitor", workloads: [], hooks };
+}
+
+async function makeBench(make: RandomPolicies, memory: MemoryTables): Promise<PolicyBench> {
   const bench = new PolicyBench({}, memory);
   for (let set = 1; set < WORKLOAD_SETS; set++) assert.ok(await bench.tables.addSet(set));
+  for (let i = 0; i < 14; i++) await bench.tables.add(filler(make, i));
   return bench;
 }
 
@@ -62,7 +76,7 @@ Deno.test("PolicyTables show a call the old policies or the new ones, after ever
   const random = SeededRandom.fromEnvironment("policy stores");
   const make = new RandomPolicies(random);
   const memory = new MemoryTables();
-  const bench = await makeBench(memory);
+  const bench = await makeBench(make, memory);
   const count = { stores: 0, compared: 0, differ: 0 };
   for (let i = 0; i < 250; i++) {
     const { run, after } = randomChange(bench, make, random);
@@ -109,7 +123,7 @@ Deno.test("PolicyTables show a program the old policies or the new ones, whereve
   const random = SeededRandom.fromEnvironment("policy programs");
   const make = new RandomPolicies(random);
   const memory = new BusyTables();
-  const bench = await makeBench(memory);
+  const bench = await makeBench(make, memory);
   const count = { ended: 0, met: 0, hits: 0 };
   let running: Running[] = [];
   const goOn = ({ program, allowed, call }: Running, isLast: boolean): boolean => {
@@ -195,7 +209,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
   const random = SeededRandom.fromEnvironment("policy calls");
   const make = new RandomPolicies(random);
   const memory = new BusyTables();
-  const bench = await makeBench(memory);
+  const bench = await makeBench(make, memory);
   const count = { ended: 0, met: 0, hits: 0, removed: 0 };
   let blocked: Blocked[] = [];
   let running: { program: Program<readonly string[]>; most: Set<string>; least: string[] }[] = [];
@@ -214,7 +228,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
   for (let i = 0; i < 600; i++) {
     const { run, after } = randomChange(bench, make, random);
     memory.onStore = () => {
-      if (blocked.length > 0 && running.length < 12) {
+      if (blocked.length > 0 && running.length < 12 && random.chance(0.1)) {
         const one = blocked.splice(random.below(blocked.length), 1)[0]!;
         const most = new Set(leftAtEnd(bench, one, bench.policies));
         const least = [...leftAtEnd(bench, one, after)];
@@ -236,7 +250,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
       const begun = block(bench, make.call(), random.below(WORKLOAD_SETS));
       if (begun !== undefined) blocked.push(begun);
     }
-    blocked = blocked.slice(-100);
+    blocked = blocked.slice(-200);
     bench.tables.reclaim(({ hook, word, bits }) =>
       !blocked.some(({ call, saved }) =>
         bench.tables.hookOf(call.point) === hook &&
@@ -245,7 +259,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
     );
   }
   console.log(Deno.inspect(count));
-  assert.ok(count.ended > 2_000 && count.met > 200 && count.hits > 500);
+  assert.ok(count.ended > 2_000 && count.met > 300 && count.hits > 500);
 });
 
 function isSame(a: CallActs, b: CallActs): boolean {
