@@ -78,8 +78,10 @@ export class MemoryTables implements TableWriter {
   }
 
   deleteEntry(table: ValueTable, key: Uint8Array): void {
-    const isThere = this.entries.get(table)?.delete(this.#keyText(table, key)) ?? false;
+    const entries = this.entries.get(table);
+    const isThere = entries?.delete(this.#keyText(table, key)) ?? false;
     if (!isThere) throw new Error(`${table} has no such key`);
+    if (entries?.size === 0) this.entries.delete(table);
     this.#countLength(table, key, -1);
     this.#stored();
   }
@@ -188,8 +190,7 @@ export class MemoryTables implements TableWriter {
   /** Whether nothing is left, anywhere. */
   get isEmpty(): boolean {
     return this.rows.size === 0 && this.hooks.size === 0 && this.slots.size === 0 &&
-      this.masks.size === 0 && this.effects.size === 0 &&
-      [...this.entries.values()].every(({ size }) => size === 0);
+      this.masks.size === 0 && this.effects.size === 0 && this.entries.size === 0;
   }
 
   #keyText(table: ValueTable, key: Uint8Array): string {
