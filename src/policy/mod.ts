@@ -46,6 +46,21 @@ export {
   type PolicyTablesOptions,
   type RestingBits,
 } from "./compile/policy_tables.ts";
+export type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
+export {
+  asksForMore,
+  type HookMeans,
+  type HookObstacle,
+  type HookPlan,
+  planHook,
+  pointText,
+  policyGuarantee,
+  type PolicyObstacle,
+  type PolicyOutlook,
+  policyOutlook,
+  type RuleGuarantee,
+  ruleGuarantee,
+} from "./guarantee.ts";
 export { randomSipSecret, sipHash, type SipSecret } from "./compile/sip_hash.ts";
 export type {
   EffectField,
