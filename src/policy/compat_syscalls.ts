@@ -1,6 +1,6 @@
 /**
- * System calls of the other tables that an x86-64 machine has, so that a 32-bit program, or a 64-bit
- * one that says `int 0x80`, does not slip by a policy.
+ * System calls of the other tables that an x86-64 machine has, so that a 32-bit program, or a
+ * 64-bit one that says `int 0x80`, does not slip by a policy.
  *
  * @module
  */

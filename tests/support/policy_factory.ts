@@ -91,3 +91,17 @@ export function range(isSigned: boolean, first: number | bigint, last: number | 
     isSigned ? BigInt.asUintN(64, BigInt(value) + 2n ** 63n) : BigInt(value);
   return { kind: "range", isSigned, values: [{ first: moved(first), last: moved(last) }] };
 }
+
+/** IPv4 addresses are mapped into IPv6, `bits` counts those of IPv4. */
+export function network(address: string, bits: number): Test {
+  if (!address.includes(":")) {
+    const bytes = [...Array(10).fill(0), 0xff, 0xff, ...address.split(".").map(Number)];
+    return { kind: "network", values: [{ address: Uint8Array.from(bytes), bits: bits + 96 }] };
+  }
+  const [head = "", tail = ""] = address.split("::");
+  const groups = (text: string) => text === "" ? [] : text.split(":").map((g) => parseInt(g, 16));
+  const [front, back] = [groups(head), groups(tail)];
+  const all = [...front, ...Array(8 - front.length - back.length).fill(0), ...back];
+  const bytes = all.flatMap((group) => [group >> 8, group & 0xff]);
+  return { kind: "network", values: [{ address: Uint8Array.from(bytes), bits }] };
+}

@@ -2,6 +2,219 @@
 
 import { type RecordHeader, readRecordHeader } from "./record.ts";
 
+/** `enum policy_count` of `bpf/policy/policy.h`. */
+export const PolicyCount = {
+  POLICY_COUNT_CALLS_FULL: 0,
+  POLICY_COUNT_UNREADABLE: 1,
+  POLICY_COUNT_SIGNAL_FAILED: 2,
+  POLICY_COUNT_PROCESSES_FULL: 3,
+  POLICY_COUNTS: 4,
+} as const;
+export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
+
+/** `enum policy_hit_flag` of `bpf/policy/policy.h`. */
+export const PolicyHitFlag = {
+  POLICY_HIT_ENFORCED: 1,
+  POLICY_HIT_UNREADABLE: 2,
+  POLICY_HIT_TEXT_CUT: 4,
+  POLICY_HIT_SILENT: 8,
+  POLICY_HIT_RETURNS: 16,
+} as const;
+export type PolicyHitFlag = typeof PolicyHitFlag[keyof typeof PolicyHitFlag];
+
+/** `enum policy_record_kind` of `bpf/policy/policy.h`. */
+export const PolicyRecordKind = {
+  POLICY_HIT_RECORD: 769,
+} as const;
+export type PolicyRecordKind = typeof PolicyRecordKind[keyof typeof PolicyRecordKind];
+
+/** Size of `struct policy_hit` in bytes. */
+export const POLICY_HIT_SIZE = 120;
+
+/** Offsets in `struct policy_hit`, bytes. */
+export const PolicyHitOffset = {
+  header: 0,
+  hook: 64,
+  phase: 68,
+  flags: 70,
+  wordCount: 72,
+  argCount: 74,
+  effectKind: 76,
+  effectParameter: 80,
+  uid: 84,
+  gid: 88,
+  euid: 92,
+  egid: 96,
+  capEffective: 104,
+  returnValue: 112,
+} as const;
+
+/** `struct policy_hit` of `bpf/policy/policy.h`. */
+export interface PolicyHit {
+  readonly header: RecordHeader;
+  readonly hook: number;
+  readonly phase: number;
+  readonly flags: number;
+  readonly wordCount: number;
+  readonly argCount: number;
+  readonly effectKind: number;
+  readonly effectParameter: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly capEffective: bigint;
+  readonly returnValue: bigint;
+}
+
+/** Reads a `struct policy_hit` that starts at byte `at`. */
+export function readPolicyHit(view: DataView, at: number): PolicyHit {
+  return {
+    header: readRecordHeader(view, at + 0),
+    hook: view.getUint32(at + 64, true),
+    phase: view.getUint16(at + 68, true),
+    flags: view.getUint16(at + 70, true),
+    wordCount: view.getUint16(at + 72, true),
+    argCount: view.getUint16(at + 74, true),
+    effectKind: view.getUint32(at + 76, true),
+    effectParameter: view.getUint32(at + 80, true),
+    uid: view.getUint32(at + 84, true),
+    gid: view.getUint32(at + 88, true),
+    euid: view.getUint32(at + 92, true),
+    egid: view.getUint32(at + 96, true),
+    capEffective: view.getBigUint64(at + 104, true),
+    returnValue: view.getBigInt64(at + 112, true),
+  };
+}
+
+/** Size of `struct policy_hit_word` in bytes. */
+export const POLICY_HIT_WORD_SIZE = 16;
+
+/** Offsets in `struct policy_hit_word`, bytes. */
+export const PolicyHitWordOffset = {
+  index: 0,
+  bits: 8,
+} as const;
+
+/** `struct policy_hit_word` of `bpf/policy/policy.h`. */
+export interface PolicyHitWord {
+  readonly index: number;
+  readonly bits: bigint;
+}
+
+/** Reads a `struct policy_hit_word` that starts at byte `at`. */
+export function readPolicyHitWord(view: DataView, at: number): PolicyHitWord {
+  return {
+    index: view.getUint32(at + 0, true),
+    bits: view.getBigUint64(at + 8, true),
+  };
+}
+
+/** Size of `struct policy_hit_arg` in bytes. */
+export const POLICY_HIT_ARG_SIZE = 8;
+
+/** Offsets in `struct policy_hit_arg`, bytes. */
+export const PolicyHitArgOffset = {
+  type: 0,
+  flags: 2,
+  size: 4,
+} as const;
+
+/** `struct policy_hit_arg` of `bpf/policy/policy.h`. */
+export interface PolicyHitArg {
+  readonly type: number;
+  readonly flags: number;
+  readonly size: number;
+}
+
+/** Reads a `struct policy_hit_arg` that starts at byte `at`. */
+export function readPolicyHitArg(view: DataView, at: number): PolicyHitArg {
+  return {
+    type: view.getUint16(at + 0, true),
+    flags: view.getUint16(at + 2, true),
+    size: view.getUint32(at + 4, true),
+  };
+}
+
+/** Size of `struct policy_socket_value` in bytes. */
+export const POLICY_SOCKET_VALUE_SIZE = 56;
+
+/** Offsets in `struct policy_socket_value`, bytes. */
+export const PolicySocketValueOffset = {
+  family: 0,
+  type: 2,
+  protocol: 4,
+  state: 6,
+  sourcePort: 8,
+  destinationPort: 10,
+  mark: 12,
+  cookie: 16,
+  sourceAddress: 24,
+  destinationAddress: 40,
+} as const;
+
+/** `struct policy_socket_value` of `bpf/policy/policy.h`. */
+export interface PolicySocketValue {
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+  readonly state: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly mark: number;
+  readonly cookie: bigint;
+  readonly sourceAddress: readonly number[];
+  readonly destinationAddress: readonly number[];
+}
+
+/** Reads a `struct policy_socket_value` that starts at byte `at`. */
+export function readPolicySocketValue(view: DataView, at: number): PolicySocketValue {
+  return {
+    family: view.getUint16(at + 0, true),
+    type: view.getUint16(at + 2, true),
+    protocol: view.getUint16(at + 4, true),
+    state: view.getUint16(at + 6, true),
+    sourcePort: view.getUint16(at + 8, true),
+    destinationPort: view.getUint16(at + 10, true),
+    mark: view.getUint32(at + 12, true),
+    cookie: view.getBigUint64(at + 16, true),
+    sourceAddress: [view.getUint8(at + 24), view.getUint8(at + 25), view.getUint8(at + 26), view.getUint8(at + 27), view.getUint8(at + 28), view.getUint8(at + 29), view.getUint8(at + 30), view.getUint8(at + 31), view.getUint8(at + 32), view.getUint8(at + 33), view.getUint8(at + 34), view.getUint8(at + 35), view.getUint8(at + 36), view.getUint8(at + 37), view.getUint8(at + 38), view.getUint8(at + 39)],
+    destinationAddress: [view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55)],
+  };
+}
+
+/** Size of `struct policy_file_value` in bytes. */
+export const POLICY_FILE_VALUE_SIZE = 24;
+
+/** Offsets in `struct policy_file_value`, bytes. */
+export const PolicyFileValueOffset = {
+  inode: 0,
+  device: 8,
+  mode: 12,
+  flags: 14,
+  fd: 16,
+} as const;
+
+/** `struct policy_file_value` of `bpf/policy/policy.h`. */
+export interface PolicyFileValue {
+  readonly inode: bigint;
+  readonly device: number;
+  readonly mode: number;
+  readonly flags: number;
+  readonly fd: number;
+}
+
+/** Reads a `struct policy_file_value` that starts at byte `at`. */
+export function readPolicyFileValue(view: DataView, at: number): PolicyFileValue {
+  return {
+    inode: view.getBigUint64(at + 0, true),
+    device: view.getUint32(at + 8, true),
+    mode: view.getUint16(at + 12, true),
+    flags: view.getUint16(at + 14, true),
+    fd: view.getInt32(at + 16, true),
+  };
+}
+
 /** `enum policy_limit` of `bpf/policy/policy.h`. */
 export const PolicyLimit = {
   POLICY_HOOKS_MAX: 128,
@@ -540,218 +753,5 @@ export function readPolicyCall(view: DataView, at: number): PolicyCall {
     count: view.getUint32(at + 4, true),
     index: [view.getUint32(at + 8, true), view.getUint32(at + 12, true), view.getUint32(at + 16, true), view.getUint32(at + 20, true), view.getUint32(at + 24, true), view.getUint32(at + 28, true), view.getUint32(at + 32, true), view.getUint32(at + 36, true), view.getUint32(at + 40, true), view.getUint32(at + 44, true), view.getUint32(at + 48, true), view.getUint32(at + 52, true), view.getUint32(at + 56, true), view.getUint32(at + 60, true), view.getUint32(at + 64, true), view.getUint32(at + 68, true)],
     mask: [view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true), view.getBigUint64(at + 192, true)],
-  };
-}
-
-/** `enum policy_count` of `bpf/policy/policy.h`. */
-export const PolicyCount = {
-  POLICY_COUNT_CALLS_FULL: 0,
-  POLICY_COUNT_UNREADABLE: 1,
-  POLICY_COUNT_SIGNAL_FAILED: 2,
-  POLICY_COUNT_PROCESSES_FULL: 3,
-  POLICY_COUNTS: 4,
-} as const;
-export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
-
-/** `enum policy_hit_flag` of `bpf/policy/policy.h`. */
-export const PolicyHitFlag = {
-  POLICY_HIT_ENFORCED: 1,
-  POLICY_HIT_UNREADABLE: 2,
-  POLICY_HIT_TEXT_CUT: 4,
-  POLICY_HIT_SILENT: 8,
-  POLICY_HIT_RETURNS: 16,
-} as const;
-export type PolicyHitFlag = typeof PolicyHitFlag[keyof typeof PolicyHitFlag];
-
-/** `enum policy_record_kind` of `bpf/policy/policy.h`. */
-export const PolicyRecordKind = {
-  POLICY_HIT_RECORD: 769,
-} as const;
-export type PolicyRecordKind = typeof PolicyRecordKind[keyof typeof PolicyRecordKind];
-
-/** Size of `struct policy_hit` in bytes. */
-export const POLICY_HIT_SIZE = 120;
-
-/** Offsets in `struct policy_hit`, bytes. */
-export const PolicyHitOffset = {
-  header: 0,
-  hook: 64,
-  phase: 68,
-  flags: 70,
-  wordCount: 72,
-  argCount: 74,
-  effectKind: 76,
-  effectParameter: 80,
-  uid: 84,
-  gid: 88,
-  euid: 92,
-  egid: 96,
-  capEffective: 104,
-  returnValue: 112,
-} as const;
-
-/** `struct policy_hit` of `bpf/policy/policy.h`. */
-export interface PolicyHit {
-  readonly header: RecordHeader;
-  readonly hook: number;
-  readonly phase: number;
-  readonly flags: number;
-  readonly wordCount: number;
-  readonly argCount: number;
-  readonly effectKind: number;
-  readonly effectParameter: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly euid: number;
-  readonly egid: number;
-  readonly capEffective: bigint;
-  readonly returnValue: bigint;
-}
-
-/** Reads a `struct policy_hit` that starts at byte `at`. */
-export function readPolicyHit(view: DataView, at: number): PolicyHit {
-  return {
-    header: readRecordHeader(view, at + 0),
-    hook: view.getUint32(at + 64, true),
-    phase: view.getUint16(at + 68, true),
-    flags: view.getUint16(at + 70, true),
-    wordCount: view.getUint16(at + 72, true),
-    argCount: view.getUint16(at + 74, true),
-    effectKind: view.getUint32(at + 76, true),
-    effectParameter: view.getUint32(at + 80, true),
-    uid: view.getUint32(at + 84, true),
-    gid: view.getUint32(at + 88, true),
-    euid: view.getUint32(at + 92, true),
-    egid: view.getUint32(at + 96, true),
-    capEffective: view.getBigUint64(at + 104, true),
-    returnValue: view.getBigInt64(at + 112, true),
-  };
-}
-
-/** Size of `struct policy_hit_word` in bytes. */
-export const POLICY_HIT_WORD_SIZE = 16;
-
-/** Offsets in `struct policy_hit_word`, bytes. */
-export const PolicyHitWordOffset = {
-  index: 0,
-  bits: 8,
-} as const;
-
-/** `struct policy_hit_word` of `bpf/policy/policy.h`. */
-export interface PolicyHitWord {
-  readonly index: number;
-  readonly bits: bigint;
-}
-
-/** Reads a `struct policy_hit_word` that starts at byte `at`. */
-export function readPolicyHitWord(view: DataView, at: number): PolicyHitWord {
-  return {
-    index: view.getUint32(at + 0, true),
-    bits: view.getBigUint64(at + 8, true),
-  };
-}
-
-/** Size of `struct policy_hit_arg` in bytes. */
-export const POLICY_HIT_ARG_SIZE = 8;
-
-/** Offsets in `struct policy_hit_arg`, bytes. */
-export const PolicyHitArgOffset = {
-  type: 0,
-  flags: 2,
-  size: 4,
-} as const;
-
-/** `struct policy_hit_arg` of `bpf/policy/policy.h`. */
-export interface PolicyHitArg {
-  readonly type: number;
-  readonly flags: number;
-  readonly size: number;
-}
-
-/** Reads a `struct policy_hit_arg` that starts at byte `at`. */
-export function readPolicyHitArg(view: DataView, at: number): PolicyHitArg {
-  return {
-    type: view.getUint16(at + 0, true),
-    flags: view.getUint16(at + 2, true),
-    size: view.getUint32(at + 4, true),
-  };
-}
-
-/** Size of `struct policy_socket_value` in bytes. */
-export const POLICY_SOCKET_VALUE_SIZE = 56;
-
-/** Offsets in `struct policy_socket_value`, bytes. */
-export const PolicySocketValueOffset = {
-  family: 0,
-  type: 2,
-  protocol: 4,
-  state: 6,
-  sourcePort: 8,
-  destinationPort: 10,
-  mark: 12,
-  cookie: 16,
-  sourceAddress: 24,
-  destinationAddress: 40,
-} as const;
-
-/** `struct policy_socket_value` of `bpf/policy/policy.h`. */
-export interface PolicySocketValue {
-  readonly family: number;
-  readonly type: number;
-  readonly protocol: number;
-  readonly state: number;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly mark: number;
-  readonly cookie: bigint;
-  readonly sourceAddress: readonly number[];
-  readonly destinationAddress: readonly number[];
-}
-
-/** Reads a `struct policy_socket_value` that starts at byte `at`. */
-export function readPolicySocketValue(view: DataView, at: number): PolicySocketValue {
-  return {
-    family: view.getUint16(at + 0, true),
-    type: view.getUint16(at + 2, true),
-    protocol: view.getUint16(at + 4, true),
-    state: view.getUint16(at + 6, true),
-    sourcePort: view.getUint16(at + 8, true),
-    destinationPort: view.getUint16(at + 10, true),
-    mark: view.getUint32(at + 12, true),
-    cookie: view.getBigUint64(at + 16, true),
-    sourceAddress: [view.getUint8(at + 24), view.getUint8(at + 25), view.getUint8(at + 26), view.getUint8(at + 27), view.getUint8(at + 28), view.getUint8(at + 29), view.getUint8(at + 30), view.getUint8(at + 31), view.getUint8(at + 32), view.getUint8(at + 33), view.getUint8(at + 34), view.getUint8(at + 35), view.getUint8(at + 36), view.getUint8(at + 37), view.getUint8(at + 38), view.getUint8(at + 39)],
-    destinationAddress: [view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55)],
-  };
-}
-
-/** Size of `struct policy_file_value` in bytes. */
-export const POLICY_FILE_VALUE_SIZE = 24;
-
-/** Offsets in `struct policy_file_value`, bytes. */
-export const PolicyFileValueOffset = {
-  inode: 0,
-  device: 8,
-  mode: 12,
-  flags: 14,
-  fd: 16,
-} as const;
-
-/** `struct policy_file_value` of `bpf/policy/policy.h`. */
-export interface PolicyFileValue {
-  readonly inode: bigint;
-  readonly device: number;
-  readonly mode: number;
-  readonly flags: number;
-  readonly fd: number;
-}
-
-/** Reads a `struct policy_file_value` that starts at byte `at`. */
-export function readPolicyFileValue(view: DataView, at: number): PolicyFileValue {
-  return {
-    inode: view.getBigUint64(at + 0, true),
-    device: view.getUint32(at + 8, true),
-    mode: view.getUint16(at + 12, true),
-    flags: view.getUint16(at + 14, true),
-    fd: view.getInt32(at + 16, true),
   };
 }
