@@ -172,13 +172,15 @@ static __always_inline void policy_or_text(struct policy_work *work, u32 id, u32
             policy_or_row(id, policy_row_of_prefix(id, dim_id, text));
         return;
     }
-    /* A text that could not be read, or not whole, is none that anybody can have listed. */
-    bool is_whole = !(flags & (POLICY_HIT_UNREADABLE | POLICY_HIT_TEXT_CUT));
     if (test == POLICY_TEST_POSTFIX) {
-        if (is_whole)
+        /* Of a path too long for us the end is there. */
+        bool has_end = !(flags & POLICY_HIT_TEXT_CUT) || flags & POLICY_VALUE_NO_FRONT;
+        if (has_end && !(flags & POLICY_HIT_UNREADABLE))
             policy_or_row(id, policy_row_of_postfix(id, dim_id, text));
         return;
     }
+    /* A text that could not be read, or not whole, is none that anybody can have listed. */
+    bool is_whole = !(flags & (POLICY_HIT_UNREADABLE | POLICY_HIT_TEXT_CUT));
     if (is_whole) {
         u64 hash = policy_hash_text(id, text);
         policy_or_row(id, policy_row_of_hash(dim_id, work->values[text].text_size, hash));

@@ -17,6 +17,7 @@ import {
   type Policy,
   PolicyTables,
   randomSipSecret,
+  sipHash,
   type SipSecret,
 } from "../../src/policy/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
@@ -114,10 +115,14 @@ export class PolicyKernelBench {
     });
   }
 
-  /** Removes policies, and programs that nobody needs. */
+  /** Removes policies; programs stay. */
   async remove(...names: readonly string[]): Promise<void> {
     await this.tables.change({ remove: names });
     this.tables.reclaim(() => true);
+  }
+
+  /** Ends programs that nobody needs. */
+  detachUnused(): void {
     this.kernel.detachUnused(this.tables.hooks());
   }
 
@@ -131,6 +136,14 @@ export class PolicyKernelBench {
     this.take();
     const value = await caller.call(name, args, options);
     return { value, hits: this.take() };
+  }
+
+  /** Tells the kernel which name a process was given before it was looked at. */
+  enterName(tgid: number, name: string): void {
+    const bytes = new TextEncoder().encode(name);
+    const [low, high] = sipHash(this.secret, bytes);
+    const hash = BigInt(low) | BigInt(high) << 32n;
+    this.kernel.enterProcesses([{ tgid, trees: 0n, name: { size: bytes.length, hash } }]);
   }
 
   /** Hits so far, in time order; records of a call are in the ring when the call returns. */

@@ -56,6 +56,18 @@ export class SystemCaller {
     return caller;
   }
 
+  /** Starts `program` in the cgroup of the test itself. */
+  static async startAnywhere(program: string): Promise<SystemCaller> {
+    const child = new Deno.Command(program, {
+      args: ["calls"],
+      clearEnv: true,
+      ...{ stdin: "piped", stdout: "piped" },
+    }).spawn();
+    const caller = new SystemCaller(child);
+    await caller.#line();
+    return caller;
+  }
+
   /** Makes the call; gives its value, or -errno. @throws {CallerEnded} it was killed. */
   async call(
     name: string,
@@ -73,6 +85,11 @@ export class SystemCaller {
   async exec(path: string | Uint8Array): Promise<void> {
     const answer = await this.#ask(`exec ${hex(path)}`);
     if (answer !== "ready") throw new Error(`exec: ${answer}`);
+  }
+
+  /** From here on a child makes the calls, in its stead. */
+  async fork(): Promise<string> {
+    return await this.#ask("fork");
   }
 
   /** Ends it and waits. */

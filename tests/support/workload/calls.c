@@ -4,6 +4,7 @@
  *   call TABLE NUMBER ARG...     TABLE is 64 or 32 (int 0x80)       -> value, or -errno
  *   as UID TABLE NUMBER ARG...   the same from a thread of that uid -> value, or -errno
  *   exec PATH                    PATH in hexadecimal; goes on as that program -> "ready"
+ *   fork                         a child goes on in its stead       -> "ready"
  *   end
  *
  * ARG is a number, or @ and bytes in hexadecimal, which become memory with a NUL behind, or & and
@@ -124,6 +125,16 @@ static void answer(char *word, char **rest) {
     struct request request = {.uid = -1};
     pthread_t thread;
     memory_used = 0;
+    if (strcmp(word, "fork") == 0) {
+        pid_t child = fork();
+        check(child >= 0, "fork");
+        if (child > 0) {
+            wait_for(child);
+            exit(0);
+        }
+        puts("ready");
+        return;
+    }
     if (strcmp(word, "exec") == 0) {
         const char *path = (const char *)parse_bytes(strtok_r(NULL, " ", rest));
         char *const arguments[] = {(char *)"workload", (char *)"calls", NULL};
