@@ -6,7 +6,7 @@
 import type { Test } from "../model.ts";
 import { makeTest, type TestKind } from "./test_values.ts";
 import { quote } from "../../telemetry/mod.ts";
-import { quoted } from "./policy_problem.ts";
+import { quoted, type Spot } from "./policy_problem.ts";
 import type { SpecReading } from "./reading.ts";
 import { describe, type Fields, suggestion } from "./section.ts";
 import { variableMisfit } from "./variables.ts";
@@ -45,11 +45,6 @@ export function readValues(
     problems.add(fields.spot("values"), "a condition has no values", "write values: [VALUE]");
     return undefined;
   }
-  if (items.length > VALUES_MAX) {
-    const hint = `a condition has ${VALUES_MAX} at most; use Prefix or InRange, or two selectors`;
-    problems.add(fields.spot("values"), `${items.length} values`, hint);
-    return undefined;
-  }
   const values: YamlScalar[] = [];
   let isGood = true;
   for (const item of items) {
@@ -61,8 +56,15 @@ export function readValues(
     const expanded = expandList(item, form, reading);
     if (expanded === undefined) isGood = false;
     else values.push(...expanded);
+    // Lists in values multiply.
+    if (values.length > VALUES_MAX) return tooMany(fields.spot("values"), reading);
   }
   return isGood ? values : undefined;
+}
+
+function tooMany(spot: Spot, { problems }: SpecReading): undefined {
+  const hint = "use Prefix or InRange, or a second selector with the others";
+  problems.add(spot, `a condition has more than ${VALUES_MAX} values`, hint);
 }
 
 function variableValues(
@@ -88,7 +90,10 @@ function variableValues(
     return undefined;
   }
   const misfit = variableMisfit(bound.variable, form);
-  if (misfit === undefined) return bound.values;
+  if (misfit === undefined) {
+    const isTooLong = (bound.values?.length ?? 0) > VALUES_MAX;
+    return isTooLong ? tooMany(spot, reading) : bound.values;
+  }
   problems.add(spot, misfit.text, misfit.hint);
   return undefined;
 }
