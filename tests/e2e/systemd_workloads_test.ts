@@ -161,7 +161,7 @@ for (
     );
     tree.addText(
       "/etc/systemd/system/user-runtime-dir@.service.d/test.conf",
-      "[Service]\nExecStart=\nExecStart=install -d -m 700 -o 1000 -g 1000 /run/user/%i\nExecStop=\n",
+      "[Service]\nExecStart=\nExecStop=\nExecStart=install -d -m 700 -o %i /run/user/%i\n",
     );
     tree.addText("/guest/nest", NEST);
     const systemd = await systemdBoot(tree);

@@ -1,6 +1,6 @@
 /**
- * A guest that goes through the ways in which a host may use cgroups, one after the other in one
- * boot, and runs the agent in each.
+ * Guests that go through the ways in which a host may use cgroups, one after the other in one boot,
+ * and run the agent in each.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { addBusybox, findProgram, GuestTree } from "./guest_tree.ts";
 import { NEW_PLACES, OLD_PLACES, type PlaceExample } from "../support/cgroup_places.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 
-/** What can be tried, in this order. */
-export type ModeName =
+/** What can be tried in a guest, in this order, before v2 alone is used. */
+export type V1ModeName =
   /** v1 with the pids controller alone. */
   | "legacy_pids"
   /** v1 with memory and pids. */
@@ -19,7 +19,10 @@ export type ModeName =
   /** v1 and v2 at /sys/fs/cgroup/unified, containers in both. */
   | "hybrid"
   /** The same with containers in v1 alone. */
-  | "hybrid_v1"
+  | "hybrid_v1";
+
+/** What can be tried in a guest that has never used v1, in this order. */
+export type V2ModeName =
   | "unified"
   /** v2, the agent in a cgroup namespace. */
   | "namespace"
@@ -28,9 +31,14 @@ export type ModeName =
   /** v2, the agent in a container with pids of its own that sees no cgroups. */
   | "bare_container";
 
-/** What a guest shall try. */
+export type ModeName = V1ModeName | V2ModeName;
+
+/**
+ * What a guest shall try. v1 and v2 need a guest each: the kernel holds on to v1 hierarchies, for
+ * what their cgroups were charged with, and a v2 hierarchy that was mounted once is there for good.
+ */
 export interface ModesTrial {
-  readonly modes: readonly ModeName[];
+  readonly modes: readonly V1ModeName[] | readonly V2ModeName[];
   /** Those in which `shrike doctor` is run, too: it takes as long as all the rest. */
   readonly examined: readonly ModeName[];
 }
@@ -135,7 +143,6 @@ try_mode() {
   done
   make "$home"
   visit_old hold
-  # Written by cat: pages of a file keep the v1 cgroup of their writer, and so its hierarchy.
   ! is_in $mode "$EXAMINED" || {
     /guest/enter "$home" "$@" shrike doctor -o json 2>&3; say doctor "$mode" $?
   } | cat >${RESULTS}/$mode.doctor
@@ -155,19 +162,11 @@ try_mode() {
 visit() { "$1" "$2" /bin/true "$3"; }
 `;
 
-/** Mounts what each way of using cgroups has. v2 comes last: once mounted it is never gone. */
-const MODE_SCRIPT = `
+/** v1, then v2 beside it. */
+const V1_SCRIPT = `
 at=/sys/fs/cgroup
 own=/system.slice/shrike.service
 v1() { mkdir -p $at/$1 && mount -t cgroup -o "\${2:-$1}" $1 $at/$1; }
-# A hierarchy with removed cgroups that the kernel still holds, for what they were charged with,
-# stays when it is unmounted, and goes when it is unmounted again.
-unmounted() {
-  echo 3 >/proc/sys/vm/drop_caches
-  for name in $(cut -d: -f2 /proc/self/cgroup); do v1 \${name#name=} $name; done
-  umount $at/*
-  [ "$(wc -l </proc/self/cgroup)" = 1 ]
-} 2>/dev/null
 
 mount -t tmpfs tmpfs $at
 v1 pids || exit 30
@@ -182,9 +181,12 @@ fi
 mkdir $at/unified && mount -t cgroup2 cgroup2 $at/unified && v1 systemd none,name=systemd || exit 31
 try_mode hybrid "$at/unified $at/systemd $roots" $own
 try_mode hybrid_v1 "$roots" $own
+`;
 
-wait_for unmounted || { cat /proc/self/cgroup; exit 32; }
-umount $at && mount -t cgroup2 cgroup2 $at || exit 33
+const V2_SCRIPT = `
+at=/sys/fs/cgroup
+own=/system.slice/shrike.service
+mount -t cgroup2 cgroup2 $at || exit 30
 try_mode unified $at $own
 try_mode namespace $at $own /bin/unshare --cgroup
 try_mode container $at ${agentHome()} /bin/unshare --cgroup --mount /guest/with_own_cgroups
@@ -215,7 +217,7 @@ export async function modesGuest(
     ...[`MODES='${modes.join(" ")}' EXAMINED='${examined.join(" ")}'`, FUNCTIONS],
     ...["visit_new() {", ...NEW_PLACES.flatMap((place) => visit(place, "visit")), "}"],
     ...["visit_old() {", ...OLD_PLACES.flatMap((place) => visit(place, '"$1"')), "}"],
-    MODE_SCRIPT,
+    modes.some((mode) => /^(legacy|hybrid)/.test(mode)) ? V1_SCRIPT : V2_SCRIPT,
   ].join("\n");
   const outputs = modes.flatMap((mode) => [resultFile(mode, "run"), resultFile(mode, "doctor")]);
   return { tree, init: "/init", command, outputs };

@@ -1,6 +1,6 @@
 /**
  * The executable in the ways in which hosts use cgroups: v1 with and without the memory controller,
- * hybrid, v2, and the agent in a cgroup namespace or a container. Each kernel is booted once and
+ * hybrid, v2, and the agent in a cgroup namespace or a container. Each kernel is booted twice and
  * goes through those that it has; see cgroup_mode_guest.ts. SHRIKE_KERNELS as for matrix_test.ts.
  */
 import assert from "node:assert/strict";
@@ -16,39 +16,56 @@ const GUEST_TIMEOUT_MS = 300_000;
  * Every kernel goes through v1 and v2, and one of them through everything. Debian builds 6.12 and
  * later without the v1 memory controller.
  */
-const TRIALS: Readonly<Record<string, ModesTrial>> = {
-  "5.10": { modes: ["legacy_pids", "legacy", "hybrid", "unified"], examined: [] },
-  "6.1": {
-    modes: [
-      ...["legacy_pids", "legacy", "hybrid", "hybrid_v1", "unified"] as const,
-      ...["namespace", "container", "bare_container"] as const,
-    ],
-    examined: ["hybrid_v1", "namespace", "bare_container"],
-  },
-  "6.12": { modes: ["legacy_pids", "legacy", "hybrid", "unified"], examined: [] },
-  "7.2": { modes: ["legacy_pids", "legacy", "hybrid", "unified"], examined: [] },
+const TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
+  "5.10": [
+    { modes: ["legacy_pids", "legacy", "hybrid"], examined: [] },
+    { modes: ["unified"], examined: [] },
+  ],
+  "6.1": [
+    { modes: ["legacy_pids", "legacy", "hybrid", "hybrid_v1"], examined: ["hybrid_v1"] },
+    {
+      modes: ["unified", "namespace", "container", "bare_container"],
+      examined: ["namespace", "bare_container"],
+    },
+  ],
+  "6.12": [
+    { modes: ["legacy_pids", "legacy", "hybrid"], examined: [] },
+    { modes: ["unified"], examined: [] },
+  ],
+  "7.2": [
+    { modes: ["legacy_pids", "legacy", "hybrid"], examined: [] },
+    { modes: ["unified"], examined: [] },
+  ],
 };
 
 const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "") ?? [];
 
-for (const [name, trial] of Object.entries(TRIALS)) {
+for (const [name, trials] of Object.entries(TRIALS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   Deno.test(`shrike knows all workloads in each cgroup mode of kernel ${name}`, async (context) => {
-    const guest = await bootGuest({
-      ...await modesGuest(trial),
-      ...{ kernel: await fetchKernel(name), timeoutMs: GUEST_TIMEOUT_MS },
-    });
-    assert.equal(guest.exitCode, 0, guest.output);
-    const skipped = skippedModes(guest);
-    for (const mode of trial.modes) {
-      const reason = skipped.get(mode);
-      const step = `${mode} mode`;
-      if (reason !== undefined) console.error(`skip: ${context.name} > ${step}: ${reason}`);
-      await context.step({
-        name: step,
-        ignore: reason !== undefined,
-        fn: () => checkMode(guest, mode, trial.examined.includes(mode)),
-      });
-    }
+    for (const trial of trials) await tryModes(name, trial, context);
   });
+}
+
+async function tryModes(
+  kernel: string,
+  trial: ModesTrial,
+  context: Deno.TestContext,
+): Promise<void> {
+  const guest = await bootGuest({
+    ...await modesGuest(trial),
+    ...{ kernel: await fetchKernel(kernel), timeoutMs: GUEST_TIMEOUT_MS },
+  });
+  assert.equal(guest.exitCode, 0, guest.output);
+  const skipped = skippedModes(guest);
+  for (const mode of trial.modes) {
+    const reason = skipped.get(mode);
+    const step = `${mode} mode`;
+    if (reason !== undefined) console.error(`skip: ${context.name} > ${step}: ${reason}`);
+    await context.step({
+      name: step,
+      ignore: reason !== undefined,
+      fn: () => checkMode(guest, mode, trial.examined.includes(mode)),
+    });
+  }
 }
