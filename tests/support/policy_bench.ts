@@ -10,7 +10,6 @@ import type { SipSecret } from "../../src/policy/compile/sip_hash.ts";
 import {
   type Done,
   evaluatePolicies,
-  meets,
   type Outcome,
 } from "../../src/policy/evaluate/evaluate_policies.ts";
 import { MemoryTables } from "../../src/policy/evaluate/memory_tables.ts";
@@ -18,6 +17,7 @@ import type { PolicyCall } from "../../src/policy/evaluate/policy_call.ts";
 import {
   type CallContext,
   simulateCall,
+  simulateExec,
   type WordHit,
 } from "../../src/policy/evaluate/simulate_call.ts";
 import type { Policy } from "../../src/policy/model.ts";
@@ -79,17 +79,22 @@ export class PolicyBench {
   context(call: PolicyCall, set: number): CallContext | undefined {
     const hook = this.tables.hookOf(call.point);
     if (hook === undefined) return undefined;
-    return { tables: this.memory, secret: SECRET, set, hook, trees: this.treesOf(call) };
+    const treesOf = () => this.treesOf(call);
+    return {
+      ...{ tables: this.memory, secret: SECRET, set, hook },
+      // When it is looked at, as in the kernel.
+      get trees() {
+        return treesOf();
+      },
+    };
   }
 
-  /** What user space would have put into policy_trees. */
+  /** What the process would have: execs enter trees, those that were there before are looked at. */
   treesOf({ process }: PolicyCall): bigint {
-    let trees = 0n;
-    for (const { bit, condition } of this.tables.trees()) {
-      const isIn = [process, ...process.ancestors].some((other) => meets(condition, other));
-      if (isIn) trees |= 1n << BigInt(bit);
-    }
-    return trees;
+    return [process, ...process.ancestors].reduce(
+      (trees, one) => trees | simulateExec({ tables: this.memory, secret: SECRET }, one),
+      0n,
+    );
   }
 
   actsOfHits(hook: number, hits: readonly WordHit[]): Acts {

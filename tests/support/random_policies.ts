@@ -233,7 +233,7 @@ export class RandomPolicies {
     switch (this.#random.below(5)) {
       case 0: {
         const isNamespacePid = this.#random.chance(0.5);
-        const followForks = this.#random.chance(0.3);
+        const followForks = this.#random.chance(0.12);
         const subject: Subject = { of: "pid", isNamespacePid, followForks };
         return { subject, test: this.#numberTest(false) };
       }
@@ -248,7 +248,7 @@ export class RandomPolicies {
       }
       default:
         return {
-          subject: { of: "binary", followChildren: this.#random.chance(0.2) },
+          subject: { of: "binary", followChildren: this.#random.chance(0.08) },
           test: this.#textTest(),
         };
     }
@@ -336,7 +336,7 @@ export class RandomPolicies {
       ...{ sourceAddress: this.#address(), destinationAddress: this.#address() },
       ...{ sourcePort: this.#random.pick(PORTS), destinationPort: this.#random.pick(PORTS) },
       protocol: this.#random.pick([6, 17]),
-      family: this.#random.pick([2, 10]),
+      family: this.#random.pick([2, 10, 1]),
       state: this.#random.pick([1, 2, 7]),
     };
   }

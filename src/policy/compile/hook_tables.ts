@@ -103,7 +103,7 @@ export class HookRegistry {
     let hook = this.find(point);
     if (hook === undefined) {
       const id = this.#byId.findIndex((other) => other === undefined);
-      if (id < 0) return undefined;
+      if (id < 0 || id >= PolicyLimit.TREE_HOOK) return undefined;
       hook = new HookTables(this.#space, id, point);
       this.#byId[id] = hook;
       this.#hooks.set(pointKey(point), hook);

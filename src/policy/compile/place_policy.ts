@@ -3,20 +3,16 @@
  *
  * @module
  */
-import type { HookArgument, Policy, PolicyHook, Selector } from "../model.ts";
+import type { HookArgument, Policy, PolicyHook } from "../model.ts";
 import { type BitRun, bitsOfRun } from "./bit_words.ts";
-import { DIGITS_MAX } from "./dimension_values.ts";
-import type { Dimension, DimensionKind } from "./hook_dimensions.ts";
 import { kernelArg } from "./hook_arguments.ts";
 import { type HookRegistry, type HookTables, pointKey } from "./hook_tables.ts";
 import { bitOf, PolicyLimit, WORD_BITS } from "./kernel_contract.ts";
+import { hookName, placeListings, type Release } from "./place_listings.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 import { placeEffects, storeMode } from "./place_effects.ts";
 import type { ProcessTrees } from "./process_trees.ts";
-import { type Listing, listSelector, type TreeCondition } from "./selector_listings.ts";
-
-/** Gives something back; what must wait for a grace period comes back as a function. */
-export type Release = () => (() => void) | void;
+import { listSelector, type TreeCondition } from "./selector_listings.ts";
 
 /** A hook of a policy with the bits of its selectors. */
 export interface PlacedHook {
@@ -66,7 +62,7 @@ export function placePolicy(space: PlaceSpace, placed: PlacedPolicy): void {
     const hook = space.registry.take(point.point);
     if (hook === undefined) {
       throw new PolicyRefusal(
-        ...[policy.name, `${PolicyLimit.HOOKS_MAX} hooks are in use, and it needs another one`],
+        ...[policy.name, `${PolicyLimit.HOOKS_MAX - 1} hooks are in use, and it needs another one`],
         ...["remove policies that are the only ones on their hook", point.place] as const,
       );
     }
@@ -183,95 +179,20 @@ class HookPlacer {
 
   #placeSelectors({ word, firstBit }: PlacedHook, hook: PolicyHook): void {
     if (hook.returns !== undefined) this.#takeReturn(hook.returns);
-    const argSlots = this.#hook.owner(word, firstBit)!.argSlots;
+    const { policy: { name }, releases } = this.#placed;
+    const { argSlots } = this.#hook.owner(word, firstBit)!;
     hook.selectors.forEach((selector, i) => {
-      const instances = new Map<string, number>();
-      for (const listing of listSelector(selector, (tree) => this.#treeBit(tree, selector))) {
-        const { position, ...kind } = listing.comparison;
-        const slot = position === undefined ? 0 : argSlots[position];
-        if (slot === undefined) {
-          throw new PolicyRefusal(
-            this.#placed.policy.name,
-            `it compares argument ${position}, which has no value`,
-            'give the argument a type other than "nop"',
-            selector.place,
-          );
-        }
-        const dimension = { ...kind, slot };
-        const key = Object.values(dimension).join(".");
-        const instance = instances.get(key) ?? 0;
-        instances.set(key, instance + 1);
-        const dim = this.#takeDimension(dimension, instance, selector);
-        this.#list(dim, listing, { word, bit: bitOf(firstBit + i), selector });
-      }
+      const bit = bitOf(firstBit + i);
+      const target = { hook: this.#hook, word, bit, argSlots, releases };
+      const who = { policy: name, place: selector.place };
+      const treeBit = (condition: TreeCondition) =>
+        this.#space.trees.take(condition, releases, who).bit;
+      placeListings(target, listSelector(selector, treeBit), who);
     });
-  }
-
-  #treeBit(condition: TreeCondition, selector: Selector): number {
-    const { trees } = this.#space;
-    const tree = trees.take(condition);
-    if (tree === undefined) {
-      throw new PolicyRefusal(
-        this.#placed.policy.name,
-        "policies already follow 64 other trees of processes",
-        "use the same followForks and followChildren conditions in several policies",
-        selector.place,
-      );
-    }
-    this.#placed.releases.push(() => trees.giveBack(tree) ? () => trees.forget(tree) : undefined);
-    return tree.bit;
-  }
-
-  #takeDimension(kind: DimensionKind, instance: number, selector: Selector): Dimension {
-    const { dims } = this.#hook;
-    const dim = dims.take(kind, instance);
-    if (dim === undefined) {
-      throw new PolicyRefusal(
-        this.#placed.policy.name,
-        `${this.#name} already compares values in ${PolicyLimit.NO_DIM} other ways`,
-        "use arguments and operators that other policies on this hook use",
-        selector.place,
-      );
-    }
-    this.#placed.releases.push(() => dims.giveBack(dim) ? () => dims.forget(dim) : undefined);
-    return dim;
-  }
-
-  #list(
-    dim: Dimension,
-    { isNegated, digits }: Listing,
-    { word, bit, selector }: { word: number; bit: bigint; selector: Selector },
-  ): void {
-    const { dims } = this.#hook;
-    const { name } = this.#placed.policy;
-    if (!isNegated) dims.reject(dim, word, bit);
-    const listed: string[] = [];
-    this.#placed.releases.push(() => {
-      const rows = listed.map((value) => dim.values.unlist(value, word, bit))
-        .filter((row) => row !== undefined);
-      dims.updateBits(dim);
-      return () => rows.forEach((row) => dim.values.giveBackRow(row));
-    });
-    for (const value of digits) {
-      if (value.length > (DIGITS_MAX[dim.kind.test] ?? Infinity)) {
-        throw new PolicyRefusal(
-          ...[name, `a text of ${value.length} bytes is longer than the kernel compares`],
-          ...[`use one of at most ${DIGITS_MAX[dim.kind.test]} bytes`, selector.place] as const,
-        );
-      }
-      if (!dim.values.list(value, word, bit)) {
-        throw new PolicyRefusal(
-          ...[name, "the table of values is full"],
-          ...["raise the number of policy values, or remove policies", selector.place] as const,
-        );
-      }
-      listed.push(value);
-    }
-    dims.updateBits(dim);
   }
 
   get #name(): string {
-    return `"${pointKey(this.#hook.point)}"`;
+    return hookName(this.#hook);
   }
 }
 

@@ -92,9 +92,9 @@ export class PolicyTables {
     this.#options = options;
     this.#writer = options.writer;
     this.#rows = new TableRows(this.#stores, options.rowsMax);
-    const { secret } = options;
-    this.#registry = new HookRegistry({ rows: this.#rows, stores: this.#stores, secret });
-    this.#trees = new ProcessTrees(this.#stores);
+    const space = { rows: this.#rows, stores: this.#stores, secret: options.secret };
+    this.#registry = new HookRegistry(space);
+    this.#trees = new ProcessTrees(space);
     this.#masks = new WorkloadMasks(options.writer, options.concerns, options.slotsMax);
   }
 
@@ -210,6 +210,8 @@ export class PolicyTables {
       await this.#writer.settle();
     }
     this.#stores.flush(this.#writer);
+    // Trees come before those who look at them; none goes before these are gone.
+    this.#masks.setTrees(this.#trees.bits);
     try {
       await beforeSeen?.();
     } catch (error) {
@@ -268,8 +270,10 @@ export class PolicyTables {
       await this.#writer.settle();
     }
     const forgets = policies.toReversed().flatMap((live) => this.#release(live, wereSeen));
+    const slots = this.#masks.setTrees(this.#trees.bits);
     this.#stores.flush(this.#writer);
     await this.#writer.settle();
+    this.#masks.reuse(slots);
     for (const forget of forgets) forget();
     this.#stores.flush(this.#writer);
   }
@@ -296,7 +300,8 @@ export class PolicyTables {
   }
 
   #checkSlots(name: string, change: SeenChange): void {
-    const needed = this.#masks.slotsNeeded(change);
+    const trees = this.#masks.treesNeedSlot(this.#trees.bits) ? 1 : 0;
+    const needed = this.#masks.slotsNeeded(change) + trees;
     const free = this.#masks.freeSlots;
     if (needed <= free) return;
     throw new PolicyRefusal(

@@ -106,12 +106,12 @@ Deno.test("PolicyTables.add() refuses what a bound forbids and leaves no store",
   assert.deepEqual(full.tables.policies().map(({ name }) => name), ["first"]);
 });
 
-Deno.test("PolicyTables.add() refuses the 129th hook and the 1,025th bit of one", async () => {
+Deno.test("PolicyTables.add() refuses the 128th hook and the 1,025th bit of one", async () => {
   const bench = new PolicyBench({ slotsMax: 300 });
   const on = (name: string, i: number) =>
     policy(`${name}-${i}`, [hook([], [selector([])], { point: { kind: "kprobe", name } })]);
-  for (let i = 0; i < 128; i++) await bench.tables.add(on(`hook-${i}`, i));
-  assert.match((await refusalOf(bench.tables.add(on("more", 0)))).reason, /128 hooks are in use/);
+  for (let i = 0; i < 127; i++) await bench.tables.add(on(`hook-${i}`, i));
+  assert.match((await refusalOf(bench.tables.add(on("more", 0)))).reason, /127 hooks are in use/);
   for (let i = 1; i < 1024; i++) await bench.tables.add(on("hook-0", i));
   assert.match((await refusalOf(bench.tables.add(on("hook-0", 1024)))).reason, /no 1 bits left/);
   await bench.tables.remove("hook-0-500");

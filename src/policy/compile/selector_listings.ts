@@ -92,8 +92,18 @@ export function comparisonKey({ source, test, part, flags, position }: Compariso
   return `${source}.${test}.${part}.${flags}.${position ?? ""}`;
 }
 
-function comparisonOf({ subject, test, isNegated }: Condition): Comparison {
-  const isTree = followsTree(subject);
+/** Who begins a tree: the processes that meet the condition themselves, its negation left aside. */
+export function listTree(condition: TreeCondition): Listing[] {
+  const comparison = comparisonOf(condition, false);
+  return mergeGroup({ comparison, positive: [condition.test], negative: [] })
+    .filter(({ isNegated }) => !isNegated)
+    .map((digits) => ({ comparison, ...digits }));
+}
+
+function comparisonOf(
+  { subject, test, isNegated }: TreeCondition,
+  isTree = followsTree(subject),
+): Comparison {
   const kind = isTree ? TestNumber.BITS : TEST_NUMBERS[test.kind];
   let flags = test.kind === "range" && test.isSigned ? DimFlag.SIGNED : 0;
   // Rows of two names can be ORed when a row is wanted, not when its absence is.

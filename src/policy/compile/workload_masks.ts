@@ -6,7 +6,7 @@
  */
 import type { Policy } from "../model.ts";
 import type { HookTables } from "./hook_tables.ts";
-import { bitOf } from "./kernel_contract.ts";
+import { bitOf, PolicyLimit } from "./kernel_contract.ts";
 import type { PlacedHook, PlacedPolicy, WordCost } from "./place_policy.ts";
 import { SetSlots } from "./set_slots.ts";
 import type { TableWriter } from "./table_writer.ts";
@@ -70,6 +70,17 @@ export class WorkloadMasks {
     );
   }
 
+  /** Whether `setTrees()` would take a slot. */
+  treesNeedSlot(bits: bigint): boolean {
+    return this.#slots.needsSlot(0, PolicyLimit.TREE_HOOK, new Map([[0, bits]]));
+  }
+
+  /** Trees that processes enter. Gives the slots that nothing names any more. */
+  setTrees(bits: bigint): number[] {
+    const slot = this.#slots.apply(0, PolicyLimit.TREE_HOOK, new Map([[0, bits]]));
+    return slot === undefined ? [] : [slot];
+  }
+
   /** A new set, complete when this returns. False: there are too few slots. */
   addSet(set: number, policies: readonly PlacedPolicy[]): boolean {
     const change = { on: policies, off: [] };
@@ -89,6 +100,11 @@ export class WorkloadMasks {
   async giveBack(slots: readonly number[]): Promise<void> {
     if (slots.length === 0) return;
     await this.#writer.settle();
+    this.reuse(slots);
+  }
+
+  /** The same, a grace period after they were named. */
+  reuse(slots: readonly number[]): void {
     for (const slot of slots) this.#slots.giveBack(slot);
   }
 

@@ -22,6 +22,9 @@ import type { CallProcess, CallSocket, CallValue, PolicyCall } from "./policy_ca
 /** Bytes of a text that are looked at; of longer ones the end is unknown. */
 const TEXT_SIZE_MAX = 4096;
 
+/** AF_INET and AF_INET6. */
+const IP_FAMILIES: ReadonlySet<number> = new Set([2, 10]);
+
 /** What is done for a selector. */
 export interface Done {
   readonly posts: boolean;
@@ -203,10 +206,11 @@ function partOf(value: CallValue, part: ValuePart): CallValue {
 
 function partOfSocket(socket: CallSocket, part: Exclude<ValuePart, "value">): CallValue {
   switch (part) {
+    // Addresses of other families are in no network.
     case "source_address":
-      return socket.sourceAddress;
+      return IP_FAMILIES.has(socket.family) ? socket.sourceAddress : undefined;
     case "destination_address":
-      return socket.destinationAddress;
+      return IP_FAMILIES.has(socket.family) ? socket.destinationAddress : undefined;
     case "source_port":
       return BigInt(socket.sourcePort);
     case "destination_port":

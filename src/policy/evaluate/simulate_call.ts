@@ -23,7 +23,7 @@ import type { SipSecret } from "../compile/sip_hash.ts";
 import { lpmKey, numberKey, TABLE_OF_TEST, textKey } from "../compile/table_keys.ts";
 import type { KernelArg, KernelDim } from "../compile/table_writer.ts";
 import type { MemoryEffects, MemoryHook, MemoryTables } from "./memory_tables.ts";
-import type { CallValue, PolicyCall } from "./policy_call.ts";
+import type { CallProcess, CallSocket, CallValue, PolicyCall } from "./policy_call.ts";
 
 /** What the kernel knows beside the call. */
 export interface CallContext {
@@ -137,6 +137,22 @@ export function* runEnd(
   const first = yield* firstMatches(words, row);
   yield;
   return actOn({ index: words.index, bits: first }, row);
+}
+
+/** The program at exec: the trees that a process enters. */
+export function simulateExec(
+  context: Pick<CallContext, "tables" | "secret">,
+  process: CallProcess,
+): bigint {
+  const hook = context.tables.hooks.get(PolicyLimit.TREE_HOOK);
+  const slot = context.tables.slotOf(0, PolicyLimit.TREE_HOOK);
+  if (hook === undefined || slot === undefined) return 0n;
+  const words: Words = { index: [0], bits: [slot.mask[slot.index.indexOf(0)]!] };
+  const point = { kind: "raw_tracepoint", name: "sched_process_exec" } as const;
+  const call = { point, process, args: [], returned: 0n };
+  const whole = { ...context, set: 0, hook: PolicyLimit.TREE_HOOK, trees: 0n };
+  finish(andDimensions(whole, call, { hook, list: hook.callDims, words }));
+  return words.bits[0]!;
 }
 
 /** The formula of `struct policy_effects`; starts are loaded before guards. */
@@ -325,9 +341,9 @@ function readPart(value: CallValue, part: number): CallValue {
   }
   switch (part) {
     case PART.source_address:
-      return value.sourceAddress;
+      return hasAddress(value) ? value.sourceAddress : undefined;
     case PART.destination_address:
-      return value.destinationAddress;
+      return hasAddress(value) ? value.destinationAddress : undefined;
     case PART.source_port:
       return BigInt(value.sourcePort);
     case PART.destination_port:
@@ -339,4 +355,10 @@ function readPart(value: CallValue, part: number): CallValue {
     default:
       return BigInt(value.state);
   }
+}
+
+const [AF_INET, AF_INET6] = [2, 10];
+
+function hasAddress({ family }: CallSocket): boolean {
+  return family === AF_INET || family === AF_INET6;
 }
