@@ -2,9 +2,9 @@
  * Start and stop order of all rooms.
  *
  * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline
- * (which reads /proc first). Stop: hooks, pipeline (empties the rings), sinks, rings, then the rest
- * in reverse; until when this run has watched is written down when all was handed over. A step that
- * fails undoes those before it.
+ * (which reads /proc first), control socket and policies. Stop: control socket, hooks, pipeline
+ * (empties the rings), sinks, rings, then the rest in reverse; until when this run has watched is
+ * written down when all was handed over. A step that fails undoes those before it.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { Libbpf, Libc } from "../ffi/mod.ts";
 import type { RecordSource } from "./capture/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
 import type { Absence, AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
+import type { AgentControl, AgentControlParts } from "./agent_control.ts";
 import { AgentUsage } from "./agent_usage.ts";
 import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
@@ -123,6 +124,9 @@ export type WorkloadRoom =
 /** What the agent asks of its presence. */
 export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"> & Disposable;
 
+/** What the agent asks of its control. */
+export type ControlRoom = Pick<AgentControl, "start"> & AsyncDisposable;
+
 /** What a scan of /proc works with. */
 export interface ScanParts {
   readonly clock: SystemClock;
@@ -156,6 +160,7 @@ export interface AgentRooms {
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
   scan(parts: ScanParts): readonly ProcessFound[];
   openPipeline(input: PipelineInput): PipelineRoom;
+  openControl(parts: AgentControlParts): ControlRoom;
 }
 
 /** Facts about an agent that runs. */
@@ -251,6 +256,16 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   started.defer(() => running.stop());
   // The scan is done in the first turn; when it fails, the start has failed.
   await running.firstTurn;
+  const controlParts = {
+    config,
+    payload,
+    clock,
+    counters,
+    policies: undefined,
+    log: log("policy"),
+  };
+  const control = started.use(rooms.openControl(controlParts));
+  await control.start();
   const manager = openServiceManager(options.environment, libc);
   started.use(startWatchdog(manager, turns));
   const ready = { cpus: capture.rings.length, processes, sensors: sensors.report, absence };

@@ -6,6 +6,7 @@
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
 import type { AgentRooms } from "./agent.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
+import { AgentControl } from "./agent_control.ts";
 import { AgentPresence } from "./agent_presence.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
@@ -25,6 +26,7 @@ export function hostRooms(): AgentRooms {
     openClock: openSystemClock,
     openPayload,
     openLibbpf,
+    openControl: (parts) => new AgentControl(parts),
     openPresence: (parts) => new AgentPresence(parts),
     openCgroups: (parts) => new AgentCgroups(parts),
     openWorkloads: (parts) =>

@@ -5,6 +5,7 @@ import {
   type AgentRooms,
   type Capture,
   type CgroupRoom,
+  type ControlRoom,
   type PipelineRoom,
   type PresenceRoom,
   startAgent,
@@ -79,6 +80,22 @@ class FakeRooms {
         return [];
       },
       openPipeline: ({ options }) => this.#pipeline(options),
+      openControl: () => this.#control(),
+    };
+  }
+
+  #control(): ControlRoom {
+    this.step("open control");
+    this.open.add("control");
+    return {
+      start: () => {
+        this.step("start control");
+        return Promise.resolve();
+      },
+      [Symbol.asyncDispose]: () => {
+        this.#release("control");
+        return Promise.resolve();
+      },
     };
   }
 
@@ -243,8 +260,11 @@ const START = [
   "run pipeline",
   "walk cgroups",
   "scan",
+  "open control",
+  "start control",
 ];
 const STOP = [
+  "close control",
   "end presence",
   "detach",
   "close pipeline",

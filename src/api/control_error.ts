@@ -6,7 +6,7 @@
 
 /** The agent cannot be asked, or cannot be made ready to be asked. */
 export class ControlError extends Error {
-  override readonly name = "ControlError";
+  override readonly name: string = "ControlError";
   /** Of the system call that failed; decides about the exit code. */
   readonly code?: string;
 
@@ -20,4 +20,9 @@ export class ControlError extends Error {
     const code = (cause as { code?: unknown } | undefined)?.code;
     if (typeof code === "string") this.code = code;
   }
+}
+
+/** Another agent listens there, so this one does not. */
+export class SocketTakenError extends ControlError {
+  override readonly name = "SocketTakenError";
 }

@@ -6,7 +6,7 @@
  */
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { ControlError } from "./control_error.ts";
+import { ControlError, SocketTakenError } from "./control_error.ts";
 
 /** Where an agent listens and commands ask, unless they are told otherwise. */
 export const DEFAULT_CONTROL_SOCKET = "/run/shrike/control.sock";
@@ -71,9 +71,9 @@ function lockPathOf(path: string): string {
   return `${path}.lock`;
 }
 
-function takenError(action: string): ControlError {
-  const hint = "policies are told to that agent; give this one its own --control-socket, or off";
-  return new ControlError(action, "another agent listens there", hint);
+function takenError(action: string): SocketTakenError {
+  const hint = "shrike policy asks that agent; give this one its own --control-socket, or off";
+  return new SocketTakenError(action, "another agent listens there", hint);
 }
 
 function prepareDirectory(action: string, directory: string): void {

@@ -5,7 +5,7 @@
  * @module
  */
 export { type AgentStatus, ControlClient, RefusedError } from "./control_client.ts";
-export { ControlError } from "./control_error.ts";
+export { ControlError, SocketTakenError } from "./control_error.ts";
 export { type ControlLimits, ControlServer, type ControlServerParts } from "./control_server.ts";
 export { DEFAULT_CONTROL_SOCKET } from "./control_socket.ts";
 export { complaintJson, planJson, policyJson } from "./policy_json.ts";

@@ -315,7 +315,7 @@ export const OPTIONS = {
     flag: "purge",
     group: "Installation",
     commands: ["uninstall"],
-    help: "Also remove a config file and drop-ins that were changed",
+    help: "Also remove a config file and drop-ins that were changed, and kept policies",
   }),
   dryRun: option(boolean(), false, {
     flag: "dry-run",

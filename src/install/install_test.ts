@@ -243,12 +243,16 @@ Deno.test("planUninstall() keeps what was changed by hand, unless it is to be pu
   test.host.addFile(dropIn, "[Service]\n");
   test.host.addFile(DEFAULT_CONFIG_PATH, "output:\n  format: json\n");
   test.host.addFile("/etc/shrike/notes", "mine");
+  const kept = "/var/lib/shrike/policies/keep-secrets.json";
+  test.host.addFile(kept, "{}");
   const lines = test.uninstall();
-  assert.equal(lines.filter((line) => line.includes("--purge removes it")).length, 2);
+  assert.equal(lines.filter((line) => line.includes("--purge removes it")).length, 3);
   assert.ok(test.files.exists(dropIn) && test.files.exists(DEFAULT_CONFIG_PATH));
+  assert.ok(test.files.exists(kept));
   assert.ok(!test.files.exists(EXECUTABLE_PATH));
   test.uninstall({ purge: true });
   assert.ok(!test.files.exists(dropIn) && !test.files.exists(DEFAULT_CONFIG_PATH));
+  assert.ok(!test.files.exists(kept));
   assert.ok(test.files.exists("/etc/shrike/notes"));
 });
 

@@ -9,6 +9,7 @@ import {
   CONFIG_PATH,
   DROP_IN_PATH,
   executablePath,
+  KEPT_POLICIES_FOLDER,
   RUNTIME_FOLDER,
   STATE_FOLDER,
   UNIT_NAME,
@@ -48,9 +49,8 @@ export function planUninstall(target: Target, options: UninstallOptions): Step[]
     steps.push({ text, run: () => void service.systemctl(args) });
   }
   steps.push(...planExecutable(target, options, isOurs ? executableOf(unit) : undefined));
-  for (const folder of [STATE_FOLDER, RUNTIME_FOLDER]) {
-    if (files.exists(folder)) steps.push(removeTreeStep(target, folder));
-  }
+  steps.push(...planState(target, options.purge));
+  if (files.exists(RUNTIME_FOLDER)) steps.push(removeTreeStep(target, RUNTIME_FOLDER));
   steps.push(...planConfig(target, options.purge));
   return steps.length > 0 ? steps : [{ text: "nothing of shrike is installed" }];
 }
@@ -75,6 +75,16 @@ function planExecutable(
     (executable !== null && target.files.holds(path, { path: executable }, 0o755));
   if (isOurs) return [removeStep(target, path)];
   return [{ text: `keep "${path}", no unit names it and it is not this program` }];
+}
+
+/** Policies that somebody has asked to keep are as good as a config file. */
+function planState(target: Target, purge: boolean): Step[] {
+  const { files } = target;
+  if (!files.exists(STATE_FOLDER)) return [];
+  const hasPolicies = files.exists(KEPT_POLICIES_FOLDER) &&
+    !files.isEmptyDirectory(KEPT_POLICIES_FOLDER);
+  if (purge || !hasPolicies) return [removeTreeStep(target, STATE_FOLDER)];
+  return [{ text: `keep "${STATE_FOLDER}", it has policies (--purge removes it)` }];
 }
 
 function planConfig(target: Target, purge: boolean): Step[] {

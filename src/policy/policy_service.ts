@@ -98,8 +98,10 @@ export interface PolicyPlan {
 export interface AddOptions {
   /** Other than the file says. */
   readonly mode?: "enforce" | "monitor";
-  /** Keep them over restarts. */
+  /** They are kept over restarts; who asks for it keeps them. */
   readonly isPersistent?: boolean;
+  /** They match nothing until they are enabled. */
+  readonly isDisabled?: boolean;
   /** Replace policies of the same name; else that is a complaint. Never those of another file. */
   readonly replaces?: boolean;
   /**

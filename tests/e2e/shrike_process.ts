@@ -195,13 +195,22 @@ export function makeMark(name: string): string {
   return `${name}-${crypto.randomUUID()}`;
 }
 
+const ENVIRONMENT = {
+  PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  // This machine may have an agent already, which is asked there and has policies of its own.
+  SHRIKE_CONTROL_SOCKET: "off",
+  SHRIKE_POLICY_DIR: "off",
+  SHRIKE_POLICY_PERSIST_DIR: "off",
+};
+
 function spawnShrike(args: readonly string[], options: ShrikeOptions): Deno.ChildProcess {
   const [program = "", ...rest] = [...options.wrapper ?? [], shrikePath(), ...args];
   return new Deno.Command(program, {
     args: rest,
     // A user's settings must not decide whether a test passes.
     clearEnv: true,
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", ...options.env },
+    env: { ...ENVIRONMENT, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdin: "null",
     stdout: "piped",

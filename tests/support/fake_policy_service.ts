@@ -70,6 +70,7 @@ export class FakePolicyService implements PolicyService {
     const policies = [...names].map(([name, text]) => {
       const status = samplePolicyStatus({
         name,
+        state: options.isDisabled ? "disabled" : "enabled",
         mode: options.mode ?? "enforce",
         source: options.isWholeFile ? source.file : "api",
         isPersistent: options.isPersistent ?? false,
