@@ -166,22 +166,20 @@ static __always_inline void policy_or_text(struct policy_work *work, u32 id, u32
                                            const struct policy_dim *dim, u32 text) {
     u32 flags = work->values[text].flags;
     u32 test = dim->test;
+    /* What could not be read, or not to where it is compared, is none that anybody has listed. */
+    bool has_front = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_FRONT));
+    bool has_end = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_END));
     if (test == POLICY_TEST_PREFIX) {
-        /* Of a long string the beginning is there. */
-        if (!(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_FRONT)))
+        if (has_front)
             policy_or_row(id, policy_row_of_prefix(id, dim_id, text));
         return;
     }
     if (test == POLICY_TEST_POSTFIX) {
-        /* Of a path too long for us the end is there. */
-        bool has_end = !(flags & POLICY_HIT_TEXT_CUT) || flags & POLICY_VALUE_NO_FRONT;
-        if (has_end && !(flags & POLICY_HIT_UNREADABLE))
+        if (has_end)
             policy_or_row(id, policy_row_of_postfix(id, dim_id, text));
         return;
     }
-    /* A text that could not be read, or not whole, is none that anybody can have listed. */
-    bool is_whole = !(flags & (POLICY_HIT_UNREADABLE | POLICY_HIT_TEXT_CUT));
-    if (is_whole) {
+    if (has_front && has_end) {
         u64 hash = policy_hash_text(id, text);
         policy_or_row(id, policy_row_of_hash(dim_id, work->values[text].text_size, hash));
     }

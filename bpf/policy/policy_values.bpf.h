@@ -135,18 +135,20 @@ static __always_inline u64 policy_raw(const struct policy_work *work, u32 index)
 static __always_inline void policy_read_string(struct policy_work *work, u32 index,
                                                const void *address, bool is_user) {
     struct policy_value *value = &work->values[index];
-    long size =
-        is_user ? bpf_probe_read_user_str(work->texts[index], POLICY_TEXT_SIZE_MAX + 1, address)
-                : bpf_probe_read_kernel_str(work->texts[index], POLICY_TEXT_SIZE_MAX + 1, address);
+    u8 *text = work->texts[index];
+    /* With one byte more than is compared, and the NUL, it shows whether there is more. */
+    long size = is_user ? bpf_probe_read_user_str(text, POLICY_TEXT_SIZE_MAX + 2, address)
+                        : bpf_probe_read_kernel_str(text, POLICY_TEXT_SIZE_MAX + 2, address);
     if (size <= 0) {
         value->flags |= POLICY_HIT_UNREADABLE;
         value->text_size = 0;
         return;
     }
-    /* Cut or whole, the last byte is the NUL. */
-    if (size > POLICY_TEXT_SIZE_MAX)
-        value->flags |= POLICY_HIT_TEXT_CUT;
     value->text_size = size - 1;
+    if (size - 1 > POLICY_TEXT_SIZE_MAX) {
+        value->text_size = POLICY_TEXT_SIZE_MAX;
+        value->flags |= POLICY_HIT_TEXT_CUT | POLICY_VALUE_NO_END;
+    }
 }
 
 static __always_inline void policy_read_buffer(struct policy_work *work, u32 index,

@@ -35,6 +35,8 @@ enum policy_work_limit {
 enum policy_value_flag {
     /* What was cut is the front: a path too long for us is told by its end. */
     POLICY_VALUE_NO_FRONT = 0x100,
+    /* What was cut is the end. Not of buffers: they are what was asked for. */
+    POLICY_VALUE_NO_END = 0x200,
 };
 
 /* What is known of a value beside its bytes. */

@@ -29,14 +29,6 @@ const WORD_SIZE = 8;
 /** How long a grace period is taken to last on kernels that do not tell. */
 const SETTLE_MS = 1_000;
 
-/** What hooks ask of programs beside their own. */
-export interface HookNeeds {
-  /** Something is done or told at the end of calls. */
-  readonly returns: boolean;
-  /** They look at names given to exec, or at trees of processes. */
-  readonly processes: boolean;
-}
-
 /** What `KernelTables` writes to. */
 export interface KernelTablesOptions {
   /** Gives a map of the policies' object. */
@@ -74,8 +66,14 @@ export class KernelTables implements TableWriter {
     }
   }
 
-  get needs(): HookNeeds {
-    return { returns: this.#returning.size > 0, processes: this.#pastDims.size > 0 };
+  /** Whether something is done or told at the end of calls of a hook. */
+  isReturning(hook: number): boolean {
+    return this.#returning.has(hook);
+  }
+
+  /** Whether any hook looks at names given to exec, or at trees of processes. */
+  get looksAtPast(): boolean {
+    return this.#pastDims.size > 0;
   }
 
   setRowWord(row: number, word: number, bits: bigint): void {

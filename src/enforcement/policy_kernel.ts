@@ -137,10 +137,10 @@ export class PolicyKernel {
   attach(hooks: readonly HookInUse[]): void {
     const places = new Map(hooks.map(({ id, point }) => [id, this.#placesOf(point)]));
     if (places.size === 0) return;
-    const { returns, processes } = this.#tables.needs;
+    const returning = [...places.keys()].filter((hook) => this.#tables.isReturning(hook));
     const wanted: PartName[] = ["calls"];
-    if (returns) wanted.unshift("returns");
-    if (processes) wanted.unshift("processes");
+    if (returning.length > 0) wanted.unshift("returns");
+    if (this.#tables.looksAtPast) wanted.unshift("processes");
     const added: PartName[] = [];
     try {
       for (const name of wanted) {
@@ -152,8 +152,8 @@ export class PolicyKernel {
       for (const name of added.reverse()) this.#endPart(name);
       throw error;
     }
+    for (const hook of returning) this.#returning.add(hook);
     for (const [hook, indexes] of places) {
-      if (returns) this.#returning.add(hook);
       if (this.#syscalls.has(hook)) continue;
       this.#syscalls.set(hook, indexes);
       for (const index of indexes) this.#tables.setSyscall(index, hook);
@@ -173,7 +173,7 @@ export class PolicyKernel {
     this.#updateMultiplexed();
     if (this.#syscalls.size === 0) this.#endPart("calls");
     if (this.#returning.size === 0) this.#endPart("returns");
-    if (!this.#tables.needs.processes || this.#syscalls.size === 0) this.#endPart("processes");
+    if (!this.#tables.looksAtPast || this.#syscalls.size === 0) this.#endPart("processes");
   }
 
   /** Programs that run. */

@@ -1,0 +1,136 @@
+/** Random policies and real system calls: the kernel says what the specification says. */
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import {
+  type Done,
+  evaluatePolicies,
+  type Outcome,
+} from "../../src/policy/evaluate/evaluate_policies.ts";
+import type { CallProcess } from "../../src/policy/evaluate/policy_call.ts";
+import { PolicyRefusal } from "../../src/policy/compile/policy_refusal.ts";
+import type { NamespaceName, Policy } from "../../src/policy/mod.ts";
+import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
+import { condition, makePolicy, texts } from "../support/policy_factory.ts";
+import { type RandomCall, RandomSyscalls } from "../support/random_syscalls.ts";
+import { kernelTest } from "../support/require_kernel.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { buildWorkload } from "../support/workload.ts";
+
+const program = await buildWorkload();
+
+const TEST_MS = 20_000;
+const POLICIES = 40;
+const CALLS_PER_ROUND = 250;
+/** Policies that are replaced from one round to the next. */
+const REPLACED = 12;
+
+kernelTest({
+  name: "random policies say the same of random calls in the kernel as in the specification",
+  async run() {
+    const random = SeededRandom.fromEnvironment("policy_random_test");
+    using bench = new PolicyKernelBench();
+    await using caller = await bench.caller();
+    // Names of execs are kept from here on.
+    await bench.add(makePolicy("keeps-names", {
+      call: "getpid",
+      selectors: [{
+        conditions: [condition({ of: "binary", followChildren: false }, texts("text", "/none"))],
+      }],
+    }));
+    const link = Deno.makeTempDirSync() + "/given";
+    Deno.symlinkSync(program, link);
+    await caller.exec(link);
+    const source = new RandomSyscalls(random, processOf(caller.pid, link));
+    const policies = new Map<string, Policy>();
+    const deadline = performance.now() + TEST_MS;
+    let [calls, matched] = [0, 0];
+    while (performance.now() < deadline) {
+      const gone = [...policies.keys()].filter(() => random.chance(REPLACED / POLICIES));
+      for (const name of gone) policies.delete(name);
+      await bench.remove(...gone);
+      while (policies.size < POLICIES) {
+        const policy = source.policy();
+        try {
+          await bench.add(policy);
+        } catch (error) {
+          // A hook compares in 15 ways at most: this one does not fit now.
+          if (!(error instanceof PolicyRefusal)) throw error;
+          break;
+        }
+        policies.set(policy.name, policy);
+      }
+      for (let i = 0; i < CALLS_PER_ROUND; i++) {
+        const call = source.call();
+        const { value, hits } = await bench.during(caller, call.name, call.args);
+        const outcomes = evaluatePolicies(
+          policies.values(),
+          { ...call.call, returned: BigInt.asUintN(64, value) },
+          () => true,
+        );
+        checkCall(bench, call, outcomes, hits);
+        calls++;
+        matched += outcomes.length > 0 ? 1 : 0;
+      }
+    }
+    console.log(`policy_random_test: ${calls} calls, ${matched} of them matched`);
+    ok(matched > calls / 10 && calls > 100);
+    strictEqual(bench.lost, 0);
+    Deno.removeSync(link);
+  },
+});
+
+/** Who acted must have been expected, and whatever is to be seen of it must have been told. */
+function checkCall(
+  bench: PolicyKernelBench,
+  call: RandomCall,
+  outcomes: readonly Outcome[],
+  hits: ReturnType<PolicyKernelBench["take"]>,
+): void {
+  const found = new Set(
+    bench.actsOf(hits).map(({ policy, selector, hit }) => `${policy}/${selector} ${hit.phase}`),
+  );
+  const expected = new Map<string, Done>();
+  for (const { policy, selectorIndex, atCall, atEnd } of outcomes) {
+    const who = `${policy}/${selectorIndex}`;
+    if (atCall !== undefined) expected.set(`${who} call`, atCall);
+    if (atEnd !== undefined) expected.set(`${who} return`, atEnd);
+  }
+  const what = JSON.stringify(call, (_, value) => typeof value === "bigint" ? `${value}` : value);
+  deepStrictEqual([...found].filter((act) => !expected.has(act)), [], `not expected: ${what}`);
+  const shown = [...expected].filter(([, done]) => done.posts || done.effects.length > 0)
+    .map(([act]) => act);
+  deepStrictEqual(shown.filter((act) => !found.has(act)), [], `missing: ${what}`);
+  for (const phase of ["call", "return"] as const) {
+    const dones = [...expected].filter(([act]) => act.endsWith(` ${phase}`)).map(([, done]) =>
+      done
+    );
+    const asked = dones.filter(({ effects }) => effects.length > 0);
+    const hit = hits.find((other) => other.phase === phase);
+    strictEqual(hit?.effect !== undefined, asked.length > 0, `effect: ${what}`);
+    if (hit?.effect === undefined) continue;
+    const enforced = asked.filter(({ isEnforced }) => isEnforced);
+    strictEqual(hit.effect.isEnforced, enforced.length > 0, `enforced: ${what}`);
+    const parameters = (enforced.length > 0 ? enforced : asked).flatMap(({ effects }) => effects);
+    ok(parameters.includes(`signal ${hit.effect.parameter}`), `parameter: ${what}`);
+  }
+}
+
+function processOf(pid: number, givenName: string): CallProcess {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const set = (name: string) =>
+    BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)![1]}`);
+  const names: NamespaceName[] = ["uts", "ipc", "mnt", "pid", "net", "cgroup", "user"];
+  const inodes = names.map((name) => [
+    name,
+    Number(/\d+/.exec(Deno.readLinkSync(`/proc/${pid}/ns/${name}`))![0]),
+  ]);
+  const encoder = new TextEncoder();
+  return {
+    ...{ tgid: pid, namespaceTgid: pid, ancestors: [] },
+    binary: encoder.encode(Deno.readLinkSync(`/proc/${pid}/exe`)),
+    givenName: encoder.encode(givenName),
+    namespaces: Object.fromEntries(inodes),
+    capabilities: {
+      ...{ effective: set("CapEff"), inheritable: set("CapInh"), permitted: set("CapPrm") },
+    },
+  };
+}
