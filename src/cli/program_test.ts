@@ -107,6 +107,41 @@ Deno.test("runCli() takes kinds and sockets as often as they are typed", async (
   });
 });
 
+Deno.test("runCli() hands names, files and flags to the commands of policies", async () => {
+  const cases: [string, string, Record<string, string[]>][] = [
+    ["policy list -o json --color never", "policy list", {
+      policyFormat: ["json"],
+      color: ["never"],
+    }],
+    ["policy show a --control-socket /x", "policy show a", { controlSocket: ["/x"] }],
+    ["policy add --persist a.yaml -", "policy add a.yaml,-", { persists: ["true"] }],
+    ["policy add --mode monitor --replace - -o json", "policy add -", {
+      policyFormat: ["json"],
+      policyMode: ["monitor"],
+      replaces: ["true"],
+    }],
+    ["policy plan a b", "policy plan a,b", {}],
+    [
+      "policy delete a b",
+      'policy change [{"kind":"delete","name":"a"},{"kind":"delete","name":"b"}]',
+      {},
+    ],
+    ["policy enable a", 'policy change [{"kind":"enable","name":"a"}]', {}],
+    ["policy disable a", 'policy change [{"kind":"disable","name":"a"}]', {}],
+    [
+      "policy set-mode a monitor",
+      'policy change [{"kind":"set-mode","name":"a","mode":"monitor"}]',
+      {},
+    ],
+  ];
+  for (const [line, command, flags] of cases) {
+    const { calls, exitCode, error } = await type(line);
+    assert.equal(exitCode, ExitCode.ok, `${line}: ${error}`);
+    assert.deepEqual(calls.map((call) => call.command), [command]);
+    assert.deepEqual(Object.fromEntries(calls[0]!.typed!.flags), flags, line);
+  }
+});
+
 Deno.test("runCli() suggests the nearest command, option and shell", async () => {
   const cases = [
     ["rnu", 'unknown command "rnu"', "did you mean run?"],
@@ -116,6 +151,9 @@ Deno.test("runCli() suggests the nearest command, option and shell", async () =>
     ["ps extra", 'too many arguments for "ps"', "see shrike ps --help"],
     ["workloads --knd pod", 'unknown option "--knd"', "did you mean --kind?"],
     ["cgroups extra", 'too many arguments for "cgroups"', "see shrike cgroups --help"],
+    ["policy lst", 'unknown command "lst"', "did you mean list?"],
+    ["policy set-mode a mnitor", 'Cannot set the mode "mnitor"', "did you mean monitor?"],
+    ["policy delete", 'missing required argument "name"', "see shrike policy --help"],
     ["completion", 'missing required argument "shell"', "see shrike completion --help"],
   ] as const;
   for (const [line, text, hint] of cases) {
@@ -138,7 +176,9 @@ Deno.test("runCli() shows the help and fails when no command is given", async ()
 });
 
 Deno.test("runCli() helps on every command, within the terminal's width", async () => {
-  const commands = ["cgroups -h", "workloads -h", "version -h", "completion -h"];
+  const policy = ["list", "show", "add", "plan", "delete", "enable", "disable", "set-mode", "check"]
+    .map((name) => `policy ${name} -h`);
+  const commands = ["cgroups -h", "workloads -h", "version -h", "completion -h", ...policy];
   for (const line of ["--help", "help run", "run --help", "ps -h", ...commands]) {
     for (const columns of [60, 140]) {
       const { exitCode, out, error, calls } = await type(line, { columns });

@@ -53,21 +53,24 @@ export function addTableOptions(
 /** What was typed for the options that `addTableOptions()` gave. */
 export function typedSettings(command: Command, name: OptionCommand): TypedSettings {
   const flags = new Map<OptionName, readonly string[]>();
-  const typed = command.opts<Record<string, readonly string[] | string | undefined>>();
+  const typed = command.opts<Record<string, readonly string[] | string | true | undefined>>();
   for (const [optionName, option] of optionsOf(name)) {
     const texts = typed[attributeName(option.flag)];
     if (Array.isArray(texts)) flags.set(optionName, texts);
+    else if (texts === true) flags.set(optionName, ["true"]);
   }
   const { config } = typed;
   return typeof config === "string" ? { flags, configPath: config } : { flags };
 }
 
 function commanderOption(option: ConfigOption<unknown>): Option {
-  const { flag, short, type } = option;
+  const { flag, short, type, isBare } = option;
   // A switch may be written out, so that a flag can turn off what the file turns on.
   const isSwitch = type.placeholder === "";
   const value = isSwitch ? "[true|false]" : type.placeholder;
-  const flags = `${short === undefined ? "" : `-${short}, `}--${flag} ${value}`;
+  const name = `${short === undefined ? "" : `-${short}, `}--${flag}`;
+  if (isBare) return new CliOption(name, describe(option)).helpGroup(`${option.group}:`);
+  const flags = `${name} ${value}`;
   const made = new CliOption(flags, describe(option), type.isFile === true)
     .helpGroup(`${option.group}:`);
   if (type.choices !== undefined) made.choices(type.choices);

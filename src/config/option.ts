@@ -51,6 +51,8 @@ export interface ConfigOption<T> {
   readonly initial: T;
   /** The default in words, when it is not a value. */
   readonly initialText?: string;
+  /** A switch that takes no value on the command line: words follow it there. */
+  readonly isBare?: boolean;
   /** Its environment variable belongs to another option of the same flag. */
   readonly isFlagOnly?: boolean;
   readonly help: string;

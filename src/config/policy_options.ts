@@ -39,12 +39,14 @@ export const POLICY_OPTIONS = {
     flag: "persist",
     group: "Policies",
     commands: ["policy add"],
+    isBare: true,
     help: "Keep the policies over restarts of the agent",
   }),
   replaces: option(boolean(), false, {
     flag: "replace",
     group: "Policies",
     commands: ["policy add"],
+    isBare: true,
     help: "Replace policies of the same name that were added before",
   }),
   policyDirectory: optional(
