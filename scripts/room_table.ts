@@ -33,6 +33,7 @@ function file(path: string, imports: readonly string[], types: readonly string[]
 const AGENT = [
   "src/agent.ts",
   "src/agent_cgroups.ts",
+  "src/agent_contract.ts",
   "src/agent_control.ts",
   "src/agent_file_watch.ts",
   "src/agent_kept_policies.ts",

@@ -9,159 +9,28 @@
  * @module
  */
 import type { Libbpf, Libc } from "../ffi/mod.ts";
-import type { RecordSource } from "./capture/mod.ts";
-import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
-import type { Absence, AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
-import type { AgentControl, AgentControlParts } from "./agent_control.ts";
-import { AgentUsage } from "./agent_usage.ts";
-import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
-import type { Config } from "./config/mod.ts";
-import type { ProcessFound } from "./events/mod.ts";
-import type { EventSink } from "./export/mod.ts";
 import type {
-  KernelDrops,
-  LoadedSensors,
-  MapEntries,
-  Payload,
-  SensorReport,
-} from "./loader/mod.ts";
-import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
+  AgentOptions,
+  AgentRooms,
+  Capture,
+  CaptureParts,
+  CgroupRoom,
+  PresenceRoom,
+} from "./agent_contract.ts";
+import type { Absence } from "./agent_presence.ts";
+import { AgentUsage } from "./agent_usage.ts";
+import type { Config } from "./config/mod.ts";
+import type { LoadedSensors, SensorReport } from "./loader/mod.ts";
+import type { PipelineOptions } from "./pipeline/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import {
-  type Clock,
   Counters,
   type Log,
   LossLedger,
   type SendDatagram,
   ServiceManager,
-  type SystemClock,
   Watchdog,
 } from "./telemetry/mod.ts";
-
-/** What sinks are made with. */
-export interface SinkParts {
-  readonly counters: Counters;
-  readonly losses: LossLedger;
-  readonly clock: Clock;
-  readonly libc: Libc;
-}
-
-/** The agent's surroundings. */
-export interface AgentOptions {
-  readonly config: Config;
-  readonly nodeName: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly counters: Counters;
-  /** Makes the sinks; the agent closes them. */
-  openSinks(parts: SinkParts): readonly EventSink[];
-  /** Tell the pipeline to emit forks although the config does not, for filters that follow them. */
-  readonly needsForks: boolean;
-  log(room: string): Log;
-}
-
-/** The rings' readers. */
-export interface Capture extends RecordSource {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  /** Follows CPUs that come and go. */
-  checkCpus(): Promise<void>;
-  /** Whether the shared ring of a CPU was full since the last question. */
-  wasStalled(cpu: number): boolean;
-}
-
-/** What a capture is made with. */
-export interface CaptureParts {
-  readonly payload: Payload;
-  readonly recordsMapFd: number;
-  readonly config: Config;
-  readonly counters: Counters;
-  readonly losses: LossLedger;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** No more records will come. */
-  onFailure(error: Error): void;
-}
-
-/** What the kernel's losses are read with. */
-export interface DropsParts {
-  readonly sensors: LoadedSensors;
-  readonly capture: Pick<Capture, "wasStalled">;
-  readonly counters: Counters;
-  readonly losses: LossLedger;
-  readonly clock: Clock;
-}
-
-/** What a cache and a pipeline are made with. */
-export interface PipelineInput extends Omit<PipelineParts, "cache" | "decoders" | "cgroups"> {
-  readonly cgroups: PipelineParts["cgroups"] | undefined;
-  readonly workloads: Pick<WorkloadRoom, "identityOf" | "entered">;
-  readonly nodeName: string;
-  readonly config: Config;
-  readonly options: PipelineOptions;
-}
-
-/** What the agent asks of its cgroups. */
-export type CgroupRoom = Pick<
-  AgentCgroups,
-  | "settings"
-  | "mapEntries"
-  | "table"
-  | "observe"
-  | "trackBy"
-  | "retrack"
-  | "open"
-  | "scan"
-  | "placeOf"
-  | "onAttached"
-  | "tick"
->;
-
-/** What the agent asks of its workloads. */
-export type WorkloadRoom =
-  & Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered">
-  & Disposable;
-
-/** What the agent asks of its presence. */
-export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"> & Disposable;
-
-/** What the agent asks of its control. */
-export type ControlRoom = Pick<AgentControl, "start"> & AsyncDisposable;
-
-/** What a scan of /proc works with. */
-export interface ScanParts {
-  readonly clock: SystemClock;
-  readonly libc: Libc;
-  readonly config: Config;
-  readonly cgroups: Pick<CgroupRoom, "placeOf">;
-}
-
-/** What the agent asks of a pipeline. */
-export interface PipelineRoom extends WorkloadListener {
-  run(signal: AbortSignal): Promise<void>;
-}
-
-/** How the rooms are entered; tests hand in rooms of which one step fails. */
-export interface AgentRooms {
-  openLibc(): Libc;
-  openClock(libc: Libc): SystemClock;
-  openPayload(): Payload;
-  openLibbpf(path: string): Libbpf;
-  openPresence(parts: AgentPresenceParts): PresenceRoom;
-  openCgroups(parts: AgentCgroupsParts): CgroupRoom;
-  openWorkloads(parts: AgentWorkloadsParts): WorkloadRoom;
-  loadSensors(parts: {
-    readonly libbpf: Libbpf;
-    readonly payload: Payload;
-    readonly settings: Readonly<Record<string, SensorSettings>>;
-    readonly mapEntries: MapEntries;
-    readonly log: Log;
-  }): LoadedSensors;
-  openCapture(parts: CaptureParts): Capture;
-  openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
-  scan(parts: ScanParts): readonly ProcessFound[];
-  openPipeline(input: PipelineInput): PipelineRoom;
-  openControl(parts: AgentControlParts): ControlRoom;
-}
 
 /** Facts about an agent that runs. */
 export interface AgentReady {
@@ -237,34 +106,23 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   sensors.attach();
   const absence = presence.begin();
   let processes = 0;
+  const scan = () => {
+    const found = rooms.scan({ clock, libc, config, cgroups });
+    processes = found.length;
+    return found;
+  };
   const pipeline = rooms.openPipeline({
-    ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config },
+    ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config, workloads },
     cgroups: cgroups.open(sensors),
-    workloads,
-    options: {
-      ...pipelineOptions(options, cgroups),
-      onTick: () => turns.tick(),
-      scan: () => {
-        const found = rooms.scan({ clock, libc, config, cgroups });
-        processes = found.length;
-        return found;
-      },
-    },
+    options: { ...pipelineOptions(options, cgroups), onTick: () => turns.tick(), scan },
   });
   workloads.listen(pipeline);
   const running = new Running(pipeline, captureFailed, { presence, sensors });
   started.defer(() => running.stop());
   // The scan is done in the first turn; when it fails, the start has failed.
   await running.firstTurn;
-  const controlParts = {
-    config,
-    payload,
-    clock,
-    counters,
-    policies: undefined,
-    log: log("policy"),
-  };
-  const control = started.use(rooms.openControl(controlParts));
+  const controlParts = { config, payload, clock, counters, log: log("policy") };
+  const control = started.use(rooms.openControl({ ...controlParts, policies: undefined }));
   await control.start();
   const manager = openServiceManager(options.environment, libc);
   started.use(startWatchdog(manager, turns));

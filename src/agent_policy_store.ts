@@ -1,5 +1,5 @@
 /**
- * Policies that are kept over restarts: a file for each document, in a directory of the agent's own.
+ * Policies that are kept over restarts: a file for each document, in a directory of the agent.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
-import type { AgentRooms } from "./agent.ts";
+import type { AgentRooms } from "./agent_contract.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentControl } from "./agent_control.ts";
 import { AgentPresence } from "./agent_presence.ts";

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import type { Libbpf, Libc } from "../ffi/mod.ts";
-import {
-  type AgentOptions,
-  type AgentRooms,
-  type Capture,
-  type CgroupRoom,
-  type ControlRoom,
-  type PipelineRoom,
-  type PresenceRoom,
-  startAgent,
-  type WorkloadRoom,
-} from "./agent.ts";
+import { startAgent } from "./agent.ts";
+import type {
+  AgentOptions,
+  AgentRooms,
+  Capture,
+  CgroupRoom,
+  ControlRoom,
+  PipelineRoom,
+  PresenceRoom,
+  WorkloadRoom,
+} from "./agent_contract.ts";
 import { loadConfig } from "./config/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { LoadedSensors, Payload } from "./loader/mod.ts";

@@ -1,6 +1,6 @@
 /**
- * Files and directories whose content the agent obeys: nobody but root, or the agent's own user, may
- * have written them.
+ * Files and directories whose content the agent obeys: nobody but root, or the agent's own user,
+ * may have written them.
  *
  * @module
  */
@@ -64,7 +64,8 @@ export function checkTrusted(
 /**
  * Reads a file.
  *
- * @throws {UntrustedError} it is a link, somebody else's, too big or no text; {Deno.errors.NotFound}
+ * @throws {UntrustedError} it is a link, somebody else's, too big or no text
+ * @throws {Deno.errors.NotFound}
  */
 export function readTrustedFile(
   path: string,

@@ -18,7 +18,7 @@ import { AgentCgroups } from "./agent_cgroups.ts";
 import { hostRooms } from "./agent_rooms.ts";
 import { runtimeSettings } from "./agent_workloads.ts";
 import { HostFiles, type OwnCgroupReport } from "./cgroups/mod.ts";
-import type { Config } from "./config/mod.ts";
+import { type Config, OFF } from "./config/mod.ts";
 import {
   type ConfigSituation,
   type Examination,
@@ -131,6 +131,14 @@ function askFeatures(libbpf: Libbpf): FeatureAnswer[] {
   });
 }
 
+/** It is nobody to be asked, and must not enforce what another agent may enforce already. */
+const WITHOUT_POLICIES = {
+  controlSocket: OFF,
+  policyDirectory: OFF,
+  policyFiles: [],
+  persistDirectory: OFF,
+};
+
 /**
  * Lets an agent without sinks run until it has seen itself in its cgroup. Undefined when it cannot
  * run, which other findings tell, or has not seen itself in time.
@@ -139,7 +147,8 @@ async function proveOwnCgroup(config: Config): Promise<OwnCgroupReport | undefin
   let cgroups: AgentCgroups | undefined;
   try {
     await using _agent = await startAgent({
-      ...{ config, nodeName: "doctor", counters: new Counters(), needsForks: false },
+      ...{ nodeName: "doctor", counters: new Counters(), needsForks: false },
+      config: { ...config, ...WITHOUT_POLICIES },
       environment: {},
       log: () => SILENT,
       openSinks: () => [],

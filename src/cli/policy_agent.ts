@@ -101,8 +101,8 @@ function addPlanCommand(policy: Command, terminal: Terminal, dispatch: Dispatch)
     .summary("Say what would come of adding policies, and do nothing")
     .description(
       "Asks the agent what each file would load on this kernel: hooks, guarantee of each rule, " +
-        "kernel memory, workloads that match now, conflicts. The exit code is 2 when it would not " +
-        "be taken. Without an agent, policy check says what is wrong with a file.",
+        "kernel memory, workloads that match now, conflicts. The exit code is 2 when it would " +
+        "not be taken. Without an agent, policy check says what is wrong with a file.",
     )
     .addArgument(new Argument("<file...>", "Files, - for stdin"));
   finish(command, "policy plan", PLAN_EXAMPLES)

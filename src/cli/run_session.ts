@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Agent, type SinkParts, startAgent } from "../agent.ts";
+import { type Agent, startAgent } from "../agent.ts";
+import type { SinkParts } from "../agent_contract.ts";
 import { hostRooms } from "../agent_rooms.ts";
 import type { Config } from "../config/mod.ts";
 import { UserNames } from "../export/mod.ts";

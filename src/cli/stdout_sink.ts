@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SinkParts } from "../agent.ts";
+import type { SinkParts } from "../agent_contract.ts";
 import { openReaderPoll, openWritePoll } from "../agent_rooms.ts";
 import type { Config } from "../config/mod.ts";
 import {

@@ -12,8 +12,8 @@ export const DROP_IN_PATH = `${UNIT_PATH}.d`;
 export const CONFIG_PATH = DEFAULT_CONFIG_PATH;
 export const CONFIG_FOLDER = CONFIG_PATH.slice(0, CONFIG_PATH.lastIndexOf("/"));
 /**
- * StateDirectory= of the unit. The executable keeps its runtime there when it must start from a file
- * of its own.
+ * StateDirectory= of the unit. The executable keeps its runtime there when it must start from a
+ * file of its own.
  */
 export const STATE_FOLDER = "/var/lib/shrike";
 /** Policies that were added with --persist. */
