@@ -261,7 +261,8 @@ EXPORT_STRUCT(policy_effect);
  * has a single bit and no guard. With v the matching bits:
  *   u = v | guards;  first = ((~u + starts) & u & ~guards & ~singles) | (v & singles)
  * (a carry runs through the bits that do not match and stops at the first that does, or at the
- * guard). Bits of `v` outside of groups and singles of the phase are not in `first`.
+ * guard). Bits of `v` outside of groups and singles of the phase are not in `first`. A program
+ * loads `starts` before `guards`: a guard is stored before its start, and stays longer.
  *
  * A policy whose selectors look at what a hook returns is decided at the end of the call, as a
  * whole. Others are decided at the call, and what they do at its end is done for the selector that

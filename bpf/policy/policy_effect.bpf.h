@@ -30,12 +30,13 @@ __noinline int policy_decide(u32 id, u32 row) {
         if (i >= work->count)
             break;
         u32 word = work->index[i] & (POLICY_WORDS_MAX - 1);
-        u64 guards = effects->guards[word];
+        /* In this order: a guard is stored before its start and stays longer, see policy.h. */
+        u64 starts = *(const volatile u64 *)&effects->starts[word];
+        u64 guards = *(const volatile u64 *)&effects->guards[word];
         u64 singles = effects->singles[word];
         u64 matching = work->mask[i];
         u64 guarded = matching | guards;
-        u64 first = ((~guarded + effects->starts[word]) & guarded & ~guards & ~singles) |
-                    (matching & singles);
+        u64 first = ((~guarded + starts) & guarded & ~guards & ~singles) | (matching & singles);
         u64 saved = (matching & effects->waits[word]) | (first & effects->returns[word]);
         work->mask[i] = first;
         work->call.index[i] = word;
