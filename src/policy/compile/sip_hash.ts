@@ -39,13 +39,18 @@ function littleEndian(bytes: Uint8Array, at: number, size: number): number {
 
 /** Four 64-bit words in halves: v0 is [1]:[0], v1 [3]:[2], v2 [5]:[4], v3 [7]:[6]. */
 class SipState {
-  readonly #v: Int32Array;
+  readonly #v = new Int32Array(8);
 
   constructor([k0, k0High, k1, k1High]: SipSecret) {
-    this.#v = Int32Array.of(
-      ...[k0 ^ 0x70736575, k0High ^ 0x736f6d65, k1 ^ 0x6e646f6d, k1High ^ 0x646f7261],
-      ...[k0 ^ 0x6e657261, k0High ^ 0x6c796765, k1 ^ 0x79746573, k1High ^ 0x74656462],
-    );
+    const v = this.#v;
+    v[0] = k0 ^ 0x70736575;
+    v[1] = k0High ^ 0x736f6d65;
+    v[2] = k1 ^ 0x6e646f6d;
+    v[3] = k1High ^ 0x646f7261;
+    v[4] = k0 ^ 0x6e657261;
+    v[5] = k0High ^ 0x6c796765;
+    v[6] = k1 ^ 0x79746573;
+    v[7] = k1High ^ 0x74656462;
   }
 
   absorb(low: number, high: number): void {

@@ -47,7 +47,7 @@ const LPM_VALUE_AT = 8;
 /** All maps of policies. */
 export class MemoryTables implements TableWriter {
   readonly rows = new Map<number, BigUint64Array>();
-  /** By key, as text of its bytes; of LPM maps by `lpmText()`. */
+  /** By key, as text of its bytes; of LPM maps as dimension, bits and the bytes that count. */
   readonly entries = new Map<ValueTable, Map<string, number>>();
   readonly hooks = new Map<number, MemoryHook>();
   readonly slots = new Map<number, MemorySlot>();
@@ -58,8 +58,8 @@ export class MemoryTables implements TableWriter {
   settleCount = 0;
   /** Called after each store. */
   onStore: () => void = () => {};
-  /** Lengths of prefixes in use, by table and dimension, longest first. */
-  readonly #lengths = new Map<string, Map<number, number>>();
+  /** Rows of prefixes by table and dimension, and by length, longest first. */
+  readonly #prefixes = new Map<string, Map<number, Map<string, number>>>();
 
   setRowWord(row: number, word: number, bits: bigint): void {
     const words = getOrMake(this.rows, row, makeWords);
@@ -73,7 +73,7 @@ export class MemoryTables implements TableWriter {
     const text = this.#keyText(table, key);
     if (entries.has(text)) throw new Error(`${table} has the key already`);
     entries.set(text, row);
-    this.#countLength(table, key, 1);
+    this.#enterPrefix(table, key, row);
     this.#stored();
   }
 
@@ -82,7 +82,7 @@ export class MemoryTables implements TableWriter {
     const isThere = entries?.delete(this.#keyText(table, key)) ?? false;
     if (!isThere) throw new Error(`${table} has no such key`);
     if (entries?.size === 0) this.entries.delete(table);
-    this.#countLength(table, key, -1);
+    this.#deletePrefix(table, key);
     this.#stored();
   }
 
@@ -170,18 +170,20 @@ export class MemoryTables implements TableWriter {
     return slot === undefined ? undefined : this.slots.get(slot);
   }
 
-  /** bpf_map_lookup_elem() of a map of values; 0 when there is nothing. */
+  /** bpf_map_lookup_elem() of a hash map of values; 0 when there is nothing. */
   lookUp(table: ValueTable, key: Uint8Array): number {
-    const entries = this.entries.get(table);
-    if (entries === undefined) return 0;
-    if (!LPM_TABLES.has(table)) return entries.get(byteText(key)) ?? 0;
-    const view = new DataView(key.buffer, key.byteOffset);
-    const bits = view.getUint32(0, true) - DIM_BITS;
-    const dim = view.getUint32(4, false);
-    const value = byteText(key.subarray(LPM_VALUE_AT, LPM_VALUE_AT + (bits + 7 >> 3)));
-    for (const length of this.#lengths.get(`${table} ${dim}`)?.keys() ?? []) {
+    return this.entries.get(table)?.get(byteText(key)) ?? 0;
+  }
+
+  /** bpf_map_lookup_elem() of an LPM map: the longest listed prefix; 0 when there is none. */
+  lookUpLongest(table: ValueTable, dim: number, value: Uint8Array): number {
+    const byLength = this.#prefixes.get(`${table} ${dim}`);
+    if (byLength === undefined) return 0;
+    const text = byteText(value);
+    const bits = value.length * 8;
+    for (const [length, rows] of byLength) {
       if (length > bits) continue;
-      const row = entries.get(lpmText(dim, value, length));
+      const row = rows.get(firstBits(text, length));
       if (row !== undefined) return row;
     }
     return 0;
@@ -195,21 +197,27 @@ export class MemoryTables implements TableWriter {
 
   #keyText(table: ValueTable, key: Uint8Array): string {
     if (!LPM_TABLES.has(table)) return byteText(key);
-    const view = new DataView(key.buffer, key.byteOffset);
-    const bits = view.getUint32(0, true) - DIM_BITS;
-    return lpmText(view.getUint32(4, false), byteText(key.subarray(LPM_VALUE_AT)), bits);
+    const { bits, dim, value } = readLpmKey(key);
+    return `${dim} ${bits} ${firstBits(value, bits)}`;
   }
 
-  #countLength(table: ValueTable, key: Uint8Array, by: 1 | -1): void {
+  #enterPrefix(table: ValueTable, key: Uint8Array, row: number): void {
     if (!LPM_TABLES.has(table)) return;
-    const view = new DataView(key.buffer, key.byteOffset);
-    const name = `${table} ${view.getUint32(4, false)}`;
-    const length = view.getUint32(0, true) - DIM_BITS;
-    const lengths = new Map(this.#lengths.get(name));
-    const count = (lengths.get(length) ?? 0) + by;
-    if (count > 0) lengths.set(length, count);
-    else lengths.delete(length);
-    this.#lengths.set(name, new Map([...lengths].sort(([a], [b]) => b - a)));
+    const { bits, dim, value } = readLpmKey(key);
+    const name = `${table} ${dim}`;
+    const rows = this.#prefixes.get(name)?.get(bits) ?? new Map<string, number>();
+    rows.set(firstBits(value, bits), row);
+    const byLength = new Map(this.#prefixes.get(name)).set(bits, rows);
+    this.#prefixes.set(name, new Map([...byLength].sort(([a], [b]) => b - a)));
+  }
+
+  #deletePrefix(table: ValueTable, key: Uint8Array): void {
+    if (!LPM_TABLES.has(table)) return;
+    const { bits, dim, value } = readLpmKey(key);
+    const byLength = this.#prefixes.get(`${table} ${dim}`)!;
+    const rows = byLength.get(bits)!;
+    rows.delete(firstBits(value, bits));
+    if (rows.size === 0) byLength.delete(bits);
   }
 
   #hook(hook: number): MemoryHook {
@@ -277,12 +285,20 @@ function maskKey(set: number, hook: number): number {
   return set * PolicyLimit.HOOKS_MAX + hook;
 }
 
-/** The first bits of a value and its dimension, as LPM maps compare them. */
-function lpmText(dim: number, value: string, bits: number): string {
+function readLpmKey(key: Uint8Array): { bits: number; dim: number; value: string } {
+  const view = new DataView(key.buffer, key.byteOffset);
+  const bits = view.getUint32(0, true) - DIM_BITS;
+  const value = byteText(key.subarray(LPM_VALUE_AT, LPM_VALUE_AT + (bits + 7 >> 3)));
+  return { bits, dim: view.getUint32(4, false), value };
+}
+
+/** The first bits of a value, as LPM maps compare them: the rest of the last byte is 0. */
+function firstBits(value: string, bits: number): string {
   const whole = bits >> 3;
   const rest = bits & 7;
-  const last = rest === 0 ? "" : value.charCodeAt(whole) >> (8 - rest);
-  return `${dim} ${bits} ${last} ${value.slice(0, whole)}`;
+  if (rest === 0) return value.slice(0, whole);
+  const last = value.charCodeAt(whole) & (0xff00 >> rest);
+  return value.slice(0, whole) + String.fromCharCode(last & 0xff);
 }
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

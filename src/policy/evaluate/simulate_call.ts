@@ -20,7 +20,7 @@ import {
   TestNumber,
 } from "../compile/kernel_contract.ts";
 import type { SipSecret } from "../compile/sip_hash.ts";
-import { lpmKey, numberKey, TABLE_OF_TEST, textKey } from "../compile/table_keys.ts";
+import { numberKey, TABLE_OF_TEST, textKey } from "../compile/table_keys.ts";
 import type { KernelArg, KernelDim } from "../compile/table_writer.ts";
 import type { MemoryEffects, MemoryHook, MemoryTables } from "./memory_tables.ts";
 import type { CallProcess, CallSocket, CallValue, PolicyCall } from "./policy_call.ts";
@@ -233,8 +233,12 @@ function lookUp(
 ): number | number[] {
   const table = TABLE_OF_TEST[dim.test]!;
   if (value instanceof Uint8Array) {
-    const key = bytesKey(dim.test, id, value, secret);
-    return key === undefined ? 0 : tables.lookUp(table, key);
+    if (dim.test !== TestNumber.TEXT) {
+      const bytes = comparedBytes(dim.test, value);
+      return bytes === undefined ? 0 : tables.lookUpLongest(table, id, bytes);
+    }
+    const isCut = value.length > PolicyLimit.TEXT_SIZE_MAX;
+    return isCut ? 0 : tables.lookUp(table, textKey(secret, id, value));
   }
   if (typeof value !== "bigint") return 0;
   switch (dim.test) {
@@ -244,7 +248,7 @@ function lookUp(
       const bytes = new Uint8Array(8);
       const isSigned = (dim.flags & DimFlag.SIGNED) !== 0;
       new DataView(bytes.buffer).setBigUint64(0, isSigned ? value ^ 1n << 63n : value);
-      return tables.lookUp(table, lpmKey(8, id, bytes, 64));
+      return tables.lookUpLongest(table, id, bytes);
     }
     case TestNumber.BITS: {
       const rows: number[] = [];
@@ -258,28 +262,16 @@ function lookUp(
   }
 }
 
-/** Undefined: nobody can have listed it. */
-function bytesKey(
-  test: number,
-  id: number,
-  bytes: Uint8Array,
-  secret: SipSecret,
-): Uint8Array | undefined {
-  const isCut = bytes.length > PolicyLimit.TEXT_SIZE_MAX;
+/** Bytes as an LPM map compares them; undefined: nobody can have listed them. */
+function comparedBytes(test: number, bytes: Uint8Array): Uint8Array | undefined {
   switch (test) {
-    case TestNumber.TEXT:
-      return isCut ? undefined : textKey(secret, id, bytes);
-    case TestNumber.PREFIX: {
-      const start = bytes.subarray(0, PolicyLimit.PREFIX_SIZE_MAX);
-      return lpmKey(PolicyLimit.PREFIX_SIZE_MAX, id, start, start.length * 8);
-    }
-    case TestNumber.POSTFIX: {
-      if (isCut) return undefined;
-      const end = bytes.subarray(-PolicyLimit.POSTFIX_SIZE_MAX).toReversed();
-      return lpmKey(PolicyLimit.POSTFIX_SIZE_MAX, id, end, end.length * 8);
-    }
+    case TestNumber.PREFIX:
+      return bytes.subarray(0, PolicyLimit.PREFIX_SIZE_MAX);
+    case TestNumber.POSTFIX:
+      if (bytes.length > PolicyLimit.TEXT_SIZE_MAX) return undefined;
+      return bytes.subarray(-PolicyLimit.POSTFIX_SIZE_MAX).toReversed();
     default:
-      return lpmKey(16, id, bytes, 128);
+      return bytes;
   }
 }
 
