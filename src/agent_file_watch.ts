@@ -20,6 +20,8 @@ export interface FileWatchParts {
   readonly log: Log;
   /** Something may have changed. */
   onChange(): void;
+  /** The system's, unless a test has another. */
+  readonly watchFs?: typeof Deno.watchFs;
 }
 
 /** Tells of changes until it is disposed. */
@@ -69,7 +71,8 @@ export class FileWatch implements Disposable {
     const existing = [...wanted].filter(exists);
     if (existing.length === 0) return;
     try {
-      this.#watcher = Deno.watchFs(existing, { recursive: false });
+      const { watchFs = Deno.watchFs } = this.#parts;
+      this.#watcher = watchFs(existing, { recursive: false });
       void this.#follow(this.#watcher, existing.length < wanted.size);
     } catch (error) {
       this.#fail(error);
