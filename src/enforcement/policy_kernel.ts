@@ -130,7 +130,8 @@ export class PolicyKernel {
   }
 
   /**
-   * Makes programs run for these hooks, of which the tables have all but masks.
+   * Makes programs run for these hooks, which are all that are in use; the tables have all of them
+   * but masks.
    *
    * @throws {LoadError} a hook cannot be had; what ran before still runs, and nothing else.
    */
@@ -152,6 +153,7 @@ export class PolicyKernel {
       for (const name of added.reverse()) this.#endPart(name);
       throw error;
     }
+    this.#forgetHooks((hook, indexes) => places.get(hook)?.join() !== indexes.join());
     for (const hook of returning) this.#returning.add(hook);
     for (const [hook, indexes] of places) {
       if (this.#syscalls.has(hook)) continue;
@@ -164,12 +166,7 @@ export class PolicyKernel {
   /** Ends what none of `hooks` needs: those in use, and those with calls that may still end. */
   detachUnused(hooks: readonly HookInUse[]): void {
     const used = new Set(hooks.map(({ id }) => id));
-    for (const [hook, indexes] of this.#syscalls) {
-      if (used.has(hook)) continue;
-      for (const index of indexes) this.#tables.setSyscall(index, undefined);
-      this.#syscalls.delete(hook);
-      this.#returning.delete(hook);
-    }
+    this.#forgetHooks((hook) => !used.has(hook));
     this.#updateMultiplexed();
     if (this.#syscalls.size === 0) this.#endPart("calls");
     if (this.#returning.size === 0) this.#endPart("returns");
@@ -277,6 +274,16 @@ export class PolicyKernel {
       ...compat.map((number) => tableSize + number),
       ...socketcalls.map((call) => 2 * tableSize + call),
     ];
+  }
+
+  /** Numbers of hooks are used again, for another call. */
+  #forgetHooks(isGone: (hook: number, indexes: readonly number[]) => boolean): void {
+    for (const [hook, indexes] of this.#syscalls) {
+      if (!isGone(hook, indexes)) continue;
+      for (const index of indexes) this.#tables.setSyscall(index, undefined);
+      this.#syscalls.delete(hook);
+      this.#returning.delete(hook);
+    }
   }
 
   /** socketcall(2) is looked into while a hook may be behind it. */

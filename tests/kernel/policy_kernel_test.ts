@@ -84,6 +84,19 @@ kernelTest({
 });
 
 kernelTest({
+  name: "PolicyKernel.attach() serves the call that a hook's number is used again for",
+  async run() {
+    using bench = new PolicyKernelBench();
+    await using caller = await bench.caller();
+    await bench.add(makePolicy("first", { call: "getpriority" }));
+    await bench.remove("first");
+    await bench.add(makePolicy("second", { call: "prctl" }));
+    strictEqual((await bench.during(caller, "prctl", [NO_OPTION])).hits.length, 1);
+    deepStrictEqual((await bench.during(caller, "getpriority", [0, 0])).hits, []);
+  },
+});
+
+kernelTest({
   name: "PolicyKernel leaves nothing when the kernel refuses a program or a map",
   run() {
     const payload = openPayload();
