@@ -119,3 +119,13 @@ Deno.test("Libc.setThreadNice() changes the calling thread only, trimMalloc() ha
     ok(error instanceof LibcError);
   }
 });
+
+Deno.test("Libc.waitForGracePeriod() lets this thread go on meanwhile", async () => {
+  using libc = openLibc();
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const times = 4;
+  for (let time = 0; time < times; time++) strictEqual(await libc.waitForGracePeriod(), true);
+  clearInterval(timer);
+  ok(turns > 0);
+});

@@ -139,12 +139,13 @@ static __always_inline void policy_read_string(struct policy_work *work, u32 ind
     /* With one byte more than is compared, and the NUL, it shows whether there is more. */
     long size = is_user ? bpf_probe_read_user_str(text, POLICY_TEXT_SIZE_MAX + 2, address)
                         : bpf_probe_read_kernel_str(text, POLICY_TEXT_SIZE_MAX + 2, address);
-    if (size <= 0) {
+    if (size < 0) {
         value->flags |= POLICY_HIT_UNREADABLE;
         value->text_size = 0;
         return;
     }
-    value->text_size = size - 1;
+    /* Of an empty text of user memory kernels up to 6.12 say 0, without the NUL. */
+    value->text_size = size > 0 ? size - 1 : 0;
     if (size - 1 > POLICY_TEXT_SIZE_MAX) {
         value->text_size = POLICY_TEXT_SIZE_MAX;
         value->flags |= POLICY_HIT_TEXT_CUT | POLICY_VALUE_NO_END;

@@ -204,3 +204,53 @@ kernelTest({
     deepStrictEqual((await bench.during(caller, "prctl", [NO_OPTION])).hits, [], "cleared");
   },
 });
+
+kernelTest({
+  name: "descendants of a program are followed from its exec on, whatever they become",
+  async run() {
+    using programs = new Programs();
+    using bench = new PolicyKernelBench();
+    await using caller = await bench.caller();
+    const { real, hardlink } = programs;
+    const subject = { of: "binary", followChildren: true } as const;
+    await bench.add(makePolicy("descends", {
+      call: "prctl",
+      selectors: [{ conditions: [condition(subject, texts("text", hardlink))] }],
+    }));
+    const count = async () => (await bench.during(caller, "prctl", [NO_OPTION])).hits.length;
+    strictEqual(await count(), 0);
+    await caller.exec(real);
+    strictEqual(await count(), 0, "another program");
+    await caller.exec(hardlink);
+    strictEqual(await count(), 1, "the program itself, from its first instruction");
+    await caller.fork();
+    strictEqual(await count(), 1, "its child");
+    await caller.exec(real);
+    strictEqual(await count(), 1, "its child as another program");
+    await using other = await bench.caller(real);
+    deepStrictEqual((await bench.during(other, "prctl", [NO_OPTION])).hits, []);
+  },
+});
+
+kernelTest({
+  name: "policies see files where the process has them mounted",
+  async run() {
+    using programs = new Programs();
+    using bench = new PolicyKernelBench();
+    await using caller = await bench.caller(programs.real);
+    const { directory, real } = programs;
+    const other = Deno.makeTempDirSync();
+    const [CLONE_NEWNS, MS_BIND, MS_REC_PRIVATE] = [0x20000, 4096, 0x44000];
+    // In a mount namespace of its own, so that nobody else sees it.
+    strictEqual(await caller.call("unshare", [CLONE_NEWNS]), 0n);
+    strictEqual(await caller.call("mount", ["none", "/", 0, MS_REC_PRIVATE, 0]), 0n);
+    strictEqual(await caller.call("mount", [directory, other, 0, MS_BIND, 0]), 0n);
+    strictEqual(await matches(bench, caller, texts("text", real)), true, "it began there");
+    await caller.exec(`${other}/real`);
+    strictEqual(await matches(bench, caller, texts("text", `${other}/real`)), true);
+    strictEqual(await matches(bench, caller, texts("postfix", "/real")), true);
+    strictEqual(await matches(bench, caller, texts("text", real)), false);
+    await caller.end();
+    Deno.removeSync(other);
+  },
+});
