@@ -143,8 +143,8 @@ export class Libc {
 
   /**
    * Waits until every part of the kernel that ran without a break when this was called has come to
-   * its end (MEMBARRIER_CMD_GLOBAL, which is synchronize_rcu()): some milliseconds, without blocking
-   * this thread.
+   * its end (MEMBARRIER_CMD_GLOBAL, which is synchronize_rcu()): some milliseconds, in which this
+   * thread goes on.
    *
    * @returns false when this kernel does not do that (nohz_full, or not built in).
    */

@@ -1,4 +1,4 @@
-/** What policies do: who acts first, what is told, signals to processes of the test's own cgroup. */
+/** What policies do: who acts first, what is told, signals to processes of the test's cgroup. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import type { Action } from "../../src/policy/mod.ts";
 import { PolicyCount } from "../../src/wire/mod.ts";

@@ -1,4 +1,4 @@
-/** Which program calls: by the file that runs and by the name it was given, however it is reached. */
+/** Which program calls: by the file that runs and the name it was given, however it is reached. */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Test } from "../../src/policy/mod.ts";
