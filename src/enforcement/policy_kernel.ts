@@ -102,6 +102,8 @@ export class PolicyKernel {
   readonly #syscalls = new Map<number, readonly number[]>();
   /** Hooks whose calls may be under way that are told at their end. */
   readonly #returning = new Set<number>();
+  /** Of parts that have ended. */
+  #skippedRuns = 0;
 
   /**
    * Makes the tables; no program is loaded yet.
@@ -181,6 +183,14 @@ export class PolicyKernel {
   /** What the kernel counts about each program that runs. */
   programInfo(): ReturnType<ProgramPart["info"]> {
     return [...this.#parts.values()].flatMap((part) => part.info());
+  }
+
+  /** Runs that the kernel skipped because the program was running on that CPU already. */
+  skippedRuns(): number {
+    return this.programInfo().reduce(
+      (sum, { recursionMisses }) => sum + Number(recursionMisses),
+      this.#skippedRuns,
+    );
   }
 
   /** Kernel memory of all maps of policies, bytes. */
@@ -297,7 +307,10 @@ export class PolicyKernel {
   }
 
   #endPart(name: PartName): void {
-    this.#parts.get(name)?.[Symbol.dispose]();
+    const part = this.#parts.get(name);
+    if (part === undefined) return;
+    for (const { recursionMisses } of part.info()) this.#skippedRuns += Number(recursionMisses);
+    part[Symbol.dispose]();
     this.#parts.delete(name);
   }
 
@@ -306,6 +319,12 @@ export class PolicyKernel {
     for (const [which, [name, help]] of Object.entries(KERNEL_COUNTS)) {
       counters.gauge(`shrike_policy_${name}_total`, help, {}, () => this.count(Number(which)));
     }
+    counters.gauge(
+      "shrike_policy_skipped_runs_total",
+      "Calls that no policy has seen, because the kernel skipped the program",
+      {},
+      () => this.skippedRuns(),
+    );
   }
 
   /** Detaches and frees everything. Safe to call twice. */

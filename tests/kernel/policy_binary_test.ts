@@ -2,6 +2,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Test } from "../../src/policy/mod.ts";
+import { PolicyCount } from "../../src/wire/mod.ts";
 import { condition, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
@@ -252,5 +253,24 @@ kernelTest({
     strictEqual(await matches(bench, caller, texts("text", real)), false);
     await caller.end();
     Deno.removeSync(other);
+  },
+});
+
+kernelTest({
+  name: "a process that finds no room among those that are followed is counted",
+  async run() {
+    using bench = new PolicyKernelBench({ mapEntries: { policy_processes: 1 } });
+    await bench.add(makePolicy("given", {
+      call: "prctl",
+      selectors: [{
+        conditions: [condition({ of: "binary", followChildren: false }, texts("text", program))],
+      }],
+    }));
+    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_PROCESSES_FULL), 0);
+    // Each begins with an exec of its own; without room of its own CPU, a map keeps a few more.
+    const callers = [];
+    for (let i = 0; i < 8; i++) callers.push(await bench.caller());
+    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_PROCESSES_FULL) > 0, true);
+    for (const caller of callers) await caller.end();
   },
 });

@@ -179,9 +179,7 @@ export class PolicyKernelBench {
   get lost(): number {
     const drops = this.sensors.readDrops(this.#decoder.kind)
       .flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0);
-    const skipped = this.kernel.programInfo()
-      .reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
-    return this.#reader.lost + drops + skipped;
+    return this.#reader.lost + drops + this.kernel.skippedRuns();
   }
 
   #drain(): void {
