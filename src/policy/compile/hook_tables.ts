@@ -80,6 +80,8 @@ export function pointKey(point: HookPoint): string {
 export class HookRegistry {
   readonly #space: ValueSpace;
   readonly #hooks = new Map<string, HookTables>();
+  readonly #usedIds = new Set<number>();
+  #hasReused = false;
   readonly #byId: (HookTables | undefined)[] = Array.from({ length: PolicyLimit.HOOKS_MAX });
 
   constructor(space: ValueSpace) {
@@ -102,14 +104,35 @@ export class HookRegistry {
   take(point: HookPoint): HookTables | undefined {
     let hook = this.find(point);
     if (hook === undefined) {
-      const id = this.#byId.findIndex((other) => other === undefined);
-      if (id < 0 || id >= PolicyLimit.TREE_HOOK) return undefined;
+      const id = this.#freeId();
+      if (id === undefined) return undefined;
       hook = new HookTables(this.#space, id, point);
       this.#byId[id] = hook;
       this.#hooks.set(pointKey(point), hook);
     }
     hook.users++;
     return hook;
+  }
+
+  /**
+   * Whether a number was given to another hook since this was asked last. Programs that began at the
+   * former one may still run, so the latter must not be seen for a grace period.
+   */
+  hasReused(): boolean {
+    const hasReused = this.#hasReused;
+    this.#hasReused = false;
+    return hasReused;
+  }
+
+  /** One that was never used, else any. */
+  #freeId(): number | undefined {
+    const ids = [...this.#byId.keys()].slice(0, PolicyLimit.TREE_HOOK)
+      .filter((id) => this.#byId[id] === undefined);
+    const id = ids.find((fresh) => !this.#usedIds.has(fresh)) ?? ids[0];
+    if (id === undefined) return undefined;
+    if (this.#usedIds.has(id)) this.#hasReused = true;
+    this.#usedIds.add(id);
+    return id;
   }
 
   /** Forgets a hook that nobody uses and whose bits have rested. */

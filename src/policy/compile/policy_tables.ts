@@ -113,7 +113,7 @@ export class PolicyTables {
 
   /**
    * Rejects with `PolicyRefusal` when something does not fit, and then nothing has changed. It is
-   * seen before the promise resolves: then also what was removed has left no trace.
+   * seen before the promise resolves: then also what was removed has left no trace but resting bits.
    */
   change(change: PolicyChange): Promise<void> {
     return this.#inTurn(() => this.#change(change));
@@ -122,7 +122,7 @@ export class PolicyTables {
   /** Names that are unknown are a mistake of the caller. */
   setMode(name: string, mode: PolicyMode): Promise<void> {
     return this.#inTurn(() => {
-      const live = this.#policies.get(name)!;
+      const live = this.#find(name);
       live.mode = mode;
       for (const where of live.hooks) storeMode(where, mode === "enforce");
       this.#stores.flush(this.#writer);
@@ -132,7 +132,7 @@ export class PolicyTables {
   /** A policy that is not enabled stays in the tables, and nothing looks at it. */
   setEnabled(name: string, isEnabled: boolean): Promise<void> {
     return this.#inTurn(async () => {
-      const live = this.#policies.get(name)!;
+      const live = this.#find(name);
       if (live.isEnabled === isEnabled) return;
       const change = isEnabled ? { on: [live], off: [] } : { on: [], off: [live] };
       this.#checkSlots(name, change);
@@ -203,7 +203,7 @@ export class PolicyTables {
   }
 
   async #change({ add = [], remove = [], beforeSeen }: PolicyChange): Promise<void> {
-    const goes = remove.map((name) => this.#policies.get(name)!);
+    const goes = remove.map((name) => this.#find(name));
     const comes = this.#placeAll(add, goes);
     if (comes.length > 0 && this.#options.isWeaklyOrdered) {
       this.#stores.flush(this.#writer, Stage.EFFECTS);
@@ -218,7 +218,10 @@ export class PolicyTables {
       await this.#takeBack(comes, false);
       throw error;
     }
-    if (comes.length > 0 && this.#options.isWeaklyOrdered) await this.#writer.settle();
+    const hasReused = this.#registry.hasReused();
+    if (hasReused || (comes.length > 0 && this.#options.isWeaklyOrdered)) {
+      await this.#writer.settle();
+    }
     const freed = this.#masks.apply({ on: comes, off: goes.filter(({ isEnabled }) => isEnabled) });
     for (const { policy } of goes) this.#policies.delete(policy.name);
     for (const live of comes) this.#policies.set(live.policy.name, live);
@@ -228,15 +231,22 @@ export class PolicyTables {
     await this.#takeBack(goes, true);
   }
 
+  /** @throws the caller names a policy that is not there. */
+  #find(name: string): LivePolicy {
+    const live = this.#policies.get(name);
+    if (live === undefined) throw new RangeError(`No policy "${name}" is in the tables`);
+    return live;
+  }
+
   #placeAll(policies: readonly Policy[], goes: readonly LivePolicy[]): LivePolicy[] {
     const placed: LivePolicy[] = [];
     try {
       for (const policy of policies) {
         const { name, mode } = policy;
-        const known = [...this.#policies.values(), ...placed].find((live) =>
-          live.policy.name === name && !goes.includes(live)
-        );
-        if (known !== undefined) {
+        const known = this.#policies.get(name);
+        const isKnown = (known !== undefined && !goes.includes(known)) ||
+          placed.some((other) => other.policy.name === name);
+        if (isKnown) {
           const hint = "give it another name, or replace the other one";
           throw new PolicyRefusal(name, "there is a policy of this name", hint, policy.place);
         }

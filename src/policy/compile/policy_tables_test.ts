@@ -281,3 +281,31 @@ Deno.test("PolicyTables.replace() goes into another slot where one word is not e
   assert.deepEqual([slot.count, slot.mask[0]], [0, 0n]);
   assert.equal(bench.tables.usage().slots, 1);
 });
+
+Deno.test("PolicyTables give a hook's number to another only when programs of the first have ended", async () => {
+  const bench = new PolicyBench({ slotsMax: 200 });
+  const on = (name: string) =>
+    policy(name, [hook([], [selector([])], { point: { kind: "kprobe", name } })]);
+  const comeAndGo = async (name: string) => {
+    await bench.tables.add(on(name));
+    const id = bench.tables.hookOf({ kind: "kprobe", name });
+    await bench.tables.remove(name);
+    bench.tables.reclaim(() => true);
+    return id;
+  };
+  const ids = new Set<number | undefined>();
+  for (let i = 0; i < 127; i++) ids.add(await comeAndGo(`first-${i}`));
+  assert.equal(ids.size, 127);
+
+  const steps: string[] = [];
+  bench.memory.settle = () => {
+    steps.push(bench.memory.masks.size === 0 ? "settled" : "settled too late");
+    return Promise.resolve();
+  };
+  await bench.tables.change({ add: [on("again")], beforeSeen: () => void steps.push("attached") });
+  assert.deepEqual(steps, ["attached", "settled"]);
+  await bench.tables.add(pathPolicy("other", "/"));
+  assert.deepEqual(steps.length, 3);
+  await bench.tables.add({ ...on("again"), name: "same hook" });
+  assert.deepEqual(steps.length, 3);
+});
