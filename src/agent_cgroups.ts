@@ -7,8 +7,10 @@
 import {
   type CgroupMode,
   detectCgroupMode,
+  hasHostPids,
   type Hierarchy,
   HostFiles,
+  OWN_PIDS,
   type OwnCgroupReport,
   pathBelowMount,
   walkCgroups,
@@ -71,6 +73,10 @@ export class AgentCgroups {
     this.#files = parts.files ?? new HostFiles();
     // The numbers are ours: programs find the kernel's own by the name, see subsystem_index().
     this.mode = detectCgroupMode({ files: this.#files, subsystems: CGROUP_CONTROLLERS });
+    if (!hasHostPids(this.#files)) {
+      const { text, follows, hint } = OWN_PIDS;
+      parts.log.warn("Processes: {text}; {follows}", { text, follows, hint });
+    }
     if (!parts.config.followCgroups) return;
     this.#hierarchy = this.mode.tracked?.hierarchy;
     const { libc, log, moveSelf } = parts;
@@ -188,16 +194,17 @@ export class AgentCgroups {
     }));
   }
 
-  /** Where a process is that has this text in /proc/PID/cgroup; ids 0 when that cannot be told. */
+  /** Where a process is that has this text in /proc/PID/cgroup. */
   placeOf(text: string): CgroupPlace {
     const hierarchy = this.#hierarchy;
-    const shown = hierarchy && ownPath(text, hierarchy.hierarchyId);
+    if (hierarchy === undefined) return NO_PLACE;
+    const shown = ownPath(text, hierarchy.hierarchyId);
     const path = shown && pathBelowMount(hierarchy, shown);
-    if (path === undefined) return NO_PLACE;
-    const directory = hierarchy!.mount!.path + (path === "/" ? "" : path);
+    if (path === undefined) return UNTOLD_PLACE;
+    const directory = hierarchy.mount!.path + (path === "/" ? "" : path);
     const inode = this.#files.directory(directory)?.inode;
     const known = inode === undefined ? undefined : this.#table?.find(BigInt(inode));
-    return known?.place ?? NO_PLACE;
+    return known?.place ?? UNTOLD_PLACE;
   }
 
   /** A move was told. */
@@ -247,6 +254,8 @@ export class AgentCgroups {
 }
 
 const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };
+/** Of a process of which only /proc has told, but not the id of its cgroup. */
+export const UNTOLD_PLACE: CgroupPlace = { ...NO_PLACE, hierarchy: -1 };
 
 /** The path of one hierarchy in /proc/PID/cgroup. */
 function ownPath(text: string, hierarchyId: number): string | undefined {

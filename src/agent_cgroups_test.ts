@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeHost, INITIAL_NAMESPACES, mountLine } from "../tests/support/fake_host.ts";
 import { Errno, LibbpfError } from "../ffi/mod.ts";
 import { cgroupFact, ownCgroupRow } from "../tests/support/sample_cgroups.ts";
-import { AgentCgroups, trackingOf } from "./agent_cgroups.ts";
+import { AgentCgroups, trackingOf, UNTOLD_PLACE } from "./agent_cgroups.ts";
 import { HostFiles } from "./cgroups/mod.ts";
 import { loadConfig } from "./config/mod.ts";
 import { Counters, type Log } from "./telemetry/mod.ts";
@@ -96,7 +96,7 @@ Deno.test("AgentCgroups enters what exists, each cgroup with its workload", () =
   const place = cgroups.placeOf("1:name=x:/other\n0::/system.slice/shrike.service (deleted)\n");
   assert.equal(place, byPath.get("/system.slice/shrike.service")?.place);
   for (const text of ["", "0::/gone\n", "3:pids:/system.slice\n"]) {
-    assert.equal(cgroups.placeOf(text).id, 0n, text);
+    assert.equal(cgroups.placeOf(text), UNTOLD_PLACE, text);
   }
 });
 
@@ -271,6 +271,14 @@ Deno.test("AgentCgroups follows nothing on a host without cgroups, and says so o
   cgroups.tick();
   assert.equal(said.length, 1);
   assert.match(said[0]!, /^warn no cgroup hierarchy is mounted/);
+});
+
+Deno.test("AgentCgroups says once what follows from pids of its own", () => {
+  const own = { ...INITIAL_NAMESPACES, "/proc/4242/ns/pid": "pid:[4026532111]" };
+  using host = new FakeHost({ links: own });
+  const { said } = bench(host);
+  assert.equal(said.length, 2);
+  assert.match(said[0]!, /^warn this process is in a pid namespace of its own/);
 });
 
 Deno.test("AgentCgroups finds a removal that no record has told", () => {

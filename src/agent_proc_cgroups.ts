@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
 import { type CgroupIdentity, recognisePath } from "./workloads/mod.ts";
 
 /** Paths that are told apart; a host has some hundred cgroups at a time. */
@@ -12,14 +13,17 @@ const PATHS_MAX = 16_384;
 /** Ids of other hierarchies are the kernel's and never negative. */
 const HIERARCHY = -1;
 
-/** Reads /proc/TGID/cgroup at each question, 20 us: the kernel's records have no ids then. */
+/**
+ * Reads /proc/TGID/cgroup at each question, 20 us: the kernel's records have no ids then. In a pid
+ * namespace of its own it reads nothing: there the file may be another process's.
+ */
 export class ProcCgroups {
   readonly #read: (tgid: number) => string | undefined;
   /** Our own ids: the paths in the order of their appearance. */
   #ids = new Map<string, bigint>();
   #nextId = 1n;
 
-  constructor(read: (tgid: number) => string | undefined = readProc) {
+  constructor(read = chooseReader(new HostFiles())) {
     this.#read = read;
   }
 
@@ -54,10 +58,8 @@ function choosePath(text: string): string | undefined {
   }) ?? paths.at(-1);
 }
 
-function readProc(tgid: number): string | undefined {
-  try {
-    return Deno.readTextFileSync(`/proc/${tgid}/cgroup`);
-  } catch {
-    return undefined;
-  }
+/** Reads the text of a process by its tgid in the initial pid namespace. */
+export function chooseReader(files: HostFiles): (tgid: number) => string | undefined {
+  if (!hasHostPids(files)) return () => undefined;
+  return (tgid) => files.readText(`/proc/${tgid}/cgroup`);
 }

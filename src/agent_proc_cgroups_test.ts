@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { ProcCgroups } from "./agent_proc_cgroups.ts";
+import { FakeHost, INITIAL_NAMESPACES } from "../tests/support/fake_host.ts";
+import { chooseReader, ProcCgroups } from "./agent_proc_cgroups.ts";
+import { HostFiles } from "./cgroups/mod.ts";
 
 const CONTAINER_ID = "ab".repeat(32);
 
@@ -54,4 +56,14 @@ Deno.test("ProcCgroups reads /proc, and nothing of a process that has ended", as
   const child = new Deno.Command("true").spawn();
   await child.status;
   assert.equal(cgroups.cgroupOf(child.pid).id, 0n);
+});
+
+Deno.test("ProcCgroups reads nothing where numbers in /proc are not the kernel's", () => {
+  const files = { "/proc/7/cgroup": "0::/system.slice/web.service\n" };
+  for (const [namespace, id] of [["pid:[4026531836]", 1n], ["pid:[4026532111]", 0n]] as const) {
+    const links = { ...INITIAL_NAMESPACES, "/proc/4242/ns/pid": namespace };
+    using host = new FakeHost({ files, links });
+    const cgroups = new ProcCgroups(chooseReader(new HostFiles(host.root)));
+    assert.equal(cgroups.cgroupOf(7).id, id, namespace);
+  }
 });

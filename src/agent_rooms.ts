@@ -11,6 +11,7 @@ import { AgentPresence } from "./agent_presence.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
+import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
 import { openSystemClock } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
@@ -49,13 +50,16 @@ export function hostRooms(): AgentRooms {
       }),
     openDrops: ({ capture, ...parts }) =>
       new KernelDrops({ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) }),
-    scan: ({ clock, libc, config, cgroups }) =>
-      scanProcesses({
+    scan: ({ clock, libc, config, cgroups }) => {
+      // Other numbers than in the records would name other processes: see OWN_PIDS.
+      if (!hasHostPids(new HostFiles())) return [];
+      return scanProcesses({
         clock,
         placeOf: (text) => cgroups.placeOf(text),
         readLink: (path) => libc.readlink(path),
         environment: config.withEnvironment,
-      }),
+      });
+    },
     openPipeline: ({ nodeName, config, options, cgroups, workloads, ...parts }) => {
       const { clock, counters } = parts;
       const cache = new ProcessCache({

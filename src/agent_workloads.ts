@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AgentCgroups } from "./agent_cgroups.ts";
+import { type AgentCgroups, UNTOLD_PLACE } from "./agent_cgroups.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import type { Config, RuntimeSocket } from "./config/mod.ts";
 import type { CgroupPlace, Workload } from "./events/mod.ts";
@@ -12,6 +12,7 @@ import type { Identity } from "./state/mod.ts";
 import type { Counters } from "./telemetry/mod.ts";
 import {
   type CgroupIdentity,
+  InnerContainers,
   type OpenedWorkloads,
   openWorkloads,
   type SocketPlace,
@@ -31,7 +32,12 @@ export interface AgentWorkloadsParts {
 
 /** Takes what was learned after events were delivered; the pipeline does. */
 export interface WorkloadListener {
-  amend(trackingId: bigint, workload: Workload): void;
+  /** @param workloadAt the workload as processes at that place have it */
+  amend(
+    trackingId: bigint,
+    workload: Workload,
+    workloadAt: (place: CgroupPlace) => Workload,
+  ): void;
   forget(trackingId: bigint): void;
 }
 
@@ -43,6 +49,9 @@ const NOT_FOLLOWED: Workload = Object.freeze({
   reason: "cgroups_not_followed",
 });
 
+/** Of processes that only /proc has told, where it shows no cgroup that is known. */
+const UNTOLD: Workload = Object.freeze({ ...NOT_FOLLOWED, reason: "unknown_cgroup" });
+
 /** What else there is to say of a cgroup that only /proc names. */
 const NAMED = { createdNs: 0n, pathSource: "path" } as const;
 
@@ -51,6 +60,7 @@ export class AgentWorkloads implements Disposable {
   readonly #cgroups: AgentWorkloadsParts["cgroups"];
   readonly #opened: OpenedWorkloads;
   readonly #proc: ProcCgroups;
+  readonly #inner: InnerContainers;
   #listener: WorkloadListener | undefined;
 
   constructor({ config, counters, cgroups, settings, proc }: AgentWorkloadsParts) {
@@ -64,10 +74,14 @@ export class AgentWorkloads implements Disposable {
         ...settings,
       },
       counters,
-      onLearned: ({ id }, workload) => this.#listener?.amend(id, workload),
-      onContext: () => cgroups.retrack(),
+      onLearned: ({ id }, workload) => this.#onLearned(id, workload),
+      onContext: () => {
+        this.#inner.forgetPaths();
+        cgroups.retrack();
+      },
     });
     const { resolver } = this.#opened;
+    this.#inner = new InnerContainers((path) => resolver.recognise(path));
     cgroups.trackBy(resolver);
     cgroups.observe((change, cgroup) => {
       const { hierarchy, id, createdNs } = cgroup;
@@ -101,22 +115,29 @@ export class AgentWorkloads implements Disposable {
       const cgroup = { ...place, trackingId, hierarchy, path };
       return { cgroup, workload: this.workloadAt(cgroup) };
     }
+    if (place.hierarchy === UNTOLD_PLACE.hierarchy) return { cgroup: place, workload: UNTOLD };
     const cgroup = table.place(place, timeNs);
     return { cgroup, workload: this.workloadAt(cgroup) };
   }
 
   /** Whose a process is that came into a container out of the workload `from`. */
   entered({ cgroup }: Identity, from: Workload | undefined): Workload {
-    return this.#opened.resolver.entered(this.#naming(cgroup), from);
+    const workload = this.#opened.resolver.entered(this.#naming(cgroup), from);
+    return this.#inner.workloadAt(workload, cgroup);
   }
 
   /** Whose the processes of a cgroup are. */
   workloadAt(place: CgroupPlace): Workload {
-    return this.#opened.resolver.resolve(this.#naming(place));
+    const workload = this.#opened.resolver.resolve(this.#naming(place));
+    return this.#inner.workloadAt(workload, place);
   }
 
   [Symbol.dispose](): void {
     this.#opened.resolver.close();
+  }
+
+  #onLearned(id: bigint, workload: Workload): void {
+    this.#listener?.amend(id, workload, (place) => this.#inner.workloadAt(workload, place));
   }
 
   /** The cgroup that names the workload. */

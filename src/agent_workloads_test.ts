@@ -6,7 +6,7 @@ import {
   send,
 } from "../tests/support/fake_unix_server.ts";
 import { cgroupFact, cgroupFound } from "../tests/support/sample_cgroups.ts";
-import type { PathReader } from "./agent_cgroups.ts";
+import { type PathReader, UNTOLD_PLACE } from "./agent_cgroups.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { loadConfig } from "./config/mod.ts";
@@ -32,6 +32,8 @@ interface Choices {
 /** Workloads beside a table of cgroups, and what a listener was told. */
 class Bench implements Disposable {
   readonly told: (readonly [bigint, Workload | "forgotten"])[] = [];
+  /** As the last amendment has it. */
+  workloadAt: ((place: CgroupPlace) => Workload) | undefined;
   readonly counters = new Counters();
   readonly workloads: AgentWorkloads;
   readonly table: CgroupTable | undefined;
@@ -65,7 +67,10 @@ class Bench implements Disposable {
       ...(proc !== undefined && { proc: new ProcCgroups((tgid) => proc[tgid]) }),
     });
     this.workloads.listen({
-      amend: (id, workload) => this.#tell(id, workload),
+      amend: (id, workload, workloadAt) => {
+        this.workloadAt = workloadAt;
+        this.#tell(id, workload);
+      },
       forget: (id) => this.#tell(id, "forgotten"),
     });
     this.workloads.start();
@@ -140,8 +145,46 @@ Deno.test("AgentWorkloads takes the path of the cgroup itself when its ancestor 
   bench.table?.apply(cgroupFact("cgroup_created", { id: 11n, path, trackingId: 404n }, 5n));
   const { workload } = bench.workloads.identityOf({ ...NOWHERE, id: 11n, trackingId: 404n }, 6n, 7);
   assert.deepEqual([workload.kind, workload.id], ["container", A]);
-  const other = bench.workloads.identityOf({ ...NOWHERE, id: 12n, trackingId: 12n }, 6n, 7);
+  const other = bench.workloads.identityOf(
+    { ...NOWHERE, id: 12n, trackingId: 12n, level: 2 },
+    6n,
+    7,
+  );
   assert.equal(other.workload.reason, "unknown_cgroup");
+});
+
+Deno.test("AgentWorkloads says in which container inside of it a process is", async () => {
+  await using docker = dockerWith("web-1");
+  using bench = new Bench({
+    settings: { sockets: [{ api: "docker", path: docker.socketPath }], searchUsers: false },
+  });
+  const { table, workloads } = bench;
+  table?.applyFound(cgroupFound({ id: 1n, path: "/" }));
+  const outside = bench.made(10n, `/docker/${A}`);
+  const path = `/docker/${A}/docker/${B}`;
+  const made = { id: 11n, path, parentId: 10n, trackingId: 10n };
+  table?.apply(cgroupFact("cgroup_created", made, 5n));
+  const inside = { ...NOWHERE, id: 11n, trackingId: 10n, level: 4 };
+  const inner = { runtime: "docker", id: B };
+  const seen = workloads.identityOf(inside, 6n, 70);
+  assert.deepEqual([seen.workload.id, seen.workload.inner], [A, inner]);
+  assert.equal(workloads.entered(seen, undefined), seen.workload, "one object for all");
+  assert.ok(!workloads.identityOf(outside, 6n, 71).workload.inner);
+  await bench.heard(hasName("web-1"));
+  const named = workloads.identityOf(inside, 7n, 70);
+  assert.deepEqual([named.workload.name, named.workload.inner], ["web-1", inner]);
+  assert.equal(bench.workloadAt?.(named.cgroup), named.workload, "amendments have it too");
+  assert.ok(!bench.workloadAt?.(workloads.identityOf(outside, 7n, 71).cgroup).inner);
+});
+
+Deno.test("AgentWorkloads does not know whose a process is of which only /proc has told", () => {
+  using bench = new Bench();
+  const { cgroup, workload } = bench.workloads.identityOf(UNTOLD_PLACE, 6n, 70);
+  assert.deepEqual([cgroup, workload.source, workload.reason], [
+    UNTOLD_PLACE,
+    "none",
+    "unknown_cgroup",
+  ]);
 });
 
 Deno.test("AgentWorkloads tells its listener what a runtime says later", async () => {

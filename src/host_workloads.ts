@@ -12,6 +12,7 @@ import {
   type Hierarchy,
   HostFiles,
   parseCgroupLines,
+  pathBelowMount,
   walkCgroups,
   WALKED_CGROUPS_MAX,
   type WalkedCgroup,
@@ -168,10 +169,14 @@ function findHierarchy(files: HostFiles): Hierarchy {
   );
 }
 
-/** A mount may begin below the root: that of a container's runtime does. */
-function wholePath({ mount }: Hierarchy, { path }: WalkedCgroup): string {
+/**
+ * A mount may begin below the root: that of a container's runtime does. One that begins above the
+ * root of our cgroup namespace begins at the hierarchy's.
+ */
+function wholePath({ mount }: Hierarchy, { path }: Pick<WalkedCgroup, "path">): string {
   const root = mount?.root ?? "/";
-  return root === "/" ? path : path === "/" ? root : root + path;
+  if (root === "/" || root.startsWith("/..")) return path;
+  return path === "/" ? root : root + path;
 }
 
 function identityOf({ id, path }: WalkedCgroup, { hierarchyId }: Hierarchy): CgroupIdentity {
@@ -195,15 +200,18 @@ function isSettled({ resolver, describeRuntimes }: OpenedWorkloads): boolean {
 }
 
 /** Processes by path, from /proc: without root those that it shows. */
-function countProcesses(files: HostFiles, { hierarchyId }: Hierarchy): Map<string, number> {
+function countProcesses(files: HostFiles, hierarchy: Hierarchy): Map<string, number> {
   const counts = new Map<string, number>();
   for (const pid of files.subdirectories("/proc")) {
     if (!/^[1-9]\d*$/.test(pid)) continue;
     const stat = parseStat(files.readBytes(`/proc/${pid}/stat`) ?? new Uint8Array(0));
     if (stat === undefined || stat.isKernelThread || hasEnded(stat)) continue;
     const lines = parseCgroupLines(files.readText(`/proc/${pid}/cgroup`) ?? "");
-    const path = lines.find((line) => line.hierarchyId === hierarchyId)?.path;
-    if (path !== undefined) counts.set(path, (counts.get(path) ?? 0) + 1);
+    const shown = lines.find((line) => line.hierarchyId === hierarchy.hierarchyId)?.path;
+    const below = shown === undefined ? undefined : pathBelowMount(hierarchy, shown);
+    if (below === undefined) continue;
+    const path = wholePath(hierarchy, { path: below });
+    counts.set(path, (counts.get(path) ?? 0) + 1);
   }
   return counts;
 }

@@ -230,6 +230,24 @@ Deno.test("lookAtCgroups() shows whole paths where the mount begins below the ro
   );
 });
 
+Deno.test("lookAtCgroups() shows whole paths where the mount begins above a cgroup namespace", async () => {
+  using host = new FakeHost({
+    files: {
+      "/proc/4242/mountinfo": mountLine("cgroup2", "/sys/fs/cgroup", { root: "/../.." }),
+      "/proc/4242/cgroup": "0::/\n",
+      "/proc/4242/stat": stat(),
+      "/proc/1/stat": stat(),
+      "/proc/1/cgroup": "0::/../../init.scope\n",
+      [`/sys/fs/cgroup${CONTAINER}/cgroup.procs`]: "4242\n",
+    },
+    links: { ...INITIAL_NAMESPACES, "/proc/4242/ns/cgroup": "cgroup:[4026532555]" },
+    cgroups: ["/sys/fs/cgroup", "/sys/fs/cgroup/init.scope"],
+  });
+  const { cgroups } = await look(host);
+  const shown = cgroups.map(({ path, processCount }) => [path, processCount]);
+  deepStrictEqual(shown.sort(), [["/", 0], ["/docker", 0], [CONTAINER, 1], ["/init.scope", 1]]);
+});
+
 Deno.test("lookAtCgroups() says what it cannot read", async () => {
   const refusal = async (files: Record<string, string>) => {
     using host = new FakeHost({ files, links: INITIAL_NAMESPACES });

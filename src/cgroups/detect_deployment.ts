@@ -4,6 +4,7 @@
  * @module
  */
 import type { HostFiles } from "./host_files.ts";
+import { isNamespaced } from "./own_namespaces.ts";
 
 /** Places an agent runs in. */
 export type DeploymentKind =
@@ -35,15 +36,11 @@ export interface Deployment {
 export interface DeploymentSources {
   readonly files: HostFiles;
   readonly environment: Readonly<Record<string, string>>;
-  /** Own paths in all hierarchies. */
+  /** Own paths in all hierarchies, as `wholeOwnPath()` gives them. */
   readonly ownPaths: readonly string[];
   /** Own pid, which systemd gives in SYSTEMD_EXEC_PID to the process it started. */
   readonly pid: number;
 }
-
-/** Of include/linux/proc_ns.h. */
-const INITIAL_CGROUP_NS = "cgroup:[4026531835]";
-const INITIAL_PID_NS = "pid:[4026531836]";
 
 const POD_PATH = /(^|\/)(kubepods|[^/]*-kubepods)(\.slice|-|\/|$)/;
 /** One part of such a path; containerd without systemd makes "SLICE:cri-containerd:ID". */
@@ -102,12 +99,8 @@ function containerEvidence({ files, ownPaths }: DeploymentSources): Evidence {
   const doubts: string[] = [];
   const path = ownPaths.find((path) => path.split("/").some((part) => CONTAINER_PART.test(part)));
   if (path !== undefined) sure.push(`own cgroup "${path}" is a container's`);
-  const isNamespaced = (name: string, initial: string) => {
-    const link = files.readLink(`/proc/self/ns/${name}`);
-    return link !== undefined && link !== initial;
-  };
-  if (isNamespaced("pid", INITIAL_PID_NS)) sure.push("pid namespace is not the host's");
-  if (isNamespaced("cgroup", INITIAL_CGROUP_NS)) {
+  if (isNamespaced(files, "pid") === true) sure.push("pid namespace is not the host's");
+  if (isNamespaced(files, "cgroup") === true) {
     // systemd gives one to services with ProtectControlGroups=private.
     doubts.push("cgroup namespace is not the host's");
   }

@@ -9,8 +9,9 @@ import {
   type SubsystemIndexes,
   type TrackedHierarchy,
 } from "./choose_hierarchy.ts";
-import { describeHierarchy, type Hierarchy, readHierarchies } from "./hierarchy.ts";
+import { describeHierarchy, type Hierarchy, readHierarchies, usualPath } from "./hierarchy.ts";
 import type { HostFiles } from "./host_files.ts";
+import { isNamespaced } from "./own_namespaces.ts";
 
 /** Words that everybody uses; see README.md. */
 export type CgroupModeName =
@@ -59,22 +60,19 @@ export interface DetectionSources {
 }
 
 /** PROC_CGROUP_INIT_INO of include/linux/proc_ns.h: the initial cgroup namespace. */
-const INITIAL_CGROUP_NS = "cgroup:[4026531835]";
-
 /** Reads the host's files once. Never throws: what it cannot tell becomes a warning. */
 export function detectCgroupMode(sources: DetectionSources): CgroupMode {
   const { files } = sources;
-  const link = files.readLink("/proc/self/ns/cgroup");
-  const isNamespaced = link === undefined ? undefined : link !== INITIAL_CGROUP_NS;
+  const isInside = isNamespaced(files, "cgroup");
   const hasSystemd = files.exists("/run/systemd/system");
   const lines = parseCgroupLines(files.readText("/proc/self/cgroup") ?? "");
   const controllers = parseControllerLines(files.readText("/proc/cgroups") ?? "");
-  const hierarchies = readHierarchies(files, lines, isNamespaced ?? false);
+  const hierarchies = readHierarchies(files, lines, isInside ?? false);
   const fromOrder = new Map(controllers.map(({ name }, index) => [name, index]));
   const subsystems = sources.subsystems ?? fromOrder;
   const tracked = chooseHierarchy(files, hierarchies, { subsystems, hasSystemd });
   const mode = nameMode(hierarchies);
-  const found = { mode, hierarchies, controllers, tracked, isNamespaced, hasSystemd };
+  const found = { mode, hierarchies, controllers, tracked, isNamespaced: isInside, hasSystemd };
   const isGuessed = sources.subsystems === undefined;
   return { ...found, warnings: [...warningsOf(found, isGuessed)] };
 }
@@ -86,7 +84,7 @@ function nameMode(hierarchies: readonly Hierarchy[]): CgroupModeName {
   const v2 = seen.find(({ version }) => version === 2);
   if (v2 === undefined) return seen.length > 0 ? "legacy" : "none";
   // A v1 hierarchy mounted somewhere beside, such as net_cls for a VPN, changes nothing.
-  const isAlone = seen.length === 1 || v2.mount?.path === "/sys/fs/cgroup";
+  const isAlone = seen.length === 1 || usualPath(v2.mount) === "/sys/fs/cgroup";
   return isAlone ? "unified" : "hybrid";
 }
 
@@ -135,6 +133,13 @@ function* warningsOf(
   }
 }
 
+/** The kernel tells of those that are made while it is watched. */
+const OLD_UNKNOWN =
+  "processes in cgroups older than the agent have no workload (reason unknown_cgroup)";
+const SHOW_ALL =
+  "mount the host's /sys/fs/cgroup into the agent's container, or give it the host's pids and " +
+  "CAP_SYS_PTRACE";
+
 function* trackedWarnings(
   { hierarchy }: TrackedHierarchy,
   isNamespaced: boolean | undefined,
@@ -143,9 +148,8 @@ function* trackedWarnings(
   if (hierarchy.mount === undefined) {
     yield {
       text: `${what} is not mounted where this process can see it`,
-      follows: "cgroups that exist already become known with their first event, without a path; " +
-        "the agent's own id cannot be checked",
-      hint: "mount the host's /sys/fs/cgroup into the agent's container",
+      follows: `${OLD_UNKNOWN}; the agent's own id cannot be checked`,
+      hint: SHOW_ALL,
     };
     return;
   }
@@ -163,16 +167,16 @@ function* trackedWarnings(
       text: "this process is in a cgroup namespace: its own path reads " +
         `"${hierarchy.ownPath}", parents ${isPartial ? "are hidden" : "have no names in it"}`,
       follows: isPartial
-        ? "cgroups outside of the namespace become known with their first event, and levels are " +
-          "taken from the kernel"
+        ? `outside of it ${OLD_UNKNOWN}; levels are taken from the kernel`
         : "levels are taken from the kernel",
-      hint: "run the agent with the host's cgroup namespace (--cgroupns=host) and mount",
+      hint: "run the agent with the host's cgroup namespace (--cgroupns=host) and mount" +
+        (isPartial ? ", or with the host's pids and CAP_SYS_PTRACE" : ""),
     };
   } else if (hierarchy.mountLevel !== undefined && hierarchy.mountLevel > 0) {
     yield {
       text: `the mount "${hierarchy.mount.path}" of ${what} begins at "${hierarchy.mount.root}"`,
-      follows: "cgroups outside of it become known with their first event, without a path",
-      hint: "mount the host's /sys/fs/cgroup into the agent's container",
+      follows: `outside of it ${OLD_UNKNOWN}`,
+      hint: SHOW_ALL,
     };
   }
 }

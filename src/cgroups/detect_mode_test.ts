@@ -258,6 +258,63 @@ Deno.test("detectCgroupMode() finds itself by pid below a mount from outside its
   assert.match(lost.warnings[0]!.text, /own cgroup "\/sub" is not below the mount/);
 });
 
+/** A container that sees its own cgroups only, on a host that mounts all of them. */
+const CONTAINED = {
+  mounts: mountLine("cgroup2", "/sys/fs/cgroup"),
+  self: "0::/\n",
+  links: { "/proc/4242/ns/cgroup": "cgroup:[4026532555]" },
+  cgroups: ["/sys/fs/cgroup", "/proc/1/root/sys/fs/cgroup", "/proc/1/root/sys/fs/cgroup/a/me"],
+  files: {
+    "/proc/1/mountinfo": mountLine("cgroup2", "/sys/fs/cgroup", { root: "/../.." }),
+    "/proc/1/root/sys/fs/cgroup/a/me/cgroup.procs": "4242\n",
+  },
+} satisfies Host;
+
+Deno.test("detectCgroupMode() sees through the host's first process what is hidden from it", () => {
+  const own = "/proc/1/root/sys/fs/cgroup/a/me";
+  const mode = detect(CONTAINED);
+  assert.equal(mode.mode, "unified");
+  assert.equal(chosen(mode)[3], own);
+  assert.match(mode.warnings[0]!.text, /cgroup namespace.*parents have no names in it/);
+  assert.equal(chosen(detect({ ...CONTAINED, mounts: "" }))[3], own);
+  const inHost = detect({
+    ...CONTAINED,
+    mounts: mountLine("cgroup2", "/sys/fs/cgroup", { root: "/a/me" }),
+    self: "0::/a/me\n",
+    links: {},
+    files: { "/proc/1/mountinfo": mountLine("cgroup2", "/sys/fs/cgroup") },
+  });
+  assert.equal(chosen(inHost)[3], own);
+  assert.equal(inHost.tracked?.hierarchy.mountLevel, 0);
+  assert.deepEqual(inHost.warnings, []);
+});
+
+Deno.test("detectCgroupMode() prefers its own mounts where they show as much", () => {
+  const files = {
+    ...UNIFIED.files,
+    "/proc/1/mountinfo": mountLine("cgroup2", "/sys/fs/cgroup"),
+    "/proc/1/root/sys/fs/cgroup/cgroup.procs": "",
+  };
+  const mode = detect({ ...UNIFIED, files });
+  assert.equal(mode.tracked?.hierarchy.mount?.path, "/sys/fs/cgroup");
+});
+
+Deno.test("detectCgroupMode() leaves out what the first process has when it is closed or not the host's", () => {
+  const links = { ...CONTAINED.links, "/proc/4242/ns/pid": "pid:[4026532777]" };
+  const { "/proc/1/mountinfo": mounts } = CONTAINED.files;
+  for (
+    const host of [
+      { ...CONTAINED, links },
+      { ...CONTAINED, cgroups: ["/sys/fs/cgroup"], files: { "/proc/1/mountinfo": mounts } },
+    ]
+  ) {
+    const mode = detect(host);
+    assert.equal(mode.tracked?.hierarchy.mount?.path, "/sys/fs/cgroup");
+    assert.match(mode.warnings[0]!.follows, /older than the agent .* unknown_cgroup/);
+    assert.match(mode.warnings[0]!.hint, /CAP_SYS_PTRACE/);
+  }
+});
+
 Deno.test("detectCgroupMode() resolves a mount of a part outside of namespaces", () => {
   const own = `/docker/${CONTAINER}`;
   const mode = detect({

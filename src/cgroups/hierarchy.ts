@@ -5,6 +5,7 @@
  */
 import { type CgroupLine, type CgroupMount, parseCgroupMounts } from "./cgroup_text.ts";
 import type { HostFiles } from "./host_files.ts";
+import { hasHostPids } from "./own_namespaces.ts";
 import { walkDirectories } from "./walk_directories.ts";
 
 /** One cgroup hierarchy as seen from here. */
@@ -29,6 +30,12 @@ export interface Hierarchy {
 /** Cgroups looked at, at most, for our own below a mount that shows hidden parents. */
 const OWN_SEARCH_MAX = 4096;
 
+/**
+ * A link that leads into the mounts of the host's first process, whatever is mounted here. To
+ * follow it takes the right to trace that process: CAP_SYS_PTRACE, or as many rights as it has.
+ */
+const INIT_ROOT = "/proc/1/root";
+
 /** Short words for messages: "v2", "v1 memory", "v1 cpu,cpuacct", "v1 name=systemd". */
 export function describeHierarchy(
   { version, controllers, name }: Pick<Hierarchy, "version" | "controllers" | "name">,
@@ -48,7 +55,7 @@ export function readHierarchies(
   lines: readonly CgroupLine[],
   isNamespaced: boolean,
 ): Hierarchy[] {
-  const mounts = parseCgroupMounts(files.readText("/proc/self/mountinfo") ?? "")
+  const mounts = readMounts(files)
     // Every cgroup directory has this file; without it the mount is hidden below another one.
     .filter(({ path }) => files.exists(`${path}/cgroup.procs`));
   return lines.map((line) => {
@@ -68,19 +75,47 @@ export function readHierarchies(
   });
 }
 
+/** Those of this process, and where there are more, such as around a container, the host's. */
+function readMounts(files: HostFiles): CgroupMount[] {
+  const own = parseCgroupMounts(files.readText("/proc/self/mountinfo") ?? "");
+  // Else number 1 may be anybody.
+  if (!hasHostPids(files)) return own;
+  const init = parseCgroupMounts(files.readText("/proc/1/mountinfo") ?? "");
+  return [...own, ...init.map((mount) => ({ ...mount, path: INIT_ROOT + mount.path }))];
+}
+
 function isMountOf({ version, options }: CgroupMount, line: CgroupLine): boolean {
   if (version === 2 || line.hierarchyId === 0) return version === 2 && line.hierarchyId === 0;
   if (line.controllers.length > 0) return line.controllers.every((word) => options.includes(word));
   return options.includes(`name=${line.name}`);
 }
 
-/** The one that shows most, then the one in the usual place. */
+/** The one that shows most, then one of our own, then the one in the usual place. */
 function bestMount(mounts: readonly CgroupMount[]): CgroupMount | undefined {
-  const rank = ({ root, path }: CgroupMount) =>
+  const rank = ({ root, path }: CgroupMount) => {
+    const parts = partsOf(root);
     // Parents of the namespace's root show more than the root of the tree that is seen from it.
-    (root.startsWith("/..") ? -1 : root === "/" ? 0 : root.split("/").length) * 2 +
-    (path.startsWith("/sys/fs/cgroup") ? 0 : 1);
+    const hidden = parts.filter((part) => part === "..").length;
+    const shown = hidden > 0 ? -hidden : parts.length;
+    const place = path.startsWith(INIT_ROOT) ? 2 : path.startsWith("/sys/fs/cgroup") ? 0 : 1;
+    return shown * 3 + place;
+  };
   return mounts.toSorted((a, b) => rank(a) - rank(b))[0];
+}
+
+/** Where the mount is in the mount namespace that it is from. */
+export function usualPath(mount: CgroupMount | undefined): string | undefined {
+  return mount?.path.startsWith(INIT_ROOT) ? mount.path.slice(INIT_ROOT.length) : mount?.path;
+}
+
+/**
+ * Place of this process counted from the root of the hierarchy, or as far up as can be seen: a
+ * cgroup namespace shows a part of it, our directory all.
+ */
+export function wholeOwnPath({ mount, ownDirectory, ownPath }: Hierarchy): string {
+  const isSeen = mount !== undefined && partsOf(mount.root).includes("..");
+  if (!isSeen || ownDirectory === undefined) return ownPath;
+  return ownDirectory.slice(mount.path.length) || "/";
 }
 
 function readControllers(files: HostFiles, mount: CgroupMount | undefined): string[] {

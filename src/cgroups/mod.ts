@@ -25,7 +25,7 @@ export {
   type DetectionSources,
   findNetworkConflict,
 } from "./detect_mode.ts";
-export { describeHierarchy, type Hierarchy, pathBelowMount } from "./hierarchy.ts";
+export { describeHierarchy, type Hierarchy, pathBelowMount, wholeOwnPath } from "./hierarchy.ts";
 export { HostFiles } from "./host_files.ts";
 export {
   type CgroupIdReading,
@@ -35,6 +35,7 @@ export {
   readCgroupId,
   verifyOwnCgroup,
 } from "./own_cgroup.ts";
+export { hasHostPids, OWN_PIDS } from "./own_namespaces.ts";
 export {
   type CgroupWalk,
   walkCgroups,

@@ -113,7 +113,7 @@ function checkWalk(walk: CgroupWalk, found: TopicFindings): void {
   const more = `${isCountCut ? "at least " : ""}${beyondLimit}`;
   found.warning("existing", {
     text: `${cgroups.length} cgroups and ${more} beyond the limit of ${WALKED_CGROUPS_MAX}`,
-    follows: "those beyond it become known with their first event",
+    follows: "processes in those beyond it have no workload (reason unknown_cgroup)",
     hint: "look for a service that leaves empty cgroups behind",
   });
 }

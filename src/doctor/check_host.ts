@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Deployment, HostFiles } from "../cgroups/mod.ts";
+import { type Deployment, hasHostPids, type HostFiles, OWN_PIDS } from "../cgroups/mod.ts";
 import { type Finding, TopicFindings } from "./finding.ts";
 
 /** What is looked at. */
@@ -36,6 +36,7 @@ export function checkHost(check: HostCheck): Finding[] {
   const what = [kind, ...(unit ? [unit] : []), ...(isInContainer ? ["in a container"] : [])];
   const besides = doubts.length > 0 ? ` (doubtful: ${doubts.join("; ")})` : "";
   found.ok("deployment", `${what.join(", ")}: ${evidence.join("; ")}${besides}`);
+  if (!hasHostPids(files)) found.warning("process ids", OWN_PIDS);
   checkSystemd(files, found);
   checkBpfUsers(check, found);
   if (nowMs < CLOCK_MIN_MS) {

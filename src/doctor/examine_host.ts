@@ -14,6 +14,7 @@ import {
   type OwnCgroupReport,
   type SubsystemIndexes,
   walkCgroups,
+  wholeOwnPath,
 } from "../cgroups/mod.ts";
 import { checkCgroups } from "./check_cgroups.ts";
 import { checkHost, findBpfUsers } from "./check_host.ts";
@@ -68,7 +69,7 @@ export function examineHost(sources: HostSources, config: ConfigSituation): Exam
   const { files, environment, pid, kernelVersion, subsystems } = sources;
   const mode = detectCgroupMode({ files, ...(subsystems === undefined ? {} : { subsystems }) });
   const walk = mode.tracked === null ? null : walkCgroups(files, mode.tracked.hierarchy);
-  const ownPaths = [...new Set(mode.hierarchies.map(({ ownPath }) => ownPath))];
+  const ownPaths = [...new Set(mode.hierarchies.map(wholeOwnPath))];
   const deployment = detectDeployment({ files, environment, ownPaths, pid });
   const rights = readRights(files);
   const { path: configPath, problems: configProblems } = config;

@@ -99,6 +99,31 @@ Deno.test("examineHost() finds nothing wrong on a good host, with all topics tol
   assert.match(findings.find(({ name }) => name === "controllers")!.text, /disabled: pids/);
 });
 
+Deno.test("examineHost() says what an agent with pids of its own cannot tell", () => {
+  const links = { ...INITIAL_NAMESPACES, "/proc/4242/ns/pid": "pid:[4026532111]" };
+  const finding = find({ host: { links } }, "process ids");
+  assert.equal(finding.status, "warning");
+  assert.match(finding.follows ?? "", /older than the agent .* next exec/);
+});
+
+Deno.test("examineHost() knows a container with the host's pids by its whole path", () => {
+  const own = `/docker/${"5417".repeat(16)}`;
+  const { deployment } = examine({
+    host: {
+      files: {
+        "/proc/4242/cgroup": "0::/\n",
+        "/proc/1/mountinfo": mountLine("cgroup2", "/sys/fs/cgroup", { root: "/../.." }),
+        "/proc/1/root/sys/fs/cgroup/cgroup.procs": "1\n",
+        [`/proc/1/root/sys/fs/cgroup${own}/cgroup.procs`]: `${FAKE_PID}\n`,
+      },
+      links: { ...INITIAL_NAMESPACES, "/proc/4242/ns/cgroup": "cgroup:[4026532555]" },
+    },
+  });
+  assert.equal(deployment.kind, "container");
+  assert.ok(deployment.isInContainer);
+  assert.deepEqual(deployment.evidence, [`own cgroup "${own}" is a container's`]);
+});
+
 Deno.test("examineHost() compares its id with the kernel's when a hook has run", () => {
   const kernel = { id: 1n << 60n, hierarchyId: 0, level: 2 };
   const prove = (id: bigint) => verifyOwnCgroup({ id, hierarchyId: 0 }, kernel);

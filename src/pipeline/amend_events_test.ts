@@ -65,6 +65,27 @@ Deno.test("Pipeline.amend() tells what was learned for each event that went with
   );
 });
 
+Deno.test("Pipeline.amend() tells each event the workload as its own place has it", async () => {
+  const inner = { runtime: "docker", id: "b".repeat(64) };
+  const deeper: Workload = { ...WEB, inner };
+  const events = await run(
+    1,
+    (pipeline) => pipeline.amend(8n, WEB, ({ id }) => id === 10n ? deeper : WEB),
+  );
+  assert.deepEqual(
+    events.map((event) => event.type === "amend" && event.workload),
+    [false, deeper],
+  );
+});
+
+Deno.test("Pipeline.amend() says nothing when only a reason was learned", async () => {
+  const events = await run(
+    1,
+    (pipeline) => pipeline.amend(8n, { ...PENDING, source: "kernel", reason: "no_runtime" }),
+  );
+  assert.deepEqual(events.map(({ type }) => type), ["process_exec"]);
+});
+
 Deno.test("Pipeline.amend() of another workload tells nothing", async () => {
   const events = await run(1, (pipeline) => pipeline.amend(9n, WEB));
   assert.deepEqual(events.map(({ type }) => type), ["process_exec"]);

@@ -16,6 +16,8 @@ const EVENTS_MAX = 16_384;
 export interface AwaitedEvent {
   readonly execId: string;
   readonly cgroup: CgroupPlace;
+  /** As the event, or the last amendment of it, told it. */
+  told: Workload;
 }
 
 /** Delivered events by the cgroup that names their workload. */
@@ -50,19 +52,23 @@ export class Amendments {
       this.#dropped.value += 1;
       return;
     }
-    events.push({ execId, cgroup });
+    events.push({ execId, cgroup, told: workload });
     this.#byTracking.set(cgroup.trackingId, events);
     this.#size += 1;
   }
 
   /**
-   * The events that what was learned of their workload amends, oldest first. They stay when more
-   * may be learned: first that no runtime knows it, then its name from one that came up late.
+   * The events that what was learned of their workload amends, oldest first: none, when all that is
+   * new is why a runtime has not told more. They stay as long as more may be learned, such as from
+   * a runtime that comes up late.
    */
   take(trackingId: bigint, workload: Workload): readonly AwaitedEvent[] {
-    const events = this.#byTracking.get(trackingId) ?? [];
+    const awaited = this.#byTracking.get(trackingId) ?? [];
+    const isKnown = !mayBecomeKnown(workload);
+    const events = awaited.filter(({ told }) => isKnown || !isSameWorkload(told, workload));
+    for (const event of events) event.told = workload;
     this.#made.value += events.length;
-    if (!mayBecomeKnown(workload)) this.forget(trackingId);
+    if (isKnown) this.forget(trackingId);
     return events;
   }
 
@@ -71,6 +77,11 @@ export class Amendments {
     this.#size -= this.#byTracking.get(trackingId)?.length ?? 0;
     this.#byTracking.delete(trackingId);
   }
+}
+
+/** Whether neither the path nor a runtime says anything else than before. */
+function isSameWorkload(a: Workload, b: Workload): boolean {
+  return a.kind === b.kind && a.id === b.id && a.name === b.name;
 }
 
 function mayBecomeKnown({ reason }: Workload): boolean {

@@ -30,12 +30,26 @@ Deno.test("Amendments.take() gives the events that went out with a workload not 
   assert.deepEqual(amendments.take(2n, known).map(({ execId }) => execId), ["c"]);
 });
 
-Deno.test("Amendments.take() keeps events of which still more may be learned", () => {
+Deno.test("Amendments.take() keeps events of which nothing was learned but a reason", () => {
+  const counters = new Counters();
+  const amendments = new Amendments(counters);
+  amendments.note(processIn(1n, "a", container("lookup_running")));
+  for (const reason of ["runtime_failed", "no_runtime", "unknown_to_runtime"] as const) {
+    assert.deepEqual(amendments.take(1n, container(reason)), [], reason);
+  }
+  assert.equal(counters.total("shrike_pipeline_amendments_total"), 0);
+  assert.deepEqual(amendments.take(1n, container()).map(({ execId }) => execId), ["a"]);
+  assert.equal(counters.total("shrike_pipeline_amendments_total"), 1);
+});
+
+Deno.test("Amendments.take() gives events whose workload is another one, not known for good either", () => {
   const amendments = new Amendments(new Counters());
   amendments.note(processIn(1n, "a", container("lookup_running")));
-  const failed = container("runtime_failed");
-  assert.deepEqual(amendments.take(1n, failed).map(({ execId }) => execId), ["a"]);
-  assert.deepEqual(amendments.take(1n, container()).map(({ execId }) => execId), ["a"]);
+  const renamed: Workload = { ...container("lookup_running"), id: "4567" };
+  assert.deepEqual(amendments.take(1n, renamed).map(({ execId }) => execId), ["a"]);
+  assert.deepEqual(amendments.take(1n, renamed), [], "the same is told once");
+  amendments.note(processIn(1n, "b", renamed));
+  assert.deepEqual(amendments.take(1n, container()).map(({ execId }) => execId), ["a", "b"]);
 });
 
 Deno.test("Amendments.note() counts what it has no room for", () => {

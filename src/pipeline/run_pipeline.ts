@@ -12,6 +12,7 @@ import type {
   CgroupAttached,
   CgroupFact,
   CgroupFound,
+  CgroupPlace,
   KernelFact,
   ProcessFact,
   ProcessFound,
@@ -152,15 +153,20 @@ export class Pipeline {
    * More is known of a workload now: events that come have it, those delivered are amended.
    *
    * @param trackingId the cgroup that names the workload
+   * @param workloadAt the workload as processes at that place have it
    */
-  amend(trackingId: bigint, workload: Workload): void {
+  amend(
+    trackingId: bigint,
+    workload: Workload,
+    workloadAt: (place: CgroupPlace) => Workload = () => workload,
+  ): void {
     const { cache, clock } = this.#parts;
-    cache.amend(trackingId, workload);
+    cache.amend(trackingId, workloadAt);
     const events = this.#amendments.take(trackingId, workload);
     if (events.length === 0) return;
     const timeNs = clock.wallNs(clock.monotonicNs());
     for (const { execId, cgroup } of events) {
-      this.#outlets.push({ type: "amend", timeNs, execId, cgroup, workload });
+      this.#outlets.push({ type: "amend", timeNs, execId, cgroup, workload: workloadAt(cgroup) });
     }
     this.#outlets.flush();
   }

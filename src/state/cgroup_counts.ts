@@ -11,6 +11,8 @@ export type LookupResult =
   | "found"
   /** Only the kernel's table knew it. */
   | "recalled"
+  /** It was the root's first: nothing but its level was needed. */
+  | "root"
   | "unknown"
   /** The table has a later cgroup with that id. */
   | "reused_id"
@@ -43,6 +45,7 @@ export class CgroupCounts {
     this.lookups = {
       found: lookup("found"),
       recalled: lookup("recalled"),
+      root: lookup("root"),
       unknown: lookup("unknown"),
       reused_id: lookup("reused_id"),
       zero_id: lookup("zero_id"),

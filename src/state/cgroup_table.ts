@@ -78,6 +78,7 @@ export class CgroupTable {
       if (known.state === "new") known.state = "running";
       return known.place;
     }
+    if (known === undefined && place.level === 0) return this.#addRoot(place)?.place ?? place;
     const recalled = known === undefined ? this.#recall(place) : undefined;
     if (recalled !== undefined) lookups.recalled.value += 1;
     else if (known === undefined) lookups.unknown.value += 1;
@@ -277,6 +278,16 @@ export class CgroupTable {
   #below(parentId: bigint, name: string): string | undefined {
     const parent = this.#entries.get(parentId)?.path;
     return parent === undefined ? undefined : `${parent === "/" ? "" : parent}/${name}`;
+  }
+
+  /** Nothing but the root has level 0, so it is known also where no walk has begun at it. */
+  #addRoot({ id, hierarchy }: CgroupPlace): CgroupEntry | undefined {
+    this.#counts.lookups.root.value += 1;
+    return this.#add({
+      ...{ hierarchy, id, parentId: 0n, level: 0, path: "/", pathSource: "kernel", createdNs: 0n },
+      ...this.#trackingOf("/", { id, level: 0 }, 0n) ?? { ...NOT_A_LEAF, trackingId: id },
+      ...{ state: "running", removedNs: undefined },
+    });
   }
 
   #recall(place: CgroupPlace): CgroupEntry | undefined {

@@ -43,6 +43,18 @@ Deno.test("CgroupTable.place() gives path and workload, and makes the cgroup a r
   assert.equal(value("shrike_cgroup_lookups_total", { result: "found" }), 2);
 });
 
+Deno.test("CgroupTable.place() knows the root by its level alone", () => {
+  const { told, place, value } = bench({
+    track: () => ({ level: 0, isLeaf: false, isContainer: false }),
+  });
+  const root = place(1n, 5n, { level: 0 });
+  assert.deepEqual(root, { id: 1n, trackingId: 1n, level: 0, hierarchy: 0, path: "/" });
+  assert.equal(place(1n, 6n, { level: 0 }), root);
+  assert.deepEqual(told, ["added 1 /"]);
+  assert.equal(value("shrike_cgroup_lookups_total", { result: "root" }), 1);
+  assert.equal(value("shrike_cgroup_lookups_total", { result: "found" }), 1);
+});
+
 Deno.test("CgroupTable.place() leaves zero ids, other hierarchies and the unknown alone", () => {
   const { apply, place, value } = bench();
   apply("cgroup_created", WEB, 5n * S);

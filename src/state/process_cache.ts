@@ -9,6 +9,7 @@
  * @module
  */
 import type {
+  CgroupPlace,
   FactBase,
   Process,
   ProcessExecuted,
@@ -180,14 +181,16 @@ export class ProcessCache {
    * images take about a millisecond.
    *
    * @param trackingId the cgroup that names the workload
+   * @param workloadAt the workload as processes at that place have it
    * @returns how many images are others now
    */
-  amend(trackingId: bigint, workload: Workload): number {
+  amend(trackingId: bigint, workloadAt: (place: CgroupPlace) => Workload): number {
     let count = 0;
     for (const entry of this.#store.entries()) {
       const { process } = entry;
-      if (process.cgroup.trackingId !== trackingId || process.workload === workload) continue;
-      if (isVisitor(process.workload)) continue;
+      if (process.cgroup.trackingId !== trackingId || isVisitor(process.workload)) continue;
+      const workload = workloadAt(process.cgroup);
+      if (process.workload === workload) continue;
       entry.process = { ...process, workload };
       count += 1;
     }

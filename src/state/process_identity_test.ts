@@ -126,8 +126,8 @@ Deno.test("ProcessCache.amend() gives new objects to a workload's processes, vis
   cache.apply(forked(MAIN, RUNC, 5n * S, inside));
   const before = cache.find(MAIN.tgid, MAIN.startNs)?.process;
   const named: Workload = { ...WEB, name: "shop", source: "runtime" };
-  assert.equal(cache.amend(WEB_PLACE.trackingId, named), 1);
-  assert.equal(cache.amend(WEB_PLACE.trackingId, named), 0, "nothing is new the second time");
+  assert.equal(cache.amend(WEB_PLACE.trackingId, () => named), 1);
+  assert.equal(cache.amend(WEB_PLACE.trackingId, () => named), 0, "nothing is new the second time");
   assert.equal(workloadOf(cache, MAIN), named);
   assert.equal(before?.workload, WEB);
   assert.equal(workloadOf(cache, RUNC).reason, "entered_from_outside");
