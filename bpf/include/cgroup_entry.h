@@ -77,8 +77,8 @@ struct cgroup_entry {
     u64 tracking_id; /* the cgroup that names the workload: this one or an ancestor */
     u64 created_ns;  /* CLOCK_MONOTONIC; ids are used again, this tells them apart */
     u32 level;
-    u16 state;                       /* cgroup_state */
-    u16 flags;                       /* cgroup_entry_flag */
+    u16 state;      /* cgroup_state */
+    u16 flags;      /* cgroup_entry_flag */
     u32 policy_set; /* which policies concern it, see policy.h; new cgroups have their parent's */
     u32 _reserved;
     u8 name[CGROUP_ENTRY_NAME_SIZE]; /* last part of the path, cut, with NUL */
