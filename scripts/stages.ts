@@ -40,14 +40,14 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:matrix",
     tests: ["tests/matrix"],
     needsRoot: true,
-    limitMs: 16 * MINUTE_MS,
+    limitMs: 14 * MINUTE_MS,
   },
   {
     name: "e2e",
     command: "deno task test:e2e",
     tests: ["tests/e2e"],
     needsRoot: true,
-    limitMs: 5.5 * MINUTE_MS,
+    limitMs: 7.5 * MINUTE_MS,
   },
   {
     name: "runtimes",

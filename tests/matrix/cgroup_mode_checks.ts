@@ -21,6 +21,10 @@ interface ModeExpectation {
   readonly warning?: RegExp;
   /** The agent cannot see cgroups that are older than itself. */
   readonly hidesOld?: true;
+  /** Numbers of /proc are not the kernel's. */
+  readonly hasOwnPids?: true;
+  /** How the agent was started, in the words of `shrike doctor`. */
+  readonly deployment?: RegExp;
 }
 
 const AT = "/sys/fs/cgroup";
@@ -35,12 +39,16 @@ const MODES: Readonly<Record<ModeName, ModeExpectation>> = {
     warning: /this process is in a cgroup namespace: .* parents have no names in it/,
   },
   container: {
-    ...{ mode: "unified", followed: AT, hidesOld: true },
-    warning: /this process is in a cgroup namespace: .* parents are hidden/,
+    ...{ mode: "unified", followed: AT },
+    // By the mounts of the host's first process.
+    warning: /this process is in a cgroup namespace: .* parents have no names in it/,
+    deployment: /^container, in a container: own cgroup/,
   },
   bare_container: {
     ...{ mode: "unified", followed: AT, hidesOld: true },
     warning: /v2 is not mounted where this process can see it/,
+    deployment: /^container, in a container: pid namespace is not the host's/,
+    hasOwnPids: true,
   },
 };
 
@@ -64,8 +72,9 @@ export function checkMode(guest: TriedGuest, mode: ModeName, isExamined: boolean
   assert.equal(said.ends.get(mode), "0", output);
   const events = parseLines(read(resultFile(mode, "run"))) as PlacedEvent[];
   checkEvents(events, said.ids.get(mode) ?? new Map(), MODES[mode]);
-  const { warning } = MODES[mode];
+  const { warning, hasOwnPids } = MODES[mode];
   if (warning !== undefined) assert.match(output, warning);
+  if (hasOwnPids) assert.match(output, /Processes: this process is in a pid namespace of its own/);
   if (isExamined) checkDoctor(JSON.parse(read(resultFile(mode, "doctor"))), mode);
 }
 
@@ -118,6 +127,11 @@ function checkEvents(events: PlacedEvent[], ids: DirectoryIds, mode: ModeExpecta
     checkPlace(events, place, { idOf, source: "path" });
     checkPlace(events, place, { idOf, source: "path", program: "/bin/sleep" });
   }
+  // <kernel> is told at the start, too.
+  const existing = events.filter(({ process_exec: exec }) =>
+    exec?.process.flags?.includes("procFS") && exec.process.pid !== 0
+  );
+  assert.equal(existing.length === 0, mode.hasOwnPids ?? false, JSON.stringify(existing));
   const mayBeUnknown = mode.hidesOld ?? false;
   for (const place of [...NEW_PLACES, ...OLD_PLACES]) {
     checkNobodyElse(events, place, { idOf, mayBeUnknown });
@@ -142,16 +156,19 @@ interface DoctorReport {
 }
 
 function checkDoctor({ cgroups, findings }: DoctorReport, name: ModeName): void {
-  const { mode, followed, controller, warning } = MODES[name];
+  const { mode, followed, controller, warning, deployment } = MODES[name];
   assert.equal(cgroups.mode, mode);
   assert.equal(cgroups.tracked.subsystem?.name, controller);
   const tracked = cgroups.hierarchies.find(({ id }) => id === cgroups.tracked.hierarchy);
   if (name !== "bare_container") {
-    assert.equal(tracked?.mount, followed);
+    assert.equal(tracked?.mount?.replace(/^\/proc\/1\/root/, ""), followed);
     const own = findings.find((finding) => finding.name === "own id");
     assert.match(own?.text ?? "", /own cgroup has id \d+ in the kernel and in user space/);
   }
   assert.deepEqual(findings.filter(({ status }) => status === "problem"), []);
+  if (deployment !== undefined) {
+    assert.match(findings.find((each) => each.name === "deployment")?.text ?? "", deployment);
+  }
   const detection = findings.filter((finding) => finding.name === "detection");
   assert.equal(detection.length, warning === undefined ? 0 : 1, JSON.stringify(detection));
   if (warning !== undefined) assert.match(detection[0]!.text, warning);

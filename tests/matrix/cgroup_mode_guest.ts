@@ -26,7 +26,7 @@ export type V2ModeName =
   | "unified"
   /** v2, the agent in a cgroup namespace. */
   | "namespace"
-  /** v2, the agent in a container with the host's pids that sees its own cgroups, read-only. */
+  /** v2, the agent in a container with the host's pids whose own mount shows its cgroups alone. */
   | "container"
   /** v2, the agent in a container with pids of its own that sees no cgroups. */
   | "bare_container";

@@ -25,7 +25,7 @@ const TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
     { modes: ["legacy_pids", "legacy", "hybrid", "hybrid_v1"], examined: ["hybrid_v1"] },
     {
       modes: ["unified", "namespace", "container", "bare_container"],
-      examined: ["namespace", "bare_container"],
+      examined: ["container", "bare_container"],
     },
   ],
   "6.12": [

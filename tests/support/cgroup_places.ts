@@ -67,6 +67,7 @@ export const NEW_PLACES: readonly PlaceExample[] = [
     workload: {
       ...{ kind: "container", name: idOf("a3").slice(0, 12), id: idOf("a3") },
       container: { runtime: "docker", id: idOf("a3") },
+      inner: { runtime: "docker", id: idOf("b3") },
     },
   },
   {
