@@ -5,7 +5,7 @@
  */
 import { BpfLink } from "./bpf_link.ts";
 import type { ObjectState } from "./object_state.ts";
-import { decodeCString, readCString } from "./c_string.ts";
+import { decodeCString, encodeCString, readCString } from "./c_string.ts";
 import { Errno } from "./errno.ts";
 import { LibbpfError, unwrap, unwrapPointer } from "./errors.ts";
 import { BPF_PROG_INFO, BPF_TEST_RUN_OPTS } from "./struct_layouts.ts";
@@ -64,13 +64,46 @@ export class BpfProgram {
    * @throws {LibbpfError} the hook is not there, or the kernel refused.
    */
   attach(): BpfLink {
-    const pointer = this.#alive("bpf_program__attach");
-    const link = this.#state.symbols.bpf_program__attach(pointer);
-    const code = this.#state.errno.read();
-    return new BpfLink(
-      unwrapPointer(link, code, this.#attempt("bpf_program__attach", "attach program")),
-      this.#state,
+    const operation = "bpf_program__attach";
+    return this.#link(operation, this.#state.symbols[operation](this.#alive(operation)));
+  }
+
+  /**
+   * Names the function or LSM hook of the kernel that the program is for, where its section does
+   * not (lsm, fentry, fexit, fmod_ret). Before load only.
+   *
+   * @throws {LibbpfError} the kernel has none of this name.
+   */
+  setAttachTarget(name: string): void {
+    const operation = "bpf_program__set_attach_target";
+    const pointer = this.#alive(operation);
+    unwrap(
+      this.#state.symbols[operation](pointer, 0, encodeCString(name)),
+      this.#attempt(operation, `find "${name}" for program`),
     );
+  }
+
+  /** Attaches a kprobe program to a function, or to its return. Otherwise as `attach()`. */
+  attachKprobe(name: string, isReturn: boolean): BpfLink {
+    const operation = "bpf_program__attach_kprobe";
+    const pointer = this.#alive(operation);
+    const link = this.#state.symbols[operation](pointer, isReturn, encodeCString(name));
+    return this.#link(operation, link);
+  }
+
+  /** Attaches a tracepoint program by name. Otherwise as `attach()`. */
+  attachTracepoint(subsystem: string, name: string): BpfLink {
+    const operation = "bpf_program__attach_tracepoint";
+    const [category, event] = [encodeCString(subsystem), encodeCString(name)];
+    const link = this.#state.symbols[operation](this.#alive(operation), category, event);
+    return this.#link(operation, link);
+  }
+
+  /** Attaches a raw tracepoint program by name. Otherwise as `attach()`. */
+  attachRawTracepoint(name: string): BpfLink {
+    const operation = "bpf_program__attach_raw_tracepoint";
+    const link = this.#state.symbols[operation](this.#alive(operation), encodeCString(name));
+    return this.#link(operation, link);
   }
 
   /**
@@ -122,6 +155,12 @@ export class BpfProgram {
     const log = this.#log;
     this.#log = null;
     return log === null || log[0] === 0 ? "" : decodeCString(log);
+  }
+
+  #link(operation: string, link: Deno.PointerValue): BpfLink {
+    const code = this.#state.errno.read();
+    const pointer = unwrapPointer(link, code, this.#attempt(operation, "attach program"));
+    return new BpfLink(pointer, this.#state);
   }
 
   #alive(operation: string): Deno.PointerObject {

@@ -37,6 +37,7 @@ function useEverything(fake: FakeLibbpf): void {
   records.reuseFd(9);
   object.map(".rodata").initialValue()[0] = 1;
   object.program("on_exit").setAutoload(true);
+  object.program("on_exec").setAttachTarget("file_open");
   object.load();
   const key = new Uint8Array(4);
   records.lookup(key);
@@ -46,6 +47,9 @@ function useEverything(fake: FakeLibbpf): void {
   object.program("on_exec").info();
   strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);
   object.program("on_exec").attach();
+  object.program("on_exec").attachKprobe("tcp_connect", true);
+  object.program("on_exec").attachTracepoint("sched", "sched_process_exit");
+  object.program("on_exec").attachRawTracepoint("sched_process_exit");
   using _link = object.program("on_exit").attach();
 }
 

@@ -190,6 +190,7 @@ struct dentry {
     struct hlist_bl_node d_hash;
     struct dentry *d_parent;
     struct qstr d_name;
+    struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -275,13 +276,14 @@ struct thread_info {
 
 /* Registers of a task in a system call; those of all architectures. */
 struct pt_regs {
-    unsigned long bx, cx, dx, si, di, bp, r8, r9, r10, orig_ax; /* x86 */
-    u64 orig_x0;                                                /* arm64 */
+    unsigned long bx, cx, dx, si, di, bp, r8, r9, r10, ax, orig_ax, sp; /* x86 */
+    u64 orig_x0;                                                        /* arm64 */
     s32 syscallno;
 };
 
 struct user_pt_regs {
     u64 regs[31];
+    u64 sp;
 };
 
 struct task_struct {

@@ -112,7 +112,7 @@ static __always_inline u32 read_syscall_args(struct policy_work *work, const str
 static __always_inline u32 read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
                                              bool is_compat, u32 hook) {
     const struct user_pt_regs *user = (const void *)regs;
-    bpf_probe_read_kernel(work->raw, sizeof(work->raw), &user->regs);
+    bpf_probe_read_kernel(work->raw, POLICY_RAW_ARGS * sizeof(work->raw[0]), &user->regs);
     work->raw[0] = regs->orig_x0;
     for (u32 i = 0; is_compat && i < POLICY_RAW_ARGS; i++)
         work->raw[i] = (u32)work->raw[i];
@@ -138,8 +138,9 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number) {
     if (work) {
         hook = read_syscall_args(work, regs, is_compat, hook);
         work->hook = hook - 1;
+        work->call_key.thread = bpf_get_current_pid_tgid();
         if (hook)
-            policy_on_call(ctx, work, id);
+            policy_on_call(ctx, work, id, policy_current_set());
     }
     hook_leave();
     return 0;
@@ -170,7 +171,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
     if (!has_syscall_hook(regs))
         return 0;
     hook_enter();
-    policy_on_return(ctx, result);
+    struct policy_call_key key = {.thread = bpf_get_current_pid_tgid()};
+    policy_on_return(ctx, bpf_get_smp_processor_id(), &key, result);
     hook_leave();
     return 0;
 }

@@ -303,6 +303,18 @@ struct policy_process {
 };
 EXPORT_STRUCT(policy_process);
 
+/*
+ * Key of `policy_calls`: one thread may have calls of several functions under way, and of one
+ * function several. Of system calls `frame` and `hook` are 0: they do not nest.
+ */
+struct policy_call_key {
+    u64 thread; /* as bpf_get_current_pid_tgid() gives it */
+    u64 frame;  /* stack pointer when the function was entered */
+    u32 hook;   /* + 1 */
+    u32 _reserved;
+};
+EXPORT_STRUCT(policy_call_key);
+
 /* A row of `policy_calls`: what is kept of a call for its end. */
 struct policy_call {
     u32 hook;

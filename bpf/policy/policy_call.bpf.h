@@ -6,16 +6,16 @@
 #include "policy_effect.bpf.h"
 
 /*
- * A call of a hook begins; `work` has hook and raw arguments. Returns the errno that it is to fail
- * with, 0 for none.
+ * A call of a hook begins; `work` has hook, key and raw arguments, `set` is that of the current
+ * task. Returns the errno that it is to fail with, 0 for none.
  */
-static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u32 id) {
+static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u32 id, u32 set) {
     work->phase = POLICY_AT_CALL;
     work->flags = 0;
     work->has_args = 0;
     work->has_binary = 0;
     work->return_value = 0;
-    if (!policy_select(id, policy_current_set()))
+    if (!policy_select(id, set))
         return 0;
     if (!policy_match(id))
         return 0;
@@ -36,11 +36,10 @@ static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u
     return work->override_errno;
 }
 
-/* Takes up what was kept of the call that this thread ends; false when it is of no hook. */
-static __always_inline bool policy_resume(u32 id) {
+/* Takes up what was kept of the call that ends; false when it is of no hook. */
+static __always_inline bool policy_resume(u32 id, const struct policy_call_key *key) {
     struct policy_work *work = policy_slot_of(id);
-    u64 thread = bpf_get_current_pid_tgid();
-    const struct policy_call *call = bpf_map_lookup_elem(&policy_calls, &thread);
+    const struct policy_call *call = bpf_map_lookup_elem(&policy_calls, key);
     if (!work || !call)
         return false;
     u32 count = call->count;
@@ -51,15 +50,15 @@ static __always_inline bool policy_resume(u32 id) {
         work->mask[i] = call->mask[i];
         work->row[i] = 0;
     }
-    bpf_map_delete_elem(&policy_calls, &thread);
+    bpf_map_delete_elem(&policy_calls, key);
     return true;
 }
 
-/* The call of this thread ends that was kept, if one was. */
-static __always_inline void policy_on_return(void *ctx, s64 value) {
-    u32 id = bpf_get_smp_processor_id();
+/* A call ends; if it was kept, it is taken up again in slot `id`. */
+static __always_inline void policy_on_return(void *ctx, u32 id, const struct policy_call_key *key,
+                                             s64 value) {
     struct policy_work *work = policy_slot_of(id);
-    if (!work || !policy_resume(id))
+    if (!work || !policy_resume(id, key))
         return;
     u32 hook_index = work->hook;
     const struct policy_hook *hook = bpf_map_lookup_elem(&policy_hooks, &hook_index);

@@ -50,10 +50,10 @@ __noinline int policy_decide(u32 id, u32 row) {
 
 /* Keeps the call for its end; false when there is no room. */
 static __always_inline bool policy_save_call(struct policy_work *work) {
-    u64 thread = bpf_get_current_pid_tgid();
+    struct policy_call_key key = work->call_key;
     work->call.hook = work->hook;
     work->call.count = work->count;
-    if (bpf_map_update_elem(&policy_calls, &thread, &work->call, BPF_ANY) == 0)
+    if (bpf_map_update_elem(&policy_calls, &key, &work->call, BPF_ANY) == 0)
         return true;
     policy_count(POLICY_COUNT_CALLS_FULL);
     return false;

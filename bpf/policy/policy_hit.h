@@ -11,7 +11,8 @@ enum policy_count {
     POLICY_COUNT_UNREADABLE = 1,     /* a text or address could not be read */
     POLICY_COUNT_SIGNAL_FAILED = 2,  /* the kernel refused to send a signal */
     POLICY_COUNT_PROCESSES_FULL = 3, /* a process is missing in policy_processes */
-    POLICY_COUNTS = 4,
+    POLICY_COUNT_NO_SLOT = 4,        /* a program found no memory to work in: nothing was done */
+    POLICY_COUNTS = 5,
 };
 EXPORT_ENUM(policy_count);
 

@@ -129,12 +129,12 @@ struct {
 } policy_processes SEC(".maps");
 
 /*
- * Calls under way that are told at their end, by thread. LRU: a thread that dies in a call, or
+ * Calls under way that are told at their end. LRU: a thread that dies in a call, or
  * whose number changes because it calls exec and is not the leader, leaves its row behind.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __type(key, u64);
+    __type(key, struct policy_call_key);
     __type(value, struct policy_call);
     __uint(max_entries, POLICY_CALLS);
 } policy_calls SEC(".maps");

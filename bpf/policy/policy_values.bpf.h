@@ -21,6 +21,16 @@ enum {
 
 /* ---- files ---- */
 
+static __always_inline void policy_read_inode(struct policy_work *work, u32 index,
+                                              const struct inode *inode) {
+    if (index >= POLICY_ARGS_MAX)
+        return;
+    struct policy_file_value *to = &work->files[bounded(index, POLICY_ARGS_MAX - 1)];
+    to->inode = BPF_CORE_READ(inode, i_ino);
+    to->device = BPF_CORE_READ(inode, i_sb, s_dev);
+    to->mode = BPF_CORE_READ(inode, i_mode);
+}
+
 /* A `struct file`: what it is, and its path. */
 static __always_inline void policy_read_file(struct policy_work *work, u32 id, u32 index,
                                              const struct file *file) {
@@ -28,13 +38,7 @@ static __always_inline void policy_read_file(struct policy_work *work, u32 id, u
         work->values[bounded(index, POLICY_TEXTS - 1)].flags |= POLICY_HIT_UNREADABLE;
         return;
     }
-    if (index < POLICY_ARGS_MAX) {
-        struct policy_file_value *to = &work->files[bounded(index, POLICY_ARGS_MAX - 1)];
-        const struct inode *inode = BPF_CORE_READ(file, f_inode);
-        to->inode = BPF_CORE_READ(inode, i_ino);
-        to->device = BPF_CORE_READ(inode, i_sb, s_dev);
-        to->mode = BPF_CORE_READ(inode, i_mode);
-    }
+    policy_read_inode(work, index, BPF_CORE_READ(file, f_inode));
     policy_read_path(id, index, (u64)file + bpf_core_field_offset(struct file, f_path));
 }
 
@@ -129,7 +133,7 @@ static __always_inline u64 policy_capabilities(const struct cred *cred, u32 set)
 /* ---- arguments ---- */
 
 static __always_inline u64 policy_raw(const struct policy_work *work, u32 index) {
-    return index < POLICY_RAW_ARGS ? work->raw[index] : 0;
+    return index < POLICY_RAW_VALUES ? work->raw[index] : 0;
 }
 
 static __always_inline void policy_read_string(struct policy_work *work, u32 index,
@@ -234,6 +238,7 @@ __noinline int policy_read_arg(u32 id, u32 asked) {
         policy_read_file(work, id, index, BPF_CORE_READ((const struct linux_binprm *)raw, file));
         break;
     case POLICY_ARG_PATH:
+        policy_read_inode(work, index, BPF_CORE_READ((const struct path *)raw, dentry, d_inode));
         policy_read_path(id, index, raw);
         break;
     case POLICY_ARG_SOCK:

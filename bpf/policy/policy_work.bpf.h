@@ -2,8 +2,10 @@
 /*
  * The memory in which a program collects the values of a call and builds its record.
  *
- * A slot per CPU and object. Whoever runs owns it: the programs of one object do not interrupt each
- * other on a CPU, because tracepoints run with preemption off, or the programs switch it off.
+ * For system calls a slot per CPU. Whoever runs owns it: the programs of that object do not
+ * interrupt each other on a CPU, because tracepoints run with preemption off, or the programs
+ * switch it off. Programs of other hooks do interrupt each other, and claim slots:
+ * policy_slots.bpf.h.
  *
  * The steps are global functions, so that the verifier checks each once; up to 5.12 such functions
  * take numbers only, hence the id of the slot instead of a pointer.
@@ -23,6 +25,7 @@ enum policy_work_limit {
     /* Helpers are given room for one byte more than is told, and names of 255 bytes. */
     POLICY_TEXT_ROOM = POLICY_TEXT_SIZE_MAX + 256,
     POLICY_RAW_ARGS = 6,
+    POLICY_RAW_VALUES = 64, /* fields of a tracepoint that have a number in policies */
     POLICY_TAIL_SIZE = 128, /* end of a text, in whole words */
     POLICY_ARG_RECORD_MAX =
         sizeof(struct policy_hit_arg) + sizeof(struct policy_file_value) + POLICY_TEXT_SIZE_MAX + 8,
@@ -65,8 +68,9 @@ struct policy_sip {
 };
 
 struct policy_work {
-    u64 raw[POLICY_RAW_ARGS];
+    u64 raw[POLICY_RAW_VALUES];
     s64 return_value;
+    struct policy_call_key call_key;
     u32 hook;
     u32 phase;
     u32 flags;    /* policy_hit_flag */

@@ -43,6 +43,37 @@ export const PROGRAM_SYMBOLS = {
     ],
     result: "pointer", // struct bpf_link *, or NULL and errno
   },
+  bpf_program__set_attach_target: {
+    parameters: [
+      "pointer", // struct bpf_program *prog
+      "i32", // int attach_prog_fd, 0 for the kernel
+      "buffer", // const char *attach_func_name
+    ],
+    result: "i32", // 0, or -errno
+  },
+  bpf_program__attach_kprobe: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+      "bool", // bool retprobe
+      "buffer", // const char *func_name
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
+  bpf_program__attach_tracepoint: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+      "buffer", // const char *tp_category
+      "buffer", // const char *tp_name
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
+  bpf_program__attach_raw_tracepoint: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+      "buffer", // const char *tp_name
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
   bpf_prog_test_run_opts: {
     parameters: [
       "i32", // int prog_fd

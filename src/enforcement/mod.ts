@@ -4,3 +4,4 @@
  * @module
  */
 export { PolicyKernel, type PolicyKernelOptions, type ProcessPast } from "./policy_kernel.ts";
+export { nearestNames, ProbedAbilities, type ProbedAbilitiesOptions } from "./probed_abilities.ts";

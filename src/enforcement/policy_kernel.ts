@@ -9,6 +9,7 @@ import { LoadError, type MapEntries, type Payload, readManifest } from "../loade
 import {
   type Architecture,
   type HookInUse,
+  type KernelAbilities,
   type SipSecret,
   SOCKETCALL_NUMBER,
   syscallPlaces,
@@ -23,7 +24,9 @@ import {
   PolicyLimit,
   PolicyProcessOffset as Process,
 } from "../wire/mod.ts";
+import { HookPrograms } from "./hook_programs.ts";
 import { KernelTables } from "./kernel_tables.ts";
+import { ProbedAbilities } from "./probed_abilities.ts";
 import { hookError, loadPart, type ObjectSource, ProgramPart } from "./program_part.ts";
 
 /** What `PolicyKernel` works with. */
@@ -41,6 +44,8 @@ export interface PolicyKernelOptions {
   /** Numbers of the CPUs that may ever run. */
   readonly possibleCpus: readonly number[];
   readonly counters: Counters;
+  /** What the kernel can do; asked of it unless given. */
+  readonly abilities?: KernelAbilities;
   /** Rows of maps, where they are not to be what the object says. */
   readonly mapEntries?: MapEntries;
   /** Kernel release and machine, unless a test has others. */
@@ -49,6 +54,7 @@ export interface PolicyKernelOptions {
 }
 
 const OBJECT = "policy";
+const HOOKS_OBJECT = "policy_hooks";
 const SENSOR_MAPS = ["records", "record_drops", "cgroups", "cgroup_counts"];
 
 /** Parts, and their programs in the order they are attached. */
@@ -77,6 +83,10 @@ const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: strin
     "processes_full",
     "Processes whose past is not kept, because there are too many",
   ],
+  [PolicyCount.POLICY_COUNT_NO_SLOT]: [
+    "no_slot",
+    "Calls that no policy has seen, because programs interrupted each other too deeply",
+  ],
 };
 
 /** What a process has from its past. */
@@ -92,11 +102,13 @@ export interface ProcessPast {
 export class PolicyKernel {
   /** The tables, to be filled. */
   readonly tables: TableWriter;
+  readonly abilities: KernelAbilities;
   readonly #options: PolicyKernelOptions;
   readonly #architecture: Architecture;
   readonly #source: ObjectSource;
   readonly #object: BpfObject;
   readonly #tables: KernelTables;
+  readonly #hooks: HookPrograms;
   readonly #parts = new Map<PartName, ProgramPart>();
   /** Places in policy_syscalls by hook. */
   readonly #syscalls = new Map<number, readonly number[]>();
@@ -113,7 +125,9 @@ export class PolicyKernel {
   constructor(options: PolicyKernelOptions) {
     this.#options = options;
     this.#architecture = options.architecture ?? Deno.build.arch;
-    const source = openSource(options);
+    const { libbpf, payload } = options;
+    this.abilities = options.abilities ?? new ProbedAbilities({ libbpf, payload });
+    const source = openSource(options, OBJECT);
     this.#object = loadPart(source, []);
     try {
       const shared = new Map(source.shared);
@@ -121,6 +135,10 @@ export class PolicyKernel {
         if (map.name.startsWith("policy_") && map.name !== "policy_work") shared.set(map.name, map);
       }
       this.#source = { ...source, shared };
+      this.#hooks = new HookPrograms({
+        source: { ...openSource(options, HOOKS_OBJECT), shared },
+        abilities: this.abilities,
+      });
       const map = (name: string) => this.#object.map(name);
       this.#tables = new KernelTables({ map, libc: options.libc });
       this.tables = this.#tables;
@@ -138,10 +156,13 @@ export class PolicyKernel {
    * @throws {LoadError} a hook cannot be had; what ran before still runs, and nothing else.
    */
   attach(hooks: readonly HookInUse[]): void {
-    const places = new Map(hooks.map(({ id, point }) => [id, this.#placesOf(point)]));
-    if (places.size === 0) return;
+    if (hooks.length === 0) return;
+    const places = new Map<number, readonly number[]>();
+    for (const { id, point } of hooks) {
+      if (point.kind === "syscall") places.set(id, this.#placesOf(point.name));
+    }
     const returning = [...places.keys()].filter((hook) => this.#tables.isReturning(hook));
-    const wanted: PartName[] = ["calls"];
+    const wanted: PartName[] = places.size > 0 ? ["calls"] : [];
     if (returning.length > 0) wanted.unshift("returns");
     if (this.#tables.looksAtPast) wanted.unshift("processes");
     const added: PartName[] = [];
@@ -151,6 +172,10 @@ export class PolicyKernel {
         this.#parts.set(name, new ProgramPart(this.#source, PARTS[name]));
         added.push(name);
       }
+      this.#hooks.attach(
+        hooks.filter(({ point }) => point.kind !== "syscall")
+          .map(({ id, point }) => ({ id, point, returns: this.#tables.isReturning(id) })),
+      );
     } catch (error) {
       for (const name of added.reverse()) this.#endPart(name);
       throw error;
@@ -170,19 +195,22 @@ export class PolicyKernel {
     const used = new Set(hooks.map(({ id }) => id));
     this.#forgetHooks((hook) => !used.has(hook));
     this.#updateMultiplexed();
+    this.#hooks.keepOnly((hook) => used.has(hook));
     if (this.#syscalls.size === 0) this.#endPart("calls");
     if (this.#returning.size === 0) this.#endPart("returns");
-    if (!this.#tables.looksAtPast || this.#syscalls.size === 0) this.#endPart("processes");
+    const hasHooks = this.#syscalls.size + this.#hooks.size > 0;
+    if (!this.#tables.looksAtPast || !hasHooks) this.#endPart("processes");
   }
 
   /** Programs that run. */
   programs(): string[] {
-    return [...this.#parts.values()].flatMap(({ programs }) => programs);
+    const parts = [...this.#parts.values()].flatMap(({ programs }) => programs);
+    return [...parts, ...this.#hooks.programs()];
   }
 
   /** What the kernel counts about each program that runs. */
   programInfo(): ReturnType<ProgramPart["info"]> {
-    return [...this.#parts.values()].flatMap((part) => part.info());
+    return [...[...this.#parts.values()].flatMap((part) => part.info()), ...this.#hooks.info()];
   }
 
   /** Runs that the kernel skipped because the program was running on that CPU already. */
@@ -200,7 +228,7 @@ export class PolicyKernel {
       if (!SENSOR_MAPS.includes(name)) size += map.memlockBytes();
     }
     for (const part of this.#parts.values()) size += part.mapMemorySize(this.#source.shared);
-    return size;
+    return size + this.#hooks.mapMemorySize();
   }
 
   /** What the kernel has counted under a `PolicyCount`, on all CPUs. */
@@ -261,19 +289,12 @@ export class PolicyKernel {
     }
   }
 
-  /** @throws {LoadError} this machine, or this kernel room, has no such hook. */
-  #placesOf(point: HookInUse["point"]): number[] {
-    if (point.kind !== "syscall") {
-      throw hookError(
-        point.name,
-        `policies on hooks of kind "${point.kind}" cannot be loaded`,
-        "hook a system call",
-      );
-    }
-    const { native, compat, socketcalls } = syscallPlaces(point.name, this.#architecture);
+  /** @throws {LoadError} this machine has no such system call. */
+  #placesOf(name: string): number[] {
+    const { native, compat, socketcalls } = syscallPlaces(name, this.#architecture);
     if (native.length + compat.length + socketcalls.length === 0) {
       throw hookError(
-        point.name,
+        { kind: "syscall", name },
         `${this.#architecture} has no system call of this name`,
         "leave the hook out on such machines, or hook the call that stands for it there",
       );
@@ -329,15 +350,16 @@ export class PolicyKernel {
 
   /** Detaches and frees everything. Safe to call twice. */
   [Symbol.dispose](): void {
+    this.#hooks[Symbol.dispose]();
     for (const name of ["calls", "returns", "processes"] as const) this.#endPart(name);
     this.#tables[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }
 }
 
-function openSource(options: PolicyKernelOptions): ObjectSource {
+function openSource(options: PolicyKernelOptions, object: string): ObjectSource {
   const { libbpf, payload, sensorMap, secret, agent, possibleCpus } = options;
-  const entry = readManifest(payload)[OBJECT];
+  const entry = readManifest(payload)[object];
   if (entry === undefined) {
     throw new LoadError("policies", "the program carries no object for them", {
       obstacle: "build_mismatch",

@@ -18,6 +18,7 @@ import {
   type MapEntries,
   writeGlobals,
 } from "../loader/mod.ts";
+import { type HookPoint, pointText } from "../policy/mod.ts";
 import type { SensorGlobals } from "../sensors/mod.ts";
 
 /**
@@ -52,9 +53,14 @@ export interface ObjectSource {
 /**
  * Loads these programs of an object, and its maps; attaches nothing.
  *
+ * @param prepare what is to be done to the opened object before it is loaded
  * @throws {LoadError} the kernel refuses; nothing stays loaded.
  */
-export function loadPart(source: ObjectSource, programs: readonly string[]): BpfObject {
+export function loadPart(
+  source: ObjectSource,
+  programs: readonly string[],
+  prepare?: (object: BpfObject) => void,
+): BpfObject {
   const what = `${source.name}${programs.length === 0 ? "" : ` (${programs.join(", ")})`}`;
   try {
     const object = source.libbpf.openObject(source.bytes, source.name);
@@ -69,6 +75,7 @@ export function loadPart(source: ObjectSource, programs: readonly string[]): Bpf
         program.setAutoload(programs.includes(program.name));
       }
       for (const map of object.maps) configureMap(map, source);
+      prepare?.(object);
       object.load();
       return object;
     } catch (error) {
@@ -136,11 +143,11 @@ export class ProgramPart {
   }
 }
 
-/** A hook that these programs do not serve, or that this machine does not have. */
-export function hookError(hook: string, state: string, hint: string): LoadError {
-  return new LoadError(`hook "${hook}"`, state, {
+/** A hook that this machine or kernel does not have. */
+export function hookError(point: HookPoint, state: string, hint: string): LoadError {
+  return new LoadError(`hook "${pointText(point)}"`, state, {
     obstacle: "not_supported",
     hint,
-    feature: hook,
+    feature: point.name,
   });
 }

@@ -18,6 +18,8 @@ export type HookMeans =
 /** How a hook is served. */
 export interface HookPlan {
   readonly means: HookMeans;
+  /** What the program is attached to: a function, an LSM hook, a tracepoint. */
+  readonly target: string;
   /** Whether calls can be made to fail there; if not, why. */
   readonly override: Ability;
 }
@@ -64,45 +66,64 @@ export function planHook(point: HookPoint, abilities: KernelAbilities): HookPlan
   if (!state.exists) return { reason: state.reason, hint: state.hint, isMissing: true };
   switch (point.kind) {
     case "syscall":
-      return { means: "syscall", override: no(SYSCALL_REASON) };
+      return { means: "syscall", target: point.name, override: no(SYSCALL_REASON) };
     case "tracepoint":
       return abilities.tracepoint.has
-        ? { means: "tracepoint", override: no("a tracepoint only tells") }
+        ? { means: "tracepoint", target: point.name, override: no(TRACEPOINT_REASON) }
         : obstacle(abilities.tracepoint.reason, "mount tracefs, or use raw: true");
     case "raw_tracepoint":
-      return { means: "raw_tracepoint", override: no("a tracepoint only tells") };
+      return { means: "raw_tracepoint", target: point.name, override: no(TRACEPOINT_REASON) };
     case "lsm":
-      return planLsm(state, abilities);
+      return planLsm(point.name, state, abilities);
     case "kprobe":
-      if (point.name.startsWith(SECURITY)) return planSecurity(state, abilities);
-      return abilities.kprobe.has
-        ? { means: "kprobe", override: no(`nobody can change what ${point.name} returns`) }
-        : obstacle(abilities.kprobe.reason, "hook a system call, or a tracepoint");
+      return planKprobe(point.name, state, abilities);
   }
 }
 
 const SYSCALL_REASON =
   "no kernel that we know lets programs make system calls themselves fail; LSM hooks do";
 
+const TRACEPOINT_REASON = "a tracepoint only tells";
+
+function planKprobe(
+  name: string,
+  state: PointState & { exists: true },
+  abilities: KernelAbilities,
+): HookPlan | HookObstacle {
+  if (name.startsWith(SECURITY)) return planSecurity(name, state, abilities);
+  const { kprobe } = abilities;
+  if (!kprobe.has) return obstacle(kprobe.reason, "hook a system call, or a tracepoint");
+  const override = no(`nobody can change what ${name} returns`);
+  return { means: "kprobe", target: name, override };
+}
+
 /** An LSM hook: as such, else the function that calls it. */
-function planLsm(state: PointState & { exists: true }, abilities: KernelAbilities) {
+function planLsm(
+  name: string,
+  state: PointState & { exists: true },
+  abilities: KernelAbilities,
+): HookPlan | HookObstacle {
   const { lsm } = abilities;
-  if (lsm.has) return { means: "lsm", override: mayFail(state, YES) } as const;
-  return planSecurity(state, abilities, `${lsm.reason}; `);
+  if (lsm.has) return { means: "lsm", target: name, override: mayFail(state, YES) };
+  const hint = "boot with lsm=...,bpf on a kernel built with CONFIG_BPF_LSM";
+  if (state.securityFunction === undefined) {
+    return obstacle(`${lsm.reason}, and no function of it has the same arguments`, hint);
+  }
+  const plan = planSecurity(state.securityFunction, state, abilities);
+  return "means" in plan ? plan : obstacle(`${lsm.reason}; ${plan.reason}`, hint);
 }
 
 /** A function security_...: one that may return something else, if it has anything to return. */
 function planSecurity(
+  target: string,
   state: PointState & { exists: true },
   { modifyReturn, kprobe }: KernelAbilities,
-  because = "",
 ): HookPlan | HookObstacle {
-  if (modifyReturn.has && state.returnsError) return { means: "fmod_ret", override: YES };
-  if (kprobe.has) return { means: "kprobe", override: mayFail(state, modifyReturn) };
-  const reason = modifyReturn.has ? kprobe.reason : modifyReturn.reason;
+  if (modifyReturn.has && state.returnsError) return { means: "fmod_ret", target, override: YES };
+  if (kprobe.has) return { means: "kprobe", target, override: mayFail(state, modifyReturn) };
   return obstacle(
-    because + reason,
-    "boot with lsm=...,bpf on a kernel built with CONFIG_BPF_LSM, or hook a system call",
+    state.returnsError && !modifyReturn.has ? modifyReturn.reason : kprobe.reason,
+    "hook a system call, or a tracepoint",
   );
 }
 

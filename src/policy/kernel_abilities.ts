@@ -19,6 +19,8 @@ export type PointState =
     readonly returnsError: boolean;
     /** How many arguments there are; undefined: it is not known. */
     readonly argCount?: number;
+    /** Of an LSM hook: the function security_... that calls it with the same arguments. */
+    readonly securityFunction?: string;
   }
   | { readonly exists: false; readonly reason: string; readonly hint: string };
 

@@ -69,7 +69,7 @@ kernelTest({
     const before = openThings();
     const points = [
       { kind: "syscall", name: "no_such_call" },
-      { kind: "kprobe", name: "security_file_open" },
+      { kind: "kprobe", name: "no_such_function" },
     ] as const;
     for (const point of points) {
       throws(

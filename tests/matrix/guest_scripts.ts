@@ -36,6 +36,7 @@ for place in /tmp /run; do
     [ -n "$(ls -A $place)" ] || mount -t tmpfs tmpfs $place
 done
 ${cgroups ? "mount -t cgroup2 cgroup2 /sys/fs/cgroup" : ""}
+mount -t securityfs securityfs /sys/kernel/security
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 ip link set lo up

@@ -14,6 +14,10 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_object__open_mem: "null",
   bpf_object__find_map_by_name: "null",
   bpf_program__attach: "null",
+  bpf_program__attach_kprobe: "null",
+  bpf_program__attach_tracepoint: "null",
+  bpf_program__attach_raw_tracepoint: "null",
+  bpf_program__set_attach_target: "negative",
   bpf_map__initial_value: "null",
   libbpf_num_possible_cpus: "negative",
   libbpf_probe_bpf_prog_type: "negative",
@@ -146,6 +150,10 @@ export class FakeLibbpf {
         return 0;
       },
       bpf_program__attach: () => this.#opened("link", allocate("link")),
+      bpf_program__attach_kprobe: () => this.#opened("link", allocate("link")),
+      bpf_program__attach_tracepoint: () => this.#opened("link", allocate("link")),
+      bpf_program__attach_raw_tracepoint: () => this.#opened("link", allocate("link")),
+      bpf_program__set_attach_target: () => 0,
       bpf_prog_test_run_opts: (_fd, options) => {
         new DataView((options as Uint8Array).buffer).setUint32(RETVAL_AT, PROGRAM_RESULT, true);
         return 0;

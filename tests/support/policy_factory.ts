@@ -8,6 +8,7 @@ import type {
   ArgumentType,
   Condition,
   HookArgument,
+  HookPoint,
   Policy,
   PolicyHook,
   PolicyMode,
@@ -26,9 +27,10 @@ export interface SelectorParts {
   readonly returnActions?: readonly Action[];
 }
 
-/** A policy on system calls. */
+/** A policy on one hook: a system call, or another point. */
 export interface PolicyParts {
-  readonly call: string;
+  readonly call?: string;
+  readonly point?: HookPoint;
   /** Types of the arguments that are read, from the first on; "nop" for those that are not. */
   readonly types?: readonly (ArgumentType | Omit<HookArgument, "place">)[];
   readonly returns?: ArgumentType;
@@ -37,9 +39,9 @@ export interface PolicyParts {
 }
 
 export function makePolicy(name: string, parts: PolicyParts): Policy {
-  const { call, types = [], returns, mode = "monitor_only", selectors = [{}] } = parts;
+  const { call = "", types = [], returns, mode = "monitor_only", selectors = [{}] } = parts;
   const hook: PolicyHook = {
-    point: { kind: "syscall", name: call },
+    point: parts.point ?? { kind: "syscall", name: call },
     place: PLACE,
     args: types.map((type, index) =>
       typeof type === "string" ? { index, type, place: PLACE } : { ...type, place: PLACE }

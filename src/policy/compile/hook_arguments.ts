@@ -93,9 +93,15 @@ export function kernelArg(point: HookPoint, argument: HookArgument): KernelArg |
     type,
     index: argument.index,
     sizeIndex: argument.sizeIndex ?? NO_SIZE_INDEX,
-    flags: point.kind === "syscall" ? ArgFlag.USER : 0,
+    flags: isOfCaller(point) ? ArgFlag.USER : 0,
     sizeMax: argument.type === "char_buf" ? argument.sizeMax ?? PolicyLimit.TEXT_SIZE_MAX : 0,
   };
+}
+
+/** Whether pointers among the arguments are into the memory of the process. */
+function isOfCaller(point: HookPoint): boolean {
+  return point.kind === "syscall" ||
+    (point.kind === "tracepoint" && point.subsystem === "syscalls");
 }
 
 function isSame(a: KernelArg, b: KernelArg): boolean {

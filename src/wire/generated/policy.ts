@@ -8,7 +8,8 @@ export const PolicyCount = {
   POLICY_COUNT_UNREADABLE: 1,
   POLICY_COUNT_SIGNAL_FAILED: 2,
   POLICY_COUNT_PROCESSES_FULL: 3,
-  POLICY_COUNTS: 4,
+  POLICY_COUNT_NO_SLOT: 4,
+  POLICY_COUNTS: 5,
 } as const;
 export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
 
@@ -724,6 +725,32 @@ export function readPolicyProcess(view: DataView, at: number): PolicyProcess {
     trees: view.getBigUint64(at + 0, true),
     nameHash: view.getBigUint64(at + 8, true),
     nameSize: view.getUint32(at + 16, true),
+  };
+}
+
+/** Size of `struct policy_call_key` in bytes. */
+export const POLICY_CALL_KEY_SIZE = 24;
+
+/** Offsets in `struct policy_call_key`, bytes. */
+export const PolicyCallKeyOffset = {
+  thread: 0,
+  frame: 8,
+  hook: 16,
+} as const;
+
+/** `struct policy_call_key` of `bpf/policy/policy.h`. */
+export interface PolicyCallKey {
+  readonly thread: bigint;
+  readonly frame: bigint;
+  readonly hook: number;
+}
+
+/** Reads a `struct policy_call_key` that starts at byte `at`. */
+export function readPolicyCallKey(view: DataView, at: number): PolicyCallKey {
+  return {
+    thread: view.getBigUint64(at + 0, true),
+    frame: view.getBigUint64(at + 8, true),
+    hook: view.getUint32(at + 16, true),
   };
 }
 

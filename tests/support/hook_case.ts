@@ -1,0 +1,52 @@
+/**
+ * Tests of hooks that not every kernel has.
+ *
+ * @module
+ */
+import type { Ability } from "../../src/policy/mod.ts";
+import { PolicyKernelBench } from "./policy_kernel_bench.ts";
+import { kernelTest, skipLine } from "./require_kernel.ts";
+
+/** Whether this is a guest, where programs may make calls fail and nobody else is harmed. */
+export const IS_GUEST = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
+
+/** What a kernel must be able to do. */
+export type HookAbility = "kprobe" | "tracepoint" | "lsm" | "modifyReturn";
+
+/** Kernels of Debian, which the guests have, can all of these; which LSMs are active differs. */
+const CERTAIN_IN_GUESTS: readonly HookAbility[] = ["kprobe", "tracepoint", "modifyReturn"];
+
+/** A test with policies in the kernel. */
+export interface HookTest {
+  readonly name: string;
+  readonly needs: readonly HookAbility[];
+  /** It makes calls fail or kills: only in guests. */
+  readonly enforces?: true;
+  run(bench: PolicyKernelBench): Promise<void>;
+}
+
+/**
+ * Registers a test that gets a bench. It is left out, with a line that says why, where the kernel
+ * cannot do what it needs; in a guest that fails instead where all guests can.
+ */
+export function hookTest({ name, needs, enforces, run }: HookTest): void {
+  kernelTest({
+    name,
+    async run() {
+      if (enforces && !IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
+      using bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 } });
+      const lacking = needs.flatMap((ability) => reasonOf(ability, bench));
+      if (lacking.length > 0) return skipLine(name, lacking.join("; "));
+      await run(bench);
+    },
+  });
+}
+
+function reasonOf(name: HookAbility, bench: PolicyKernelBench): string[] {
+  // To try these two, calls are made to fail.
+  if (!IS_GUEST && (name === "lsm" || name === "modifyReturn")) return [`${name}: no guest`];
+  const ability: Ability = bench.kernel.abilities[name];
+  if (ability.has) return [];
+  if (IS_GUEST && CERTAIN_IN_GUESTS.includes(name)) throw new Error(`${name}: ${ability.reason}`);
+  return [`${name}: ${ability.reason}`];
+}
