@@ -115,8 +115,8 @@ export class HookRegistry {
   }
 
   /**
-   * Whether a number was given to another hook since this was asked last. Programs that began at the
-   * former one may still run, so the latter must not be seen for a grace period.
+   * Whether a number was given to another hook since this was asked last. Programs that began at
+   * the former may still run, so the latter must not be seen for a grace period.
    */
   hasReused(): boolean {
     const hasReused = this.#hasReused;

@@ -27,7 +27,7 @@ const ROW_SIZE = PolicyLimit.WORDS_MAX * WORD_SIZE;
 
 /** `struct htab_elem` of kernel/bpf/hashtab.c, 64-bit, before the key. */
 const HASH_HEADER_SIZE = 48;
-/** `struct lpm_trie_node` of kernel/bpf/lpm_trie.c up to 6.12, before the data; later it is less. */
+/** `struct lpm_trie_node` of kernel/bpf/lpm_trie.c up to 6.12, before the data; later less. */
 const LPM_HEADER_SIZE = 40;
 /** An LPM map has a node for each place where two keys part: as many as keys, at most. */
 const LPM_NODES = 2;

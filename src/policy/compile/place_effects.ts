@@ -9,7 +9,7 @@
 import type { Action, PolicyHook, Selector } from "../model.ts";
 import type { Effect } from "./hook_effects.ts";
 import { bitOf, EffectKind, Phase } from "./kernel_contract.ts";
-import { isDecidedAtEnd, type PlacedHook, type PlacedPolicy } from "./place_policy.ts";
+import type { PlacedHook, PlacedPolicy } from "./placed_policy.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 import type { EffectField } from "./table_writer.ts";
 
@@ -39,6 +39,13 @@ export function phasesOf(hook: PolicyHook, { actions, returnActions }: Selector)
   if (returnActions.length === 0 && !tellsReturn) return { atCall };
   const postsAtEnd = !has(returnActions, "no_post") && (posts || has(returnActions, "post"));
   return { atCall, atEnd: { posts: postsAtEnd, effects: effectsOf(returnActions) } };
+}
+
+/** Whether a hook of a policy is decided at the end of the call: it looks at what that returns. */
+function isDecidedAtEnd({ selectors }: PolicyHook): boolean {
+  return selectors.some(({ conditions }) =>
+    conditions.some(({ subject }) => subject.of === "return")
+  );
 }
 
 /** Enters the effects of a hook's selectors, and how they can be taken back. */
@@ -76,8 +83,8 @@ function placeGroup(placed: PlacedPolicy, where: PlacedHook, phase: Phase): void
     setField(placed, where, phase, "singles", bitOf(firstBit));
     return;
   }
-  // Without its guard, what a start adds would run on into the bits of the next policy. So the guard
-  // is there before the start, and stays until no program has the start.
+  // Without its guard, what a start adds would run on into the bits of the next policy. So the
+  // guard is there before the start, and stays until no program has the start.
   const { hook: { effects }, word } = where;
   const guard = bitOf(firstBit + selectorCount);
   effects.setBits(phase, "guards", word, guard);

@@ -8,33 +8,12 @@ import { type BitRun, bitsOfRun } from "./bit_words.ts";
 import { kernelArg } from "./hook_arguments.ts";
 import { type HookRegistry, type HookTables, pointKey } from "./hook_tables.ts";
 import { bitOf, PolicyLimit, WORD_BITS } from "./kernel_contract.ts";
-import { hookName, placeListings, type Release } from "./place_listings.ts";
+import { hookName, placeListings } from "./place_listings.ts";
+import type { PlacedHook, PlacedPolicy } from "./placed_policy.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 import { placeEffects, storeMode } from "./place_effects.ts";
 import type { ProcessTrees } from "./process_trees.ts";
 import { listSelector, type TreeCondition } from "./selector_listings.ts";
-
-/** A hook of a policy with the bits of its selectors. */
-export interface PlacedHook {
-  readonly hook: HookTables;
-  /** Position in `Policy.hooks`. */
-  readonly index: number;
-  readonly word: number;
-  /** Bit of the first selector; the others follow. */
-  readonly firstBit: number;
-  readonly selectorCount: number;
-}
-
-/** A policy in the tables. */
-export interface PlacedPolicy {
-  readonly policy: Policy;
-  readonly hooks: PlacedHook[];
-  readonly runs: { readonly hook: HookTables; readonly run: BitRun }[];
-  /** Each lets the ends of calls find nothing of a hook of it, by one store. */
-  readonly ends: (() => void)[];
-  /** In the order things were taken; they are given back the other way round. */
-  readonly releases: Release[];
-}
 
 /** Where policies are placed. */
 export interface PlaceSpace {
@@ -194,11 +173,4 @@ class HookPlacer {
   get #name(): string {
     return hookName(this.#hook);
   }
-}
-
-/** Whether a hook of a policy is decided at the end of the call: it looks at what that returns. */
-export function isDecidedAtEnd({ selectors }: PolicyHook): boolean {
-  return selectors.some(({ conditions }) =>
-    conditions.some(({ subject }) => subject.of === "return")
-  );
 }

@@ -10,7 +10,8 @@ import { type BitRun, bitsOfRun } from "./bit_words.ts";
 import { HookRegistry, type HookTables, type SelectorOwner } from "./hook_tables.ts";
 import { lowestBit } from "./kernel_contract.ts";
 import { storeMode } from "./place_effects.ts";
-import { type PlacedPolicy, placePolicy } from "./place_policy.ts";
+import { placePolicy } from "./place_policy.ts";
+import type { PlacedPolicy } from "./placed_policy.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 import { type ProcessTree, ProcessTrees } from "./process_trees.ts";
 import type { SipSecret } from "./sip_hash.ts";
@@ -113,7 +114,8 @@ export class PolicyTables {
 
   /**
    * Rejects with `PolicyRefusal` when something does not fit, and then nothing has changed. It is
-   * seen before the promise resolves: then also what was removed has left no trace but resting bits.
+   * seen before the promise resolves: then also what was removed has left no trace but its resting
+   * bits.
    */
   change(change: PolicyChange): Promise<void> {
     return this.#inTurn(() => this.#change(change));

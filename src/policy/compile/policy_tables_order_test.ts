@@ -199,7 +199,7 @@ function* endOf(bench: PolicyBench, { call, set, saved }: Blocked): Program<read
   return bench.actsOfHits(context.hook, yield* runEnd(context, call, saved));
 }
 
-/** What a call does at its end that is left to the policies it began with and that are still there. */
+/** What a call does at its end: that of the policies it began with that are still there. */
 function leftAtEnd(bench: PolicyBench, blocked: Blocked, now: ReadonlyMap<string, Policy>) {
   const left = blocked.policies.filter((policy) => now.get(policy.name) === policy);
   return bench.expected(blocked.call, blocked.set, left.values()).atEnd;

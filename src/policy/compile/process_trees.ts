@@ -76,7 +76,7 @@ export class ProcessTrees {
     placeListings(target, listTree(condition), refused);
   }
 
-  /** Programs of exec may still let a process into the tree: its bit is free after a grace period. */
+  /** Execs may still let a process into the tree: its bit is free after a grace period. */
   #giveBack(tree: UsedTree): (() => void) | void {
     if (--tree.users > 0) return undefined;
     this.#trees.delete(tree.key);

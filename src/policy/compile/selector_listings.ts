@@ -230,7 +230,7 @@ function mergePrefixes(
   return [listed(left), unlisted(holes)];
 }
 
-/** "One of these bits and one of those" cannot be said of one mask; one that implies another can. */
+/** "One of these bits and one of those" is no mask, unless one implies the other. */
 function mergeMasks(wanted: readonly bigint[], unwanted: readonly bigint[]): Digits[] {
   const implied = (mask: bigint, i: number) =>
     wanted.some((other, j) => j !== i && (other & mask) === other && (other !== mask || j < i));

@@ -7,7 +7,8 @@
 import type { Policy } from "../model.ts";
 import type { HookTables } from "./hook_tables.ts";
 import { bitOf, PolicyLimit } from "./kernel_contract.ts";
-import type { PlacedHook, PlacedPolicy, WordCost } from "./place_policy.ts";
+import type { WordCost } from "./place_policy.ts";
+import type { PlacedHook, PlacedPolicy } from "./placed_policy.ts";
 import { SetSlots } from "./set_slots.ts";
 import type { TableWriter } from "./table_writer.ts";
 
