@@ -47,8 +47,8 @@ Deno.test("InnerContainers.workloadAt() leaves alone what has no container insid
 });
 
 Deno.test("InnerContainers.forgetPaths() has paths read again", () => {
-  let home: string | undefined;
-  const inner = new InnerContainers((path) => recognisePath(path, home ? { home } : {}));
+  let home = "";
+  const inner = new InnerContainers((path) => recognisePath(path, { home }));
   const place = placeAt(`${BASE}/docker/${INNER}`);
   assert.equal(inner.workloadAt(WEB, place).inner?.id, INNER);
   home = BASE;

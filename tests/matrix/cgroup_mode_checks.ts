@@ -132,10 +132,9 @@ function checkEvents(events: PlacedEvent[], ids: DirectoryIds, mode: ModeExpecta
     exec?.process.flags?.includes("procFS") && exec.process.pid !== 0
   );
   assert.equal(existing.length === 0, mode.hasOwnPids ?? false, JSON.stringify(existing));
+  for (const place of NEW_PLACES) checkNobodyElse(events, place, { idOf, mayBeUnknown: false });
   const mayBeUnknown = mode.hidesOld ?? false;
-  for (const place of [...NEW_PLACES, ...OLD_PLACES]) {
-    checkNobodyElse(events, place, { idOf, mayBeUnknown });
-  }
+  for (const place of OLD_PLACES) checkNobodyElse(events, place, { idOf, mayBeUnknown });
 }
 
 /** The part of `shrike doctor -o json` that is looked at. */
