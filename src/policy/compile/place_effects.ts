@@ -42,7 +42,7 @@ export function phasesOf(hook: PolicyHook, { actions, returnActions }: Selector)
 }
 
 /** Whether a hook of a policy is decided at the end of the call: it looks at what that returns. */
-function isDecidedAtEnd({ selectors }: PolicyHook): boolean {
+export function isDecidedAtEnd({ selectors }: PolicyHook): boolean {
   return selectors.some(({ conditions }) =>
     conditions.some(({ subject }) => subject.of === "return")
   );

@@ -78,7 +78,7 @@ Deno.test("PolicyTables show a call the old policies or the new ones, after ever
   const memory = new MemoryTables();
   const bench = await makeBench(make, memory);
   const count = { stores: 0, compared: 0, differ: 0 };
-  for (let i = 0; i < 120; i++) {
+  for (let i = 0; i < 70; i++) {
     const { run, after } = randomChange(bench, make, random);
     const probes = Array.from({ length: 3 }, () => {
       const [call, set] = [make.call(), random.below(WORKLOAD_SETS)];
@@ -109,7 +109,7 @@ Deno.test("PolicyTables show a call the old policies or the new ones, after ever
     if (random.chance(0.3)) bench.tables.reclaim(() => true);
   }
   console.log(Deno.inspect(count));
-  assert.ok(count.stores > 5_000 && count.differ > 2_000);
+  assert.ok(count.stores > 5_000 && count.differ > 1_000);
 });
 
 /** A program that has begun and goes on now and then while tables change. */
@@ -137,7 +137,7 @@ Deno.test("PolicyTables show a program the old policies or the new ones, whereve
     assert.ok(isRight, Deno.inspect({ call, allowed, found: result.value }, { depth: 9 }));
     return false;
   };
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 110; i++) {
     const { run, after } = randomChange(bench, make, random);
     const begin = (): Running | undefined => {
       const [call, set] = [make.call(), random.below(WORKLOAD_SETS)];
@@ -173,7 +173,7 @@ Deno.test("PolicyTables show a program the old policies or the new ones, whereve
     if (random.chance(0.3)) bench.tables.reclaim(() => true);
   }
   console.log(Deno.inspect(count));
-  assert.ok(count.ended > 5_000 && count.met > 300 && count.hits > 1_000);
+  assert.ok(count.ended > 3_000 && count.met > 200 && count.hits > 500);
 });
 
 /** A call that has not ended. */
@@ -225,7 +225,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
     if (least.length < most.size) count.met++;
     return false;
   };
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < 400; i++) {
     const { run, after } = randomChange(bench, make, random);
     memory.onStore = () => {
       if (blocked.length > 0 && running.length < 12 && random.chance(0.1)) {
@@ -259,7 +259,7 @@ Deno.test("PolicyTables leave the end of a call to the policies that saw its beg
     );
   }
   console.log(Deno.inspect(count));
-  assert.ok(count.ended > 2_000 && count.met > 300 && count.hits > 500);
+  assert.ok(count.ended > 500 && count.met > 50 && count.hits > 200);
 });
 
 function isSame(a: CallActs, b: CallActs): boolean {

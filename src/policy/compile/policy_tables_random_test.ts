@@ -6,7 +6,7 @@ import type { PolicyMode } from "../model.ts";
 import { PolicyRefusal } from "./policy_refusal.ts";
 
 const ROUNDS = 10;
-const STEPS = 130;
+const STEPS = 126;
 const CALLS = 160;
 const POLICIES_MAX = 24;
 

@@ -58,8 +58,8 @@ export class MemoryTables implements TableWriter {
   settleCount = 0;
   /** Called after each store. */
   onStore: () => void = () => {};
-  /** Rows of prefixes by table and dimension, and by length, longest first. */
-  readonly #prefixes = new Map<string, Map<number, Map<string, number>>>();
+  /** Rows of prefixes by dimension, which has one map only, and by length, longest first. */
+  readonly #prefixes = new Map<number, Map<number, Map<string, number>>>();
 
   setRowWord(row: number, word: number, bits: bigint): void {
     const words = getOrMake(this.rows, row, makeWords);
@@ -176,8 +176,8 @@ export class MemoryTables implements TableWriter {
   }
 
   /** bpf_map_lookup_elem() of an LPM map: the longest listed prefix; 0 when there is none. */
-  lookUpLongest(table: ValueTable, dim: number, value: Uint8Array): number {
-    const byLength = this.#prefixes.get(`${table} ${dim}`);
+  lookUpLongest(dim: number, value: Uint8Array): number {
+    const byLength = this.#prefixes.get(dim);
     if (byLength === undefined) return 0;
     const text = byteText(value);
     const bits = value.length * 8;
@@ -204,17 +204,16 @@ export class MemoryTables implements TableWriter {
   #enterPrefix(table: ValueTable, key: Uint8Array, row: number): void {
     if (!LPM_TABLES.has(table)) return;
     const { bits, dim, value } = readLpmKey(key);
-    const name = `${table} ${dim}`;
-    const rows = this.#prefixes.get(name)?.get(bits) ?? new Map<string, number>();
+    const rows = this.#prefixes.get(dim)?.get(bits) ?? new Map<string, number>();
     rows.set(firstBits(value, bits), row);
-    const byLength = new Map(this.#prefixes.get(name)).set(bits, rows);
-    this.#prefixes.set(name, new Map([...byLength].sort(([a], [b]) => b - a)));
+    const byLength = new Map(this.#prefixes.get(dim)).set(bits, rows);
+    this.#prefixes.set(dim, new Map([...byLength].sort(([a], [b]) => b - a)));
   }
 
   #deletePrefix(table: ValueTable, key: Uint8Array): void {
     if (!LPM_TABLES.has(table)) return;
     const { bits, dim, value } = readLpmKey(key);
-    const byLength = this.#prefixes.get(`${table} ${dim}`)!;
+    const byLength = this.#prefixes.get(dim)!;
     const rows = byLength.get(bits)!;
     rows.delete(firstBits(value, bits));
     if (rows.size === 0) byLength.delete(bits);

@@ -198,17 +198,18 @@ function* andDimensions(
     const id = dimId(context.hook, number);
     const rows = rowsOf(context, call, { hook, dim, id });
     yield;
-    words.index.forEach((word, at) => {
-      const base = rowWord(context, PolicyLimit.BASE_ROW + id, word);
-      const listed = rows.reduce((bits, row) => bits | rowWord(context, row, word), 0n);
-      words.bits[at]! &= base ^ listed;
-    });
+    for (let at = 0; at < words.index.length; at++) {
+      const word = words.index[at]!;
+      let listed = 0n;
+      for (const row of rows) listed |= rowWord(context, row, word);
+      words.bits[at]! &= rowWord(context, PolicyLimit.BASE_ROW + id, word) ^ listed;
+    }
     if (words.bits.every((bits) => bits === 0n)) return;
   }
 }
 
 function rowWord({ tables }: CallContext, row: number, word: number): bigint {
-  return tables.rows.get(row)?.[word] ?? 0n;
+  return row === 0 ? 0n : tables.rows.get(row)?.[word] ?? 0n;
 }
 
 /** Rows of the values of a dimension; they are ORed. */
@@ -235,7 +236,7 @@ function lookUp(
   if (value instanceof Uint8Array) {
     if (dim.test !== TestNumber.TEXT) {
       const bytes = comparedBytes(dim.test, value);
-      return bytes === undefined ? 0 : tables.lookUpLongest(table, id, bytes);
+      return bytes === undefined ? 0 : tables.lookUpLongest(id, bytes);
     }
     const isCut = value.length > PolicyLimit.TEXT_SIZE_MAX;
     return isCut ? 0 : tables.lookUp(table, textKey(secret, id, value));
@@ -248,7 +249,7 @@ function lookUp(
       const bytes = new Uint8Array(8);
       const isSigned = (dim.flags & DimFlag.SIGNED) !== 0;
       new DataView(bytes.buffer).setBigUint64(0, isSigned ? value ^ 1n << 63n : value);
-      return tables.lookUpLongest(table, id, bytes);
+      return tables.lookUpLongest(id, bytes);
     }
     case TestNumber.BITS: {
       const rows: number[] = [];

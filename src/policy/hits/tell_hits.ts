@@ -7,7 +7,7 @@
 import type { PolicyArgument, PolicyEvent, PolicyHit, ProcessEventBase } from "../../events/mod.ts";
 import type { Counter, Counters } from "../../telemetry/mod.ts";
 import type { SelectorOwner } from "../compile/hook_tables.ts";
-import { isDecidedAtEnd } from "../compile/place_policy.ts";
+import { isDecidedAtEnd } from "../compile/place_effects.ts";
 import { type PhaseActions, phasesOf, type SelectorPhases } from "../compile/place_effects.ts";
 import { EffectKind } from "../compile/kernel_contract.ts";
 import type { Action, Policy, PolicyHook, Selector } from "../model.ts";
