@@ -121,6 +121,53 @@ static __always_inline u32 read_syscall_args(struct policy_work *work, const str
 
 #endif
 
+enum {
+    POLICY_CLAIMS = 1024,
+};
+
+/*
+ * Tasks whose call the program has seen and its spare has not, by low bits of the thread's number;
+ * see preemption.bpf.h. Two threads in one place at the same time make a call be seen twice.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, u64);
+    __uint(max_entries, POLICY_CLAIMS);
+} policy_seen SEC(".maps");
+
+/* Whether the call is this program's to look at: the spare only takes what the other has not. */
+static __always_inline bool claim_call(bool is_spare) {
+    if (!is_preemptible())
+        return true;
+    u64 task = bpf_get_current_task();
+    u32 index = (u32)bpf_get_current_pid_tgid() & (POLICY_CLAIMS - 1);
+    volatile u64 *claim = bpf_map_lookup_elem(&policy_seen, &index);
+    if (!claim)
+        return true; /* cannot be: the index is below max_entries by its mask */
+    bool is_claimed = *claim == task;
+    *claim = is_spare ? 0 : task;
+    return !is_spare || !is_claimed;
+}
+
+static __always_inline void enter_syscall(void *ctx, const struct pt_regs *regs, long number,
+                                          bool is_spare) {
+    bool is_compat = false;
+    u32 hook = syscall_hook(number, &is_compat);
+    if (!hook || !claim_call(is_spare))
+        return;
+    u32 id = bpf_get_smp_processor_id();
+    struct policy_work *work = policy_slot_of(id);
+    if (!work)
+        return;
+    hook = read_syscall_args(work, regs, is_compat, hook);
+    if (!hook)
+        return;
+    work->hook = hook - 1;
+    work->call_key.thread = bpf_get_current_pid_tgid();
+    policy_on_call(ctx, work, id, policy_current_set());
+}
+
 /*
  * sys_enter(regs, number): in syscall_trace_enter(), after ptrace and seccomp had their say, so the
  * number is the one that runs; before the kernel reads what the arguments point to, and another
@@ -128,20 +175,16 @@ static __always_inline u32 read_syscall_args(struct policy_work *work, const str
  */
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number) {
-    bool is_compat = false;
-    u32 hook = syscall_hook(number, &is_compat);
-    if (!hook)
-        return 0;
     hook_enter();
-    u32 id = bpf_get_smp_processor_id();
-    struct policy_work *work = policy_slot_of(id);
-    if (work) {
-        hook = read_syscall_args(work, regs, is_compat, hook);
-        work->hook = hook - 1;
-        work->call_key.thread = bpf_get_current_pid_tgid();
-        if (hook)
-            policy_on_call(ctx, work, id, policy_current_set());
-    }
+    enter_syscall(ctx, regs, number, false);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_enter_spare, struct pt_regs *regs, long number) {
+    hook_enter();
+    enter_syscall(ctx, regs, number, true);
     hook_leave();
     return 0;
 }
@@ -162,17 +205,27 @@ static __always_inline bool has_syscall_hook(const struct pt_regs *regs) {
     return syscall_entry(number, false) || syscall_entry(number, true);
 }
 
+/* The first of program and spare takes the row of the call. */
+static __always_inline void exit_syscall(void *ctx, const struct pt_regs *regs, long result) {
+    hook_enter();
+    struct policy_call_key key = {.thread = bpf_get_current_pid_tgid()};
+    if (has_syscall_hook(regs))
+        policy_on_return(ctx, bpf_get_smp_processor_id(), &key, result);
+    hook_leave();
+}
+
 /*
  * sys_exit(regs, result): in syscall_exit_work(), before signals are delivered. Not reached by what
  * ends the thread.
  */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
-    if (!has_syscall_hook(regs))
-        return 0;
-    hook_enter();
-    struct policy_call_key key = {.thread = bpf_get_current_pid_tgid()};
-    policy_on_return(ctx, bpf_get_smp_processor_id(), &key, result);
-    hook_leave();
+    exit_syscall(ctx, regs, result);
+    return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_exit_spare, struct pt_regs *regs, long result) {
+    exit_syscall(ctx, regs, result);
     return 0;
 }

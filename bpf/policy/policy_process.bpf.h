@@ -15,18 +15,36 @@ static __always_inline void policy_enter_process(u32 tgid, const struct policy_p
         policy_count(POLICY_COUNT_PROCESSES_FULL);
 }
 
-/* sched_process_fork(parent, child): the child is complete and does not run yet. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_policy_fork, struct task_struct *caller, struct task_struct *child) {
+static __always_inline void inherit_past(const struct task_struct *caller,
+                                         const struct task_struct *child) {
     u32 parent_tgid = caller->tgid;
     u32 tgid = child->tgid;
     if (child->pid != child->tgid)
-        return 0;
+        return;
     const struct policy_process *parent = bpf_map_lookup_elem(&policy_processes, &parent_tgid);
     if (!parent)
-        return 0;
+        return;
     struct policy_process process = *parent;
     policy_enter_process(tgid, &process);
+}
+
+/*
+ * sched_process_fork(parent, child): the child is complete and does not run yet. Spares, see
+ * preemption.bpf.h, do the same again where the kernel has not skipped the other.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_policy_fork, struct task_struct *caller, struct task_struct *child) {
+    hook_enter();
+    inherit_past(caller, child);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_pfork_spare, struct task_struct *caller, struct task_struct *child) {
+    hook_enter();
+    inherit_past(caller, child);
+    hook_leave();
     return 0;
 }
 
@@ -42,6 +60,33 @@ static __always_inline u64 policy_entered_trees(struct policy_work *work, u32 id
     return work->mask[0];
 }
 
+static __always_inline void begin_image(const struct task_struct *task,
+                                        const struct linux_binprm *bprm) {
+    u32 id = bpf_get_smp_processor_id();
+    u32 tgid = task->tgid;
+    struct policy_work *work = policy_slot_of(id);
+    struct policy_process process = {};
+    if (!work)
+        return;
+    policy_read_string(work, 0, bprm->filename, false);
+    bool is_whole = work->values[0].flags == 0;
+    process.name_size = is_whole ? work->values[0].text_size : 0;
+    process.name_hash = is_whole ? policy_hash_text(id, 0) : 0;
+    struct policy_process *row = bpf_map_lookup_elem(&policy_processes, &tgid);
+    if (row) {
+        /* In place, so that no other process's row is ever read in its stead. */
+        row->name_size = 0;
+        row->name_hash = process.name_hash;
+        row->name_size = process.name_size;
+    } else {
+        policy_enter_process(tgid, &process);
+    }
+    u64 trees = policy_entered_trees(work, id);
+    row = bpf_map_lookup_elem(&policy_processes, &tgid);
+    if (row)
+        row->trees |= trees;
+}
+
 /*
  * sched_process_exec(task, old_pid, bprm): in exec_binprm(), the new image is there, and the thread
  * is the only one.
@@ -49,39 +94,39 @@ static __always_inline u64 policy_entered_trees(struct policy_work *work, u32 id
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_policy_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) {
     hook_enter();
-    u32 id = bpf_get_smp_processor_id();
-    u32 tgid = task->tgid;
-    struct policy_work *work = policy_slot_of(id);
-    struct policy_process process = {};
-    if (work) {
-        policy_read_string(work, 0, bprm->filename, false);
-        bool is_whole = work->values[0].flags == 0;
-        process.name_size = is_whole ? work->values[0].text_size : 0;
-        process.name_hash = is_whole ? policy_hash_text(id, 0) : 0;
-        struct policy_process *before = bpf_map_lookup_elem(&policy_processes, &tgid);
-        if (before) {
-            /* In place, so that no other process's row is ever read in its stead. */
-            before->name_size = 0;
-            before->name_hash = process.name_hash;
-            before->name_size = process.name_size;
-        } else {
-            policy_enter_process(tgid, &process);
-        }
-        u64 trees = policy_entered_trees(work, id);
-        before = bpf_map_lookup_elem(&policy_processes, &tgid);
-        if (before)
-            before->trees |= trees;
-    }
+    begin_image(task, bprm);
     hook_leave();
     return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_pexec_spare, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) {
+    hook_enter();
+    begin_image(task, bprm);
+    hook_leave();
+    return 0;
+}
+
+static __always_inline void forget_past(const struct task_struct *task) {
+    u32 tgid = task->tgid;
+    if (task->signal->live.counter == 0)
+        bpf_map_delete_elem(&policy_processes, &tgid);
 }
 
 /* sched_process_exit(task): each thread; the group ends with the last. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_policy_exit, struct task_struct *task) {
-    u32 tgid = task->tgid;
-    if (task->signal->live.counter == 0)
-        bpf_map_delete_elem(&policy_processes, &tgid);
+    hook_enter();
+    forget_past(task);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_pexit_spare, struct task_struct *task) {
+    hook_enter();
+    forget_past(task);
+    hook_leave();
     return 0;
 }
 

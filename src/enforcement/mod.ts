@@ -3,5 +3,6 @@
  *
  * @module
  */
-export { PolicyKernel, type PolicyKernelOptions, type ProcessPast } from "./policy_kernel.ts";
+export { PolicyKernel, type PolicyKernelOptions } from "./policy_kernel.ts";
+export type { ProcessPast } from "./process_pasts.ts";
 export { nearestNames, ProbedAbilities, type ProbedAbilitiesOptions } from "./probed_abilities.ts";

@@ -4,8 +4,14 @@
  *
  * @module
  */
-import { type BpfMap, type BpfObject, type Libbpf, type Libc, MapUpdate } from "../../ffi/mod.ts";
-import { LoadError, type MapEntries, type Payload, readManifest } from "../loader/mod.ts";
+import type { BpfMap, BpfObject, BpfProgramInfo, Libbpf, Libc } from "../../ffi/mod.ts";
+import {
+  isKernelSince,
+  LoadError,
+  type MapEntries,
+  type Payload,
+  readManifest,
+} from "../loader/mod.ts";
 import {
   type Architecture,
   type HookInUse,
@@ -17,16 +23,11 @@ import {
 } from "../policy/mod.ts";
 import type { SensorGlobals } from "../sensors/mod.ts";
 import type { Counters } from "../telemetry/mod.ts";
-import {
-  POLICY_PROCESS_SIZE,
-  PolicyCallOffset as Call,
-  PolicyCount,
-  PolicyLimit,
-  PolicyProcessOffset as Process,
-} from "../wire/mod.ts";
+import { PolicyCallOffset as Call, PolicyCount, PolicyLimit } from "../wire/mod.ts";
 import { HookPrograms } from "./hook_programs.ts";
 import { KernelTables } from "./kernel_tables.ts";
 import { ProbedAbilities } from "./probed_abilities.ts";
+import { enterProcesses, type ProcessPast } from "./process_pasts.ts";
 import { hookError, loadPart, type ObjectSource, ProgramPart } from "./program_part.ts";
 
 /** What `PolicyKernel` works with. */
@@ -57,12 +58,21 @@ const OBJECT = "policy";
 const HOOKS_OBJECT = "policy_hooks";
 const SENSOR_MAPS = ["records", "record_drops", "cgroups", "cgroup_counts"];
 
-/** Parts, and their programs in the order they are attached. */
+/**
+ * Parts, and their programs in the order they are attached. A spare takes what the kernel has
+ * skipped the other program for, see `bpf/include/preemption.bpf.h`.
+ */
 const PARTS = {
-  processes: ["on_policy_exit", "on_policy_exec", "on_policy_fork"],
-  returns: ["on_sys_exit"],
-  calls: ["on_sys_enter"],
+  processes: [
+    { name: "on_policy_exit", spare: "on_pexit_spare" },
+    { name: "on_policy_exec", spare: "on_pexec_spare" },
+    { name: "on_policy_fork", spare: "on_pfork_spare" },
+  ],
+  returns: [{ name: "on_sys_exit", spare: "on_exit_spare" }],
+  calls: [{ name: "on_sys_enter", spare: "on_enter_spare" }],
 } as const;
+/** Before, tracepoints run with preemption off, and no program is skipped. */
+const SPARES_SINCE = [7, 0] as const;
 type PartName = keyof typeof PARTS;
 
 /** What the kernel counts, as metrics. */
@@ -89,15 +99,6 @@ const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: strin
   ],
 };
 
-/** What a process has from its past. */
-export interface ProcessPast {
-  readonly tgid: number;
-  /** Hash of the name that was given to exec; undefined: it is not known. */
-  readonly name?: { readonly size: number; readonly hash: bigint };
-  /** Bits of the trees that it is in. */
-  readonly trees: bigint;
-}
-
 /** Tables and programs. Owns everything but the sensors' maps. */
 export class PolicyKernel {
   /** The tables, to be filled. */
@@ -115,7 +116,7 @@ export class PolicyKernel {
   /** Hooks whose calls may be under way that are told at their end. */
   readonly #returning = new Set<number>();
   /** Of parts that have ended. */
-  #skippedRuns = 0;
+  #skippedRunsBefore = 0;
 
   /**
    * Makes the tables; no program is loaded yet.
@@ -169,7 +170,7 @@ export class PolicyKernel {
     try {
       for (const name of wanted) {
         if (this.#parts.has(name)) continue;
-        this.#parts.set(name, new ProgramPart(this.#source, PARTS[name]));
+        this.#parts.set(name, new ProgramPart(this.#source, this.#programsOf(name)));
         added.push(name);
       }
       this.#hooks.attach(
@@ -202,9 +203,9 @@ export class PolicyKernel {
     if (!this.#tables.looksAtPast || !hasHooks) this.#endPart("processes");
   }
 
-  /** Programs that run. */
+  /** Programs that run, spares left aside. */
   programs(): string[] {
-    const parts = [...this.#parts.values()].flatMap(({ programs }) => programs);
+    const parts = [...this.#parts.keys()].flatMap((part) => PARTS[part].map(({ name }) => name));
     return [...parts, ...this.#hooks.programs()];
   }
 
@@ -213,11 +214,14 @@ export class PolicyKernel {
     return [...[...this.#parts.values()].flatMap((part) => part.info()), ...this.#hooks.info()];
   }
 
-  /** Runs that the kernel skipped because the program was running on that CPU already. */
+  /**
+   * Runs that the kernel skipped because the program was running on that CPU already. Where there is
+   * a spare, a run is lost only when both were skipped, so the smaller count is the most it can be.
+   */
   skippedRuns(): number {
-    return this.programInfo().reduce(
-      (sum, { recursionMisses }) => sum + Number(recursionMisses),
-      this.#skippedRuns,
+    return [...this.#parts.keys()].reduce(
+      (sum, part) => sum + this.#skippedRunsOf(part),
+      this.#skippedRunsBefore + sumOfSkipped(this.#hooks.info()),
     );
   }
 
@@ -233,7 +237,9 @@ export class PolicyKernel {
 
   /** What the kernel has counted under a `PolicyCount`, on all CPUs. */
   count(which: number): number {
-    const value = this.#object.map("policy_counts").lookup(u32(which));
+    const value = this.#object.map("policy_counts").lookup(
+      new Uint8Array(new Uint32Array([which]).buffer),
+    );
     let sum = 0n;
     for (const count of new BigUint64Array(value?.buffer ?? new ArrayBuffer(0))) sum += count;
     return Number(sum);
@@ -262,31 +268,7 @@ export class PolicyKernel {
    * @returns how many found no room.
    */
   enterProcesses(processes: Iterable<ProcessPast>): number {
-    let lost = 0;
-    for (const process of processes) lost += this.#enterProcess(process) ? 0 : 1;
-    return lost;
-  }
-
-  #enterProcess({ tgid, name, trees }: ProcessPast): boolean {
-    const map = this.#object.map("policy_processes");
-    const key = u32(tgid);
-    const there = map.lookup(key);
-    const value = there ?? new Uint8Array(POLICY_PROCESS_SIZE);
-    const view = new DataView(value.buffer);
-    if (there === null && name !== undefined) {
-      view.setBigUint64(Process.nameHash, name.hash, true);
-      view.setUint32(Process.nameSize, name.size, true);
-    }
-    const before = view.getBigUint64(Process.trees, true);
-    if (there !== null && (before | trees) === before) return true;
-    view.setBigUint64(Process.trees, before | trees, true);
-    try {
-      map.update(key, value, there === null ? MapUpdate.noExist : MapUpdate.exist);
-      return true;
-    } catch {
-      // It came, went, or found no room in this moment.
-      return map.lookup(key) !== null;
-    }
+    return enterProcesses(this.#object.map("policy_processes"), processes);
   }
 
   /** @throws {LoadError} this machine has no such system call. */
@@ -330,9 +312,24 @@ export class PolicyKernel {
   #endPart(name: PartName): void {
     const part = this.#parts.get(name);
     if (part === undefined) return;
-    for (const { recursionMisses } of part.info()) this.#skippedRuns += Number(recursionMisses);
+    this.#skippedRunsBefore += this.#skippedRunsOf(name);
     part[Symbol.dispose]();
     this.#parts.delete(name);
+  }
+
+  #programsOf(part: PartName): string[] {
+    const hasSpares = isKernelSince(this.#source.release, SPARES_SINCE);
+    return PARTS[part].flatMap(({ name, spare }) => hasSpares ? [name, spare] : [name]);
+  }
+
+  #skippedRunsOf(part: PartName): number {
+    const counts = new Map(
+      this.#parts.get(part)!.info().map((info) => [info.program, Number(info.recursionMisses)]),
+    );
+    return PARTS[part].reduce(
+      (sum, { name, spare }) => sum + Math.min(counts.get(name)!, counts.get(spare) ?? Infinity),
+      0,
+    );
   }
 
   #registerCounts(): void {
@@ -387,6 +384,6 @@ function openSource(options: PolicyKernelOptions, object: string): ObjectSource 
   };
 }
 
-function u32(value: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new Uint32Array([value]).buffer);
+function sumOfSkipped(infos: readonly BpfProgramInfo[]): number {
+  return infos.reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
 }
