@@ -54,13 +54,12 @@ const PROGRAMS: Readonly<Record<Exclude<HookMeans, "syscall">, readonly [string,
   raw_tracepoint: ["on_raw_point"],
 };
 
-/** Programs that run. Owns them, and the memory they work in while there is one. */
+/** Programs that run. Owns them. */
 export class HookPrograms {
   readonly #options: HookProgramsOptions;
   readonly #tracefs: Tracefs;
   /** By number of the hook and name of the program. */
   readonly #running = new Map<string, HookProgram>();
-  #slots: { readonly object: BpfObject; readonly source: ObjectSource } | undefined;
 
   constructor(options: HookProgramsOptions) {
     this.#options = options;
@@ -85,7 +84,6 @@ export class HookPrograms {
       }
     } catch (error) {
       for (const key of added.reverse()) this.#end(key);
-      this.#freeSlots();
       throw error;
     }
   }
@@ -95,7 +93,6 @@ export class HookPrograms {
     for (const key of [...this.#running.keys()]) {
       if (!isUsed(Number.parseInt(key))) this.#end(key);
     }
-    this.#freeSlots();
   }
 
   get size(): number {
@@ -113,11 +110,12 @@ export class HookPrograms {
 
   /** Kernel memory of maps that are not the tables', bytes. */
   mapMemorySize(): number {
-    if (this.#slots === undefined) return 0;
-    const { object, source } = this.#slots;
-    const own = SLOT_MAPS.reduce((sum, name) => sum + object.map(name).memlockBytes(), 0);
+    const [first] = this.#running.values();
+    if (first === undefined) return 0;
+    const { shared } = this.#options.source;
+    const own = SLOT_MAPS.reduce((sum, name) => sum + first.map(name).memlockBytes(), 0);
     return [...this.#running.values()].reduce(
-      (sum, running) => sum + running.mapMemorySize(source.shared),
+      (sum, running) => sum + running.mapMemorySize((name) => shared.has(name)),
       own,
     );
   }
@@ -153,25 +151,15 @@ export class HookPrograms {
     return new HookProgram({ ...source, globals }, { name, plan, point, fields });
   }
 
-  /** The memory that programs work in, there since the first was asked for. */
+  /** The memory that programs work in is made by the first, and lives as long as any of them. */
   #slotsSource(): ObjectSource {
-    if (this.#slots === undefined) {
-      const { source } = this.#options;
-      const slots = (source.cpuIdMax + 1) * SLOTS_PER_CPU;
-      const entries = Object.fromEntries(SLOT_MAPS.map((name) => [name, slots]));
-      const sized = { ...source, entries: { ...source.entries, ...entries } };
-      const object = loadPart(sized, []);
-      const shared = new Map<string, BpfMap>(source.shared);
-      for (const name of SLOT_MAPS) shared.set(name, object.map(name));
-      this.#slots = { object, source: { ...sized, shared } };
-    }
-    return this.#slots.source;
-  }
-
-  #freeSlots(): void {
-    if (this.#running.size > 0) return;
-    this.#slots?.object[Symbol.dispose]();
-    this.#slots = undefined;
+    const { source } = this.#options;
+    const slots = (source.cpuIdMax + 1) * SLOTS_PER_CPU;
+    const entries = Object.fromEntries(SLOT_MAPS.map((name) => [name, slots]));
+    const shared = new Map<string, BpfMap>(source.shared);
+    const [first] = this.#running.values();
+    if (first !== undefined) { for (const name of SLOT_MAPS) shared.set(name, first.map(name)); }
+    return { ...source, shared, entries: { ...source.entries, ...entries } };
   }
 
   #end(key: string): void {
@@ -224,11 +212,15 @@ class HookProgram {
     return { program: this.text, ...this.#object.program(this.#name).info() };
   }
 
-  mapMemorySize(shared: ReadonlyMap<string, BpfMap>): number {
-    return this.#object.maps.reduce(
-      (sum, map) => shared.has(map.name) ? sum : sum + map.memlockBytes(),
-      0,
-    );
+  /** A map, which lives as long as this program, and longer where others use it too. */
+  map(name: string): BpfMap {
+    return this.#object.map(name);
+  }
+
+  /** Kernel memory of maps that no other program has, bytes. */
+  mapMemorySize(isShared: (name: string) => boolean): number {
+    return this.#object.maps.filter(({ name }) => !isShared(name) && !SLOT_MAPS.includes(name))
+      .reduce((sum, map) => sum + map.memlockBytes(), 0);
   }
 
   [Symbol.dispose](): void {

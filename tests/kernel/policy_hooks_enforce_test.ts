@@ -7,13 +7,15 @@ import {
   type Policy,
   policyOutlook,
 } from "../../src/policy/mod.ts";
-import { hookTest } from "../support/hook_case.ts";
+import { hookTest, IS_GUEST, openAbilities } from "../support/hook_case.ts";
 import { argumentIs, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import type { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { CallerEnded, SystemCaller } from "../support/system_caller.ts";
+import { kernelTest, skipLine } from "../support/require_kernel.ts";
 import { buildWorkload } from "../support/workload.ts";
 
 const program = await buildWorkload();
+const abilities = openAbilities();
 
 const AT_FDCWD = -100;
 const [EPERM, EACCES] = [1, 13];
@@ -41,6 +43,7 @@ function denying(
   });
 }
 
+const HOLDER = new URL("../support/policy_holder.ts", import.meta.url).pathname;
 const LSM_LIST = "/sys/kernel/security/lsm";
 
 async function open(caller: SystemCaller, path: string): Promise<number> {
@@ -49,12 +52,13 @@ async function open(caller: SystemCaller, path: string): Promise<number> {
   return value >= 0n ? 0 : Number(value);
 }
 
-hookTest({
+kernelTest({
   name: "abilities are what this kernel does, and a rule's guarantee follows",
-  needs: ["kprobe", "modifyReturn"],
-  enforces: true,
-  async run(bench) {
-    const { abilities } = bench.kernel;
+  run() {
+    if (!IS_GUEST) return skipLine("abilities", "to try them calls are made to fail");
+    deepStrictEqual([abilities.kprobe, abilities.tracepoint, abilities.modifyReturn], [
+      ...[{ has: true }, { has: true }, { has: true }],
+    ]);
     const active = Deno.readTextFileSync(LSM_LIST).split(",");
     strictEqual(abilities.lsm.has, active.includes("bpf"), JSON.stringify(abilities.lsm));
     if (!abilities.lsm.has) match(abilities.lsm.reason, /no active LSM/);
@@ -81,22 +85,15 @@ hookTest({
     const misspelt = planHook({ kind: "lsm", name: "file_opn" }, abilities);
     ok(!("means" in misspelt) && misspelt.isMissing);
     match(misspelt.hint, /file_open/);
-    await Promise.resolve();
   },
 });
 
-hookTest({
-  name: "Override on the LSM hook file_open: the call fails with the errno, and only it",
-  needs: ["modifyReturn"],
-  enforces: true,
-  run: (bench) => checkFileOpen(bench, { kind: "lsm", name: "file_open" }),
-});
-
-hookTest({
-  name: "Override on security_file_open needs no LSM",
+hookTest(abilities, {
+  name: "Override on file_open, and on security_file_open, fails with the errno and only there",
   needs: ["modifyReturn"],
   enforces: true,
   async run(bench) {
+    await checkFileOpen(bench, { kind: "lsm", name: "file_open" });
     await checkFileOpen(bench, { kind: "kprobe", name: "security_file_open" });
     // Its end is told too, with what was put in its place.
     await using caller = await bench.caller();
@@ -163,8 +160,8 @@ async function checkFileOpen(
   Deno.removeSync(path);
 }
 
-hookTest({
-  name: "LSM hooks of exec, connections and capabilities deny what a policy lists",
+hookTest(abilities, {
+  name: "LSM hooks of exec, connections and capabilities deny, a kprobe kills",
   needs: ["modifyReturn"],
   enforces: true,
   async run(bench) {
@@ -229,32 +226,51 @@ hookTest({
     await caller.exec(copy);
     strictEqual(await caller.call("chroot", ["/"]), 0n);
     Deno.removeSync(copy);
+    await checkSigkill(bench);
     strictEqual(bench.lost, 0);
   },
 });
 
-hookTest({
-  name: "Sigkill on a kprobe ends the process that called",
-  needs: ["kprobe"],
-  enforces: true,
-  async run(bench) {
-    const caller = await bench.caller();
+async function checkSigkill(bench: PolicyKernelBench): Promise<void> {
+  const caller = await bench.caller();
+  const path = Deno.makeTempFileSync();
+  await bench.add(makePolicy("kills", {
+    point: { kind: "kprobe", name: "vfs_open" },
+    types: ["path"],
+    mode: "enforce",
+    selectors: [{
+      conditions: [argumentIs(0, texts("text", path))],
+      actions: [{ kind: "sigkill" }, { kind: "post" }],
+    }],
+  }));
+  await rejects(open(caller, path), (error) => {
+    ok(error instanceof CallerEnded);
+    strictEqual(error.status.signal, "SIGKILL");
+    return true;
+  });
+  deepStrictEqual(bench.actsOf(bench.take()).map(({ policy }) => policy), ["kills"]);
+  Deno.removeSync(path);
+}
+
+kernelTest({
+  name: "a killed agent leaves no program behind",
+  async run() {
+    if (!IS_GUEST) return skipLine("a killed agent", "it enforces, and this is no guest");
     const path = Deno.makeTempFileSync();
-    await bench.add(makePolicy("kills", {
-      point: { kind: "kprobe", name: "vfs_open" },
-      types: ["path"],
-      mode: "enforce",
-      selectors: [{
-        conditions: [argumentIs(0, texts("text", path))],
-        actions: [{ kind: "sigkill" }, { kind: "post" }],
-      }],
-    }));
-    await rejects(open(caller, path), (error) => {
-      ok(error instanceof CallerEnded);
-      strictEqual(error.status.signal, "SIGKILL");
-      return true;
-    });
-    deepStrictEqual(bench.actsOf(bench.take()).map(({ policy }) => policy), ["kills"]);
+    const holder = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--cached-only", HOLDER, path],
+      stdout: "piped",
+    }).spawn();
+    const reader = holder.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const directory = (await reader.read()).value?.trim() ?? "";
+    const caller = await SystemCaller.start(program, { directory });
+    strictEqual(await open(caller, path), -EPERM);
+    holder.kill("SIGKILL");
+    await holder.status;
+    await reader.cancel();
+    strictEqual(await open(caller, path), 0);
+    await caller.end();
+    Deno.removeSync(directory);
     Deno.removeSync(path);
   },
 });

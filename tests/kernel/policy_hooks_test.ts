@@ -3,13 +3,14 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { LoadError } from "../../src/loader/mod.ts";
 import type { PolicyHit } from "../../src/events/mod.ts";
 import { syscallNumber } from "../../src/policy/mod.ts";
-import { hookTest } from "../support/hook_case.ts";
+import { hookTest, openAbilities } from "../support/hook_case.ts";
 import { argumentIs, condition, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import type { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import type { SystemCaller } from "../support/system_caller.ts";
 import { buildWorkload } from "../support/workload.ts";
 
 const program = await buildWorkload();
+const abilities = openAbilities();
 
 const AT_FDCWD = -100;
 const O_RDONLY = 0;
@@ -34,8 +35,8 @@ async function openFile(bench: PolicyKernelBench, caller: SystemCaller, path: st
   return { value, hits, who: whoActed(bench, hits) };
 }
 
-hookTest({
-  name: "kprobe policies see paths of files and what functions return",
+hookTest(abilities, {
+  name: "kprobe policies see paths, sockets, credentials, and what functions return",
   needs: ["kprobe"],
   async run(bench) {
     await using caller = await bench.caller();
@@ -84,69 +85,66 @@ hookTest({
     strictEqual(bench.lost, 0);
     Deno.removeSync(path);
     await bench.remove("by-path", "by-prefix", "failed");
+    await checkSocketsAndCredentials(bench, caller);
+    await bench.remove("connects", "becomes");
     bench.detachUnused();
     deepStrictEqual(bench.kernel.programs(), []);
   },
 });
 
-hookTest({
-  name: "kprobe policies see sockets and credentials",
-  needs: ["kprobe"],
-  async run(bench) {
-    await using caller = await bench.caller();
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const [port, otherPort] = [listener.addr, other.addr].map((addr) =>
-      (addr as Deno.NetAddr).port
-    );
-    await bench.add(
-      makePolicy("connects", {
-        point: { kind: "kprobe", name: "tcp_connect" },
-        types: ["sock"],
-        selectors: [{
-          conditions: [
-            argumentIs(0, numbers(port!), { part: "destination_port" }),
-            argumentIs(0, numbers(AF_INET), { part: "family" }),
-            argumentIs(0, {
-              kind: "network",
-              values: [{
-                address: new Uint8Array([...Array(10).fill(0), 255, 255, 127, 0, 0, 0]),
-                bits: 104,
-              }],
-            }, { part: "destination_address" }),
-          ],
-        }],
-      }),
-      makePolicy("becomes", {
-        point: { kind: "kprobe", name: "commit_creds" },
-        types: ["cred"],
-      }),
-    );
-    const fd = await caller.call("socket", [AF_INET, SOCK_STREAM, 0]);
-    const { value, hits } = await bench.during(caller, "connect", [fd, sockaddr(port!), 16]);
-    strictEqual(value, 0n);
-    deepStrictEqual(whoActed(bench, hits), ["connects"]);
-    const [socket] = hits[0]!.args;
-    ok(socket?.kind === "socket");
-    deepStrictEqual(
-      [socket.family, socket.type, socket.protocol, socket.destinationAddress],
-      [AF_INET, SOCK_STREAM, 6, "127.0.0.1"],
-    );
-    strictEqual(socket.destinationPort, port);
-    const second = await caller.call("socket", [AF_INET, SOCK_STREAM, 0]);
-    const elsewhere = await bench.during(caller, "connect", [second, sockaddr(otherPort!), 16]);
-    deepStrictEqual([elsewhere.value, elsewhere.hits], [0n, []]);
-    const became = await bench.during(caller, "setgid", [0]);
-    deepStrictEqual(whoActed(bench, became.hits), ["becomes"]);
-    const [credentials] = became.hits[0]!.args;
-    ok(credentials?.kind === "credentials");
-    strictEqual(credentials.capEffective, became.hits[0]!.capEffective);
-    for (const each of [listener, other]) (await each.accept()).close();
-    strictEqual(bench.lost, 0);
-  },
-});
+async function checkSocketsAndCredentials(
+  bench: PolicyKernelBench,
+  caller: SystemCaller,
+): Promise<void> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [port, otherPort] = [listener.addr, other.addr].map((addr) => (addr as Deno.NetAddr).port);
+  await bench.add(
+    makePolicy("connects", {
+      point: { kind: "kprobe", name: "tcp_connect" },
+      types: ["sock"],
+      selectors: [{
+        conditions: [
+          argumentIs(0, numbers(port!), { part: "destination_port" }),
+          argumentIs(0, numbers(AF_INET), { part: "family" }),
+          argumentIs(0, {
+            kind: "network",
+            values: [{
+              address: new Uint8Array([...Array(10).fill(0), 255, 255, 127, 0, 0, 0]),
+              bits: 104,
+            }],
+          }, { part: "destination_address" }),
+        ],
+      }],
+    }),
+    makePolicy("becomes", {
+      point: { kind: "kprobe", name: "commit_creds" },
+      types: ["cred"],
+    }),
+  );
+  const fd = await caller.call("socket", [AF_INET, SOCK_STREAM, 0]);
+  const { value, hits } = await bench.during(caller, "connect", [fd, sockaddr(port!), 16]);
+  strictEqual(value, 0n);
+  deepStrictEqual(whoActed(bench, hits), ["connects"]);
+  const [socket] = hits[0]!.args;
+  ok(socket?.kind === "socket");
+  deepStrictEqual(
+    [socket.family, socket.type, socket.protocol, socket.destinationAddress],
+    [AF_INET, SOCK_STREAM, 6, "127.0.0.1"],
+  );
+  strictEqual(socket.destinationPort, port);
+  const second = await caller.call("socket", [AF_INET, SOCK_STREAM, 0]);
+  const elsewhere = await bench.during(caller, "connect", [second, sockaddr(otherPort!), 16]);
+  deepStrictEqual([elsewhere.value, elsewhere.hits], [0n, []]);
+  const became = await bench.during(caller, "setgid", [0]);
+  deepStrictEqual(whoActed(bench, became.hits), ["becomes"]);
+  const [credentials] = became.hits[0]!.args;
+  ok(credentials?.kind === "credentials");
+  strictEqual(credentials.capEffective, became.hits[0]!.capEffective);
+  for (const each of [listener, other]) (await each.accept()).close();
+}
 
-hookTest({
+hookTest(abilities, {
   name: "tracepoint policies read fields of the record: numbers, arrays and user texts",
   needs: ["tracepoint"],
   async run(bench) {
@@ -182,7 +180,7 @@ hookTest({
   },
 });
 
-hookTest({
+hookTest(abilities, {
   name: "raw tracepoint policies read what the kernel passes",
   needs: [],
   async run(bench) {
@@ -205,7 +203,7 @@ hookTest({
   },
 });
 
-hookTest({
+hookTest(abilities, {
   name: "hooks that do not exist are refused with names that do, and leave nothing behind",
   needs: [],
   async run(bench) {
@@ -215,7 +213,6 @@ hookTest({
         makePolicy("good", { point: { kind: "raw_tracepoint", name: "sys_enter" } }),
         policy,
       ).then(() => undefined, (error) => error);
-    const { abilities } = bench.kernel;
     const unknown = [
       { kind: "raw_tracepoint", name: "sys_entr" },
       ...(abilities.kprobe.has ? [{ kind: "kprobe", name: "tcp_conect" } as const] : []),

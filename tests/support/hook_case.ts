@@ -3,7 +3,10 @@
  *
  * @module
  */
-import type { Ability } from "../../src/policy/mod.ts";
+import { openLibbpf } from "../../ffi/mod.ts";
+import { ProbedAbilities } from "../../src/enforcement/mod.ts";
+import { openPayload } from "../../src/loader/mod.ts";
+import type { Ability, KernelAbilities } from "../../src/policy/mod.ts";
 import { PolicyKernelBench } from "./policy_kernel_bench.ts";
 import { kernelTest, skipLine } from "./require_kernel.ts";
 
@@ -26,26 +29,38 @@ export interface HookTest {
 }
 
 /**
+ * What this kernel can do, asked once for all tests of a process. Call it outside of tests: the
+ * library stays open.
+ */
+export function openAbilities(): KernelAbilities {
+  const payload = openPayload();
+  return new ProbedAbilities({ libbpf: openLibbpf(payload.libbpfPath()), payload });
+}
+
+/**
  * Registers a test that gets a bench. It is left out, with a line that says why, where the kernel
  * cannot do what it needs; in a guest that fails instead where all guests can.
  */
-export function hookTest({ name, needs, enforces, run }: HookTest): void {
+export function hookTest(
+  abilities: KernelAbilities,
+  { name, needs, enforces, run }: HookTest,
+): void {
   kernelTest({
     name,
     async run() {
       if (enforces && !IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
-      using bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 } });
-      const lacking = needs.flatMap((ability) => reasonOf(ability, bench));
+      const lacking = needs.flatMap((ability) => reasonOf(ability, abilities));
       if (lacking.length > 0) return skipLine(name, lacking.join("; "));
+      using bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 }, abilities });
       await run(bench);
     },
   });
 }
 
-function reasonOf(name: HookAbility, bench: PolicyKernelBench): string[] {
+function reasonOf(name: HookAbility, abilities: KernelAbilities): string[] {
   // To try these two, calls are made to fail.
   if (!IS_GUEST && (name === "lsm" || name === "modifyReturn")) return [`${name}: no guest`];
-  const ability: Ability = bench.kernel.abilities[name];
+  const ability: Ability = abilities[name];
   if (ability.has) return [];
   if (IS_GUEST && CERTAIN_IN_GUESTS.includes(name)) throw new Error(`${name}: ${ability.reason}`);
   return [`${name}: ${ability.reason}`];

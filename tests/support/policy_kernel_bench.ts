@@ -14,6 +14,7 @@ import {
   openPayload,
 } from "../../src/loader/mod.ts";
 import {
+  type KernelAbilities,
   type Policy,
   PolicyTables,
   randomSipSecret,
@@ -44,6 +45,7 @@ export interface Act {
 export interface PolicyKernelBenchOptions {
   readonly mapEntries?: Readonly<Record<string, number>>;
   readonly agent?: { readonly tgid: number; readonly pidNamespace: number };
+  readonly abilities?: KernelAbilities;
 }
 
 /** Sensors, tables and programs. */
@@ -82,6 +84,7 @@ export class PolicyKernelBench {
       ...{ secret: this.secret, possibleCpus: possibleCpus(), counters: this.counters },
       agent: options.agent ?? { tgid: 0, pidNamespace: 0 },
       ...(options.mapEntries !== undefined && { mapEntries: options.mapEntries }),
+      ...(options.abilities !== undefined && { abilities: options.abilities }),
     });
     this.tables = new PolicyTables({
       writer: this.kernel.tables,

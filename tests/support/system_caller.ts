@@ -43,7 +43,11 @@ export class SystemCaller {
   }
 
   /** Starts `program` (a path of the workload) in a cgroup. */
-  static async start(program: string, cgroup: TestCgroup, cwd?: string): Promise<SystemCaller> {
+  static async start(
+    program: string,
+    cgroup: Pick<TestCgroup, "directory">,
+    cwd?: string,
+  ): Promise<SystemCaller> {
     const script = 'echo $$ >"$0" && exec "$@"';
     const child = new Deno.Command("/bin/sh", {
       args: ["-c", script, `${cgroup.directory}/cgroup.procs`, program, "calls"],
