@@ -28,6 +28,9 @@ import type { SeededRandom } from "./seeded_random.ts";
 
 const PLACE = { file: "random.yaml", line: 1, column: 1 };
 
+/** Different texts of one run. */
+const TEXTS = 300;
+
 /** Sets of workloads that random selectors name. */
 export const WORKLOAD_SETS = 4;
 
@@ -114,10 +117,13 @@ export function namesSet(
 /** Makes policies and calls. */
 export class RandomPolicies {
   readonly #random: SeededRandom;
+  readonly #texts: readonly [Uint8Array, ...Uint8Array[]];
   #made = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
+    const texts = Array.from({ length: TEXTS }, () => this.#makeText());
+    this.#texts = texts as [Uint8Array, ...Uint8Array[]];
   }
 
   /** Where policies look. */
@@ -259,7 +265,7 @@ export class RandomPolicies {
       case "text":
       case "prefix":
       case "postfix":
-        return { kind: test.kind, values: this.#texts() };
+        return { kind: test.kind, values: this.#someTexts() };
       case "number":
         return { kind: "number", values: this.#some(0, 4, () => this.#number()) };
       case "range": {
@@ -275,10 +281,10 @@ export class RandomPolicies {
 
   #textTest(): Test {
     const kind = this.#random.pick<"text" | "prefix" | "postfix">(["text", "prefix", "postfix"]);
-    return { kind, values: this.#texts() };
+    return { kind, values: this.#someTexts() };
   }
 
-  #texts(): Uint8Array[] {
+  #someTexts(): Uint8Array[] {
     return this.#some(0, 4, () => this.text().subarray(0, 124));
   }
 
@@ -356,8 +362,12 @@ export class RandomPolicies {
     };
   }
 
-  /** Bytes of some pieces, often one more or less than another text. */
   text(): Uint8Array {
+    return this.#random.pick(this.#texts);
+  }
+
+  /** Bytes of some pieces, often one more or less than another text. */
+  #makeText(): Uint8Array {
     const pieces = this.#some(0, 3, () => this.#random.pick(PIECES)).join("");
     const text = this.#random.chance(0.02) ? pieces.padEnd(260, "x") : pieces;
     return Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -59,6 +59,7 @@ export class MemoryTables implements TableWriter {
   /** Called after each store. */
   onStore: () => void = () => {};
   /** Rows of prefixes by dimension, which has one map only, and by length, longest first. */
+  readonly #texts = new WeakMap<Uint8Array, string>();
   readonly #prefixes = new Map<number, Map<number, Map<string, number>>>();
 
   setRowWord(row: number, word: number, bits: bigint): void {
@@ -179,7 +180,7 @@ export class MemoryTables implements TableWriter {
   lookUpLongest(dim: number, value: Uint8Array): number {
     const byLength = this.#prefixes.get(dim);
     if (byLength === undefined) return 0;
-    const text = byteText(value);
+    const text = this.#textOf(value);
     const bits = value.length * 8;
     for (const [length, rows] of byLength) {
       if (length > bits) continue;
@@ -187,6 +188,16 @@ export class MemoryTables implements TableWriter {
       if (row !== undefined) return row;
     }
     return 0;
+  }
+
+  /** The same values are looked up again and again, in many dimensions. */
+  #textOf(value: Uint8Array): string {
+    let text = this.#texts.get(value);
+    if (text === undefined) {
+      text = byteText(value);
+      this.#texts.set(value, text);
+    }
+    return text;
   }
 
   /** Whether nothing is left, anywhere. */

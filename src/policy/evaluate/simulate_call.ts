@@ -267,6 +267,7 @@ function lookUp(
 function comparedBytes(test: number, bytes: Uint8Array): Uint8Array | undefined {
   switch (test) {
     case TestNumber.PREFIX:
+      if (bytes.length <= PolicyLimit.PREFIX_SIZE_MAX) return bytes;
       return bytes.subarray(0, PolicyLimit.PREFIX_SIZE_MAX);
     case TestNumber.POSTFIX:
       if (bytes.length > PolicyLimit.TEXT_SIZE_MAX) return undefined;
