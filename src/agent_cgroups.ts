@@ -149,7 +149,9 @@ export class AgentCgroups {
     const map = sensors.sharedMap(CGROUPS_MAP);
     const countsMap = sensors.sharedMap(CGROUP_COUNTS_MAP);
     if (map !== undefined) {
-      this.#map = new CgroupMap({ map, countsMap, hierarchy: hierarchyId, counters });
+      this.#map = new CgroupMap({
+        ...{ map, countsMap, hierarchy: hierarchyId, counters, sensors },
+      });
     }
     const mount = hierarchy.mount?.path;
     this.#table = new CgroupTable({
@@ -205,6 +207,20 @@ export class AgentCgroups {
     const inode = this.#files.directory(directory)?.inode;
     const known = inode === undefined ? undefined : this.#table?.find(BigInt(inode));
     return known?.place ?? UNTOLD_PLACE;
+  }
+
+  /**
+   * Says which policies concern a cgroup.
+   *
+   * @returns false when the kernel's map has no such cgroup
+   */
+  setPolicySet(id: bigint, createdNs: bigint, set: number): boolean {
+    return this.#map?.setPolicySet(id, createdNs, set) ?? false;
+  }
+
+  /** Sets that cgroups of the kernel's map have. */
+  policySets(): ReadonlySet<number> {
+    return this.#map?.policySets() ?? new Set();
   }
 
   /** A move was told. */

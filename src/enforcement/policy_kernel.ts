@@ -203,6 +203,16 @@ export class PolicyKernel {
     if (!this.#tables.looksAtPast || !hasHooks) this.#endPart("processes");
   }
 
+  /** What the tables have room for. */
+  get limits(): { readonly rows: number; readonly slots: number; readonly sets: number } {
+    const entries = (name: string) => this.#object.map(name).maxEntries;
+    return {
+      rows: entries("policy_rows"),
+      slots: entries("policy_slots"),
+      sets: Math.floor(entries("policy_masks") / PolicyLimit.POLICY_HOOKS_MAX),
+    };
+  }
+
   /** Programs that run, spares left aside. */
   programs(): string[] {
     const parts = [...this.#parts.keys()].flatMap((part) => PARTS[part].map(({ name }) => name));

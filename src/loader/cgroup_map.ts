@@ -54,7 +54,7 @@ export interface KernelCgroupRow extends CgroupOwner {
 
 /** What `CgroupMap` works with. */
 export interface CgroupMapOptions {
-  readonly map: Pick<BpfMap, "lookup" | "update" | "delete" | "maxEntries">;
+  readonly map: Pick<BpfMap, "lookup" | "update" | "delete" | "keys" | "maxEntries">;
   /** Counters by `CgroupCount`. */
   readonly countsMap: Pick<BpfMap, "lookup"> | undefined;
   /** Number of the tracked hierarchy. */
@@ -189,6 +189,16 @@ export class CgroupMap {
     view.setUint32(Order.policySet, set, true);
     const row = this.#options.sensors?.runProgram("set_policy_set", "policy_set_order", input);
     return row !== undefined && new DataView(row.buffer).getUint32(Order.isDone, true) === 1;
+  }
+
+  /** Sets of policies that any cgroup has. Reads the whole map: tens of milliseconds when full. */
+  policySets(): Set<number> {
+    const sets = new Set<number>();
+    for (const key of this.#options.map.keys()) {
+      const value = this.#options.map.lookup(key);
+      if (value !== null) sets.add(new DataView(value.buffer).getUint32(Entry.policySet, true));
+    }
+    return sets;
   }
 
   /** Deletes a cgroup; one of a later making with the same id stays. */

@@ -62,6 +62,19 @@ export {
   type RuleGuarantee,
   ruleGuarantee,
 } from "./guarantee.ts";
+export {
+  type ComingPolicy,
+  complaintAt,
+  type LibraryChange,
+  PolicyLibrary,
+} from "./library/policy_library.ts";
+export { planPolicies } from "./library/plan_policies.ts";
+export { type KnownPast, pastsOf, type RunningProcess } from "./library/process_pasts.ts";
+export { PolicyRecord } from "./hits/policy_record.ts";
+export { HitEvents } from "./hits/tell_hits.ts";
+export { PolicyRefusal } from "./compile/policy_refusal.ts";
+export { WorkloadSets } from "./workloads/workload_sets.ts";
+export type { SetCgroup } from "./workloads/set_index.ts";
 export { randomSipSecret, sipHash, type SipSecret } from "./compile/sip_hash.ts";
 export type {
   EffectField,

@@ -112,6 +112,11 @@ export class ProcessCache {
     return this.#store.bytes;
   }
 
+  /** What runs, as far as it is cached; the cache must not change meanwhile. */
+  *running(): Generator<CachedProcess> {
+    for (const entry of this.#store.entries()) if (!entry.ended) yield entry;
+  }
+
   /** The newest image of a thread group; undefined when not cached. */
   find(tgid: number, leaderStartNs: bigint): CachedProcess | undefined {
     return this.#store.find(tgid, leaderStartNs);

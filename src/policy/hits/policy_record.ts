@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { estimateMemory } from "../compile/memory_estimate.ts";
 import type { Guarantee, Policy, PolicyHook, PolicyMode } from "../model.ts";
 import type { PolicyHits, PolicyState, PolicyStatus, RuleStatus } from "../policy_service.ts";
 import { pointText, policyGuarantee, type PolicyOutlook } from "../guarantee.ts";
@@ -26,7 +27,7 @@ export interface PolicyRecordInit {
 export class PolicyRecord {
   readonly key: string;
   /** As the tables have it: its name is the key, and hooks that this kernel lacks are left out. */
-  readonly policy: Policy;
+  policy: Policy;
   /** As its document has it. */
   readonly name: string;
   readonly source: string;
@@ -40,12 +41,9 @@ export class PolicyRecord {
   readonly hits: { -readonly [Field in keyof PolicyHits]: PolicyHits[Field] } = {
     ...{ post: 0, signal: 0, override: 0, monitored: 0 },
   };
+  readonly #kernelSize: number;
   mode: PolicyMode;
   state: PolicyState = "enabled";
-  /** Bytes of the kernel's memory that it took. */
-  kernelSize = 0;
-  /** Why it is not in the kernel. */
-  error: { readonly text: string; readonly hint: string } | undefined;
 
   constructor(init: PolicyRecordInit) {
     const { key, policy, mode, source, text, isPersistent, outlook } = init;
@@ -58,6 +56,7 @@ export class PolicyRecord {
     this.source = source;
     this.text = text;
     this.isPersistent = isPersistent;
+    this.#kernelSize = estimateMemory(this.policy).total;
     this.guarantee = policyGuarantee(policy, outlook);
     this.#guarantees = outlook.rules.filter((_, i) => isThere(policy.hooks[i]!))
       .map((rules) => rules.map(({ guarantee }) => guarantee));
@@ -90,10 +89,9 @@ export class PolicyRecord {
       rules: this.#rules,
       workloads,
       hits: { ...this.hits },
-      kernelSize: this.kernelSize,
+      kernelSize: this.#kernelSize,
       source: this.source,
       isPersistent: this.isPersistent,
-      ...(this.error !== undefined && { error: this.error.text, hint: this.error.hint }),
     };
   }
 }

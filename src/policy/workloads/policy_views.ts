@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Policy } from "../model.ts";
+import type { Policy, PolicyMode } from "../model.ts";
 import { decideBindings } from "./decide_bindings.ts";
 import { ALL_WORKLOADS, SelectorLists } from "./selector_lists.ts";
 
@@ -57,9 +57,9 @@ export class PolicyViews {
     return fresh;
   }
 
-  /** The same policy as a new object. */
-  renew(policy: Policy, lostIn: ReadonlySet<number>): Policy {
-    const renewed = { ...policy };
+  /** The same policy as a new object, with the mode that it has now. */
+  renew({ policy, lostIn }: ChangedDecision, mode: PolicyMode): Policy {
+    const renewed = { ...policy, mode };
     this.addAll([renewed]);
     for (const set of lostIn) this.#views.get(renewed)!.lostIn.add(set);
     return renewed;
@@ -68,10 +68,6 @@ export class PolicyViews {
   /** The tables have them. */
   settle(policies: readonly Policy[]): void {
     for (const policy of policies) this.#views.get(policy)!.isNew = false;
-  }
-
-  get size(): number {
-    return this.#views.size;
   }
 
   /** Bits of lists that nobody has any more. */
@@ -86,10 +82,6 @@ export class PolicyViews {
       }
     }
     return gone;
-  }
-
-  setDisabled(policy: Policy, isDisabled: boolean): void {
-    this.#views.get(policy)!.isDisabled = isDisabled;
   }
 
   concerns({ set, bits }: SetState, policy: Policy, [hook, selector]: [number, number]): boolean {

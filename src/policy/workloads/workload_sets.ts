@@ -10,18 +10,11 @@
  */
 import type { Counter, Counters } from "../../telemetry/mod.ts";
 import { PolicyRefusal } from "../compile/policy_refusal.ts";
-import type { Policy } from "../model.ts";
+import type { Policy, PolicyMode } from "../model.ts";
 import { type BindingConflict, conflictText, decideBindings } from "./decide_bindings.ts";
 import type { WorkloadSubject } from "./match_workload.ts";
 import { PolicyViews } from "./policy_views.ts";
-
-/** A cgroup of the kernel's map, and whose it is. */
-export interface SetCgroup {
-  readonly id: bigint;
-  /** CLOCK_MONOTONIC ns; 0 when it was there before the agent. */
-  readonly createdNs: bigint;
-  readonly subject: WorkloadSubject;
-}
+import { type SetCgroup, SetIndex, type WorkloadSet } from "./set_index.ts";
 
 /** What sets are made with. */
 export interface WorkloadSetsOptions {
@@ -30,11 +23,13 @@ export interface WorkloadSetsOptions {
   removeSet(set: number): Promise<void>;
   /** Tells the kernel which set a cgroup is in. */
   assign(cgroup: SetCgroup, set: number): void;
+  /** It may have changed since the policy came. */
+  modeOf(policy: Policy): PolicyMode;
   /** Sets that cgroups of the kernel's map are in; asked seldom. */
   setsInKernel(): ReadonlySet<number>;
   readonly counters: Counters;
-  /** Sets at most. */
-  readonly setsMax?: number;
+  /** Sets at most; their numbers are lower. */
+  readonly setsMax: number;
 }
 
 /** Policies that come and go in one step. */
@@ -50,23 +45,10 @@ export interface StagedPolicies {
   readonly add: readonly Policy[];
   /** Names. */
   readonly remove: readonly string[];
-  /** Policies that are replaced by themselves because a binding wins or loses, by what they were. */
+  /** Policies that are replaced by themselves, because a binding wins or loses now. */
   readonly renewed: ReadonlyMap<Policy, Policy>;
 }
 
-interface WorkloadSet {
-  readonly number: number;
-  /** Lists of selectors that match its cgroups. */
-  bits: bigint;
-  readonly members: Map<bigint, SetCgroup>;
-  /** What it was made for: says what it is when it has no cgroups. Of set 0 undefined. */
-  readonly sample: WorkloadSubject | undefined;
-  /** Whether the kernel's tables have it. */
-  isReady: boolean;
-  emptySinceMs: number;
-}
-
-const SETS_MAX = 2048;
 /** The kernel may hand on a set that nothing is in any more to a cgroup that is just being made. */
 const REST_MS = 10_000;
 /** The kernel's map is read whole for it. */
@@ -75,24 +57,22 @@ const LOOK_EVERY_MS = 60_000;
 /** All sets. Changes must not meet: `stage()` to `conclude()` is one step of whoever calls. */
 export class WorkloadSets {
   readonly #options: WorkloadSetsOptions;
-  readonly #setsMax: number;
   readonly #views = new PolicyViews();
+  readonly #index: SetIndex;
   /** What cgroups have that nothing selects, and those that the kernel's map lacks. */
-  readonly #zero: WorkloadSet = newSet(0, 0n, { sample: undefined, nowMs: 0 });
-  readonly #sets = new Map<number, WorkloadSet>([[0, this.#zero]]);
-  readonly #byBits = new Map<bigint, WorkloadSet>([[0n, this.#zero]]);
+  readonly #zero: WorkloadSet;
   readonly #places = new Map<bigint, { readonly cgroup: SetCgroup; set: WorkloadSet }>();
   /** Cgroups that changed while sets were split, or whose set is being made. */
   readonly #waiting = new Map<bigint, SetCgroup>();
   readonly #refused: Counter;
   #isSplitting = false;
-  #lastNumber = 0;
   #nowMs = 0;
   #lookedMs = -Infinity;
 
   constructor(options: WorkloadSetsOptions) {
     this.#options = options;
-    this.#setsMax = options.setsMax ?? SETS_MAX;
+    this.#index = new SetIndex(options.setsMax);
+    this.#zero = this.#index.zero;
     const { counters } = options;
     this.#refused = counters.counter(
       "shrike_policy_sets_refused_total",
@@ -100,14 +80,14 @@ export class WorkloadSets {
     );
     const gauge = (name: string, help: string, read: () => number) =>
       counters.gauge(`shrike_policy_${name}`, help, {}, read);
-    gauge("sets", "Sets of workloads that the same policies concern", () => this.#sets.size);
+    gauge("sets", "Sets of workloads that the same policies concern", () => this.#index.size);
     gauge("set_cgroups", "Cgroups whose set is known", () => this.#places.size);
     gauge("sets_waiting", "Cgroups that wait for their set", () => this.#waiting.size);
   }
 
   /** For `PolicyTables`. */
   concerns(set: number, policy: Policy, hookIndex: number, selectorIndex: number): boolean {
-    const bits = this.#sets.get(set)?.bits;
+    const bits = this.#index.byNumber(set)?.bits;
     return bits !== undefined && this.#views.concerns({ set, bits }, policy, [
       hookIndex,
       selectorIndex,
@@ -132,13 +112,23 @@ export class WorkloadSets {
       return "waiting";
     }
     const bits = this.#views.lists.match(cgroup.subject);
-    const set = this.#byBits.get(bits);
+    const set = this.#index.find(bits);
     if (set?.isReady !== true) {
       this.#waiting.set(cgroup.id, cgroup);
       return "waiting";
     }
     this.#waiting.delete(cgroup.id);
     return this.#put(cgroup, set) ? "assigned" : "unchanged";
+  }
+
+  /** The set that a cgroup is in; undefined when that is not known. */
+  numberOf(id: bigint): number | undefined {
+    return this.#places.get(id)?.set.number;
+  }
+
+  /** The set that a cgroup should be in, if there is one. */
+  wouldBe({ subject }: SetCgroup): number | undefined {
+    return this.#index.find(this.#views.lists.match(subject))?.number;
   }
 
   /** It is gone, or another one has its id. */
@@ -158,7 +148,10 @@ export class WorkloadSets {
     for (const [id, cgroup] of [...this.#waiting]) {
       if (this.#waiting.get(id) !== cgroup) continue;
       const bits = this.#views.lists.match(cgroup.subject);
-      if (!this.#byBits.has(bits) && await this.#addSet(bits, cgroup.subject) === undefined) {
+      if (
+        this.#index.find(bits) === undefined &&
+        await this.#addSet(bits, cgroup.subject) === undefined
+      ) {
         this.#waiting.delete(id);
         this.#refused.value += 1;
         continue;
@@ -173,8 +166,8 @@ export class WorkloadSets {
    * Prepares for policies that come and go. The tables are to be changed as told, and then comes
    * `conclude()`, or `discard()` when that failed.
    *
-   * @throws {PolicyRefusal} there is no room for the sets, or bindings conflict; nothing has changed
-   * but that sets may be smaller
+   * @throws {PolicyRefusal} there is no room for the sets, or bindings conflict; nothing has
+   * changed but that sets may be smaller
    */
   async stage({ comes, goes, disabled }: PolicyStep): Promise<StagedPolicies> {
     const wanted = this.#views.addAll(comes, disabled);
@@ -187,7 +180,10 @@ export class WorkloadSets {
     }
     const changed = this.#views.decide(this.#states(), goes);
     const renewed = new Map(
-      changed.map(({ policy, lostIn }) => [policy, this.#views.renew(policy, lostIn)]),
+      changed.map((decision) => {
+        const { policy } = decision;
+        return [policy, this.#views.renew(decision, this.#options.modeOf(policy))];
+      }),
     );
     return {
       add: [...comes, ...renewed.values()],
@@ -207,14 +203,9 @@ export class WorkloadSets {
     this.#drop(add);
   }
 
-  /** A policy that is not enabled concerns nothing; only for policies that the tables do not see. */
-  setDisabled(policy: Policy, isDisabled: boolean): void {
-    this.#views.setDisabled(policy, isDisabled);
-  }
-
   /** Bindings that conflict on workloads now, in words, each once. */
   conflicts(): string[] {
-    const texts = [...this.#sets.values()].flatMap((set) =>
+    const texts = [...this.#index].flatMap((set) =>
       this.#conflictsIn(set, []).map((conflict) => conflictText(conflict, sampleWords(set)))
     );
     return [...new Set(texts)];
@@ -224,7 +215,7 @@ export class WorkloadSets {
   workloadsOf(policy: Policy): ReadonlySet<string> | undefined {
     if (this.#views.selectsAll(policy)) return undefined;
     const ids = new Set<string>();
-    for (const set of this.#sets.values()) {
+    for (const set of this.#index) {
       const { number, bits } = set;
       if (!this.#views.concernsAny({ set: number, bits }, policy)) continue;
       for (const { subject } of set.members.values()) ids.add(subject.workload.id);
@@ -236,7 +227,7 @@ export class WorkloadSets {
   async tick(nowMs: number): Promise<void> {
     this.#nowMs = nowMs;
     const rested: WorkloadSet[] = [];
-    for (const set of this.#sets.values()) {
+    for (const set of this.#index) {
       if (set.members.size > 0 || set === this.#zero) set.emptySinceMs = nowMs;
       else if (nowMs - set.emptySinceMs >= REST_MS) rested.push(set);
     }
@@ -245,10 +236,9 @@ export class WorkloadSets {
     const used = this.#options.setsInKernel();
     for (const set of rested) {
       if (used.has(set.number) || set.members.size > 0) continue;
-      // From here on no cgroup is put into it.
-      if (this.#byBits.get(set.bits) === set) this.#byBits.delete(set.bits);
+      this.#index.hide(set);
       await this.#options.removeSet(set.number);
-      this.#sets.delete(set.number);
+      this.#index.remove(set);
       this.#views.forgetSet(set.number);
     }
   }
@@ -265,17 +255,14 @@ export class WorkloadSets {
   }
 
   async #addSet(bits: bigint, sample: WorkloadSubject): Promise<WorkloadSet | undefined> {
-    if (this.#sets.size >= this.#setsMax) return undefined;
-    const set = newSet(++this.#lastNumber, bits, { sample, nowMs: this.#nowMs });
-    this.#sets.set(set.number, set);
-    this.#byBits.set(bits, set);
+    const set = this.#index.add(bits, sample, this.#nowMs);
+    if (set === undefined) return undefined;
     this.#views.decideSet({ set: set.number, bits });
     if (await this.#options.addSet(set.number)) {
       set.isReady = true;
       return set;
     }
-    this.#sets.delete(set.number);
-    this.#byBits.delete(bits);
+    this.#index.remove(set);
     this.#views.forgetSet(set.number);
     return undefined;
   }
@@ -284,7 +271,7 @@ export class WorkloadSets {
   async #split(wanted: bigint, policy: Policy): Promise<void> {
     this.#isSplitting = true;
     try {
-      for (const set of [...this.#sets.values()]) await this.#splitOne(set, wanted, policy);
+      for (const set of [...this.#index]) await this.#splitOne(set, wanted, policy);
     } finally {
       this.#isSplitting = false;
       for (const cgroup of [...this.#waiting.values()]) this.update(cgroup);
@@ -300,13 +287,10 @@ export class WorkloadSets {
     // Of an empty set its sample says what it would be.
     const own = set === this.#zero ? 0n : largest(groups) ?? lists.match(set.sample!, wanted);
     const before = set.bits;
-    const isCurrent = this.#byBits.get(before) === set;
-    if (isCurrent) this.#byBits.delete(before);
-    set.bits |= own;
-    if (isCurrent) this.#byBits.set(set.bits, set);
+    this.#index.addBits(set, own);
     for (const [bits, cgroups] of groups) {
       if (bits === own) continue;
-      const target = this.#byBits.get(before | bits) ??
+      const target = this.#index.find(before | bits) ??
         await this.#addSet(before | bits, cgroups[0]!.subject);
       if (target === undefined) {
         throw new PolicyRefusal(
@@ -321,7 +305,7 @@ export class WorkloadSets {
   }
 
   #refuseConflicts(comes: readonly Policy[], goes: readonly Policy[]): void {
-    for (const set of this.#sets.values()) {
+    for (const set of this.#index) {
       if (set.members.size === 0 && set !== this.#zero) continue;
       for (const conflict of this.#conflictsIn(set, goes)) {
         const newcomer = conflict.policies.find((policy) => comes.includes(policy));
@@ -341,35 +325,21 @@ export class WorkloadSets {
   }
 
   #states(): { readonly set: number; readonly bits: bigint }[] {
-    return [...this.#sets.values()].map(({ number, bits }) => ({ set: number, bits }));
+    return [...this.#index].map(({ number, bits }) => ({ set: number, bits }));
   }
 
   /** Sets that differ only in lists that nobody has any more become one. */
   #drop(policies: readonly Policy[]): void {
     const gone = this.#views.removeAll(policies);
     if (gone === 0n) return;
-    this.#byBits.clear();
-    // Set 0 comes first, and stays what it is.
-    for (const set of this.#sets.values()) {
-      set.bits &= ~gone;
-      const other = this.#byBits.get(set.bits);
-      if (other === undefined) this.#byBits.set(set.bits, set);
-      else for (const cgroup of [...set.members.values()]) this.#put(cgroup, other);
+    for (const [set, other] of this.#index.clearBits(gone)) {
+      for (const cgroup of [...set.members.values()]) this.#put(cgroup, other);
     }
     if (this.isAsking) return;
     // All are in set 0, and nobody tells what becomes of them any more.
     this.#places.clear();
     this.#zero.members.clear();
   }
-}
-
-function newSet(
-  number: number,
-  bits: bigint,
-  { sample, nowMs }: { readonly sample: WorkloadSubject | undefined; readonly nowMs: number },
-): WorkloadSet {
-  const state = { isReady: number === 0, emptySinceMs: nowMs };
-  return { number, bits, sample, members: new Map(), ...state };
 }
 
 /** The key of the group with the most members. */

@@ -1,0 +1,91 @@
+/**
+ * What policies want to know of processes that ran before a program watched them: which name they
+ * were given, and which trees they are in.
+ *
+ * @module
+ */
+import type { Process, Text } from "../../events/mod.ts";
+import type { ProcessTree } from "../compile/process_trees.ts";
+import { sipHash, type SipSecret } from "../compile/sip_hash.ts";
+import { meets } from "../evaluate/evaluate_policies.ts";
+import type { CallProcess } from "../evaluate/policy_call.ts";
+
+/** A process that runs, with what it descends from: earlier images of it are parents too. */
+export interface RunningProcess {
+  readonly process: Process;
+  readonly parent: RunningProcess | undefined;
+}
+
+/** What the kernel is told of a process. */
+export interface KnownPast {
+  readonly tgid: number;
+  readonly name?: { readonly size: number; readonly hash: bigint };
+  readonly trees: bigint;
+}
+
+/** Of all processes, or with `onlyTrees` of those that are in one of the trees. */
+export function* pastsOf(
+  processes: Iterable<RunningProcess>,
+  trees: readonly ProcessTree[],
+  { secret, onlyTrees }: { readonly secret: SipSecret; readonly onlyTrees: boolean },
+): Generator<KnownPast> {
+  const known = new Map<RunningProcess, bigint>();
+  for (const running of processes) {
+    const bits = treesOf(running, trees, known);
+    const { tgid, binary } = running.process;
+    if (onlyTrees) {
+      if (bits !== 0n) yield { tgid, trees: bits };
+      continue;
+    }
+    const bytes = bytesOf(binary);
+    const [low, high] = sipHash(secret, bytes);
+    const name = { size: bytes.length, hash: BigInt(low) | BigInt(high) << 32n };
+    yield { tgid, trees: bits, ...(bytes.length > 0 && { name }) };
+  }
+}
+
+/** Bits of the trees that it, or what it descends from, begins. Long chains are no recursion. */
+function treesOf(
+  running: RunningProcess,
+  trees: readonly ProcessTree[],
+  known: Map<RunningProcess, bigint>,
+): bigint {
+  if (trees.length === 0) return 0n;
+  const chain: RunningProcess[] = [];
+  let at: RunningProcess | undefined = running;
+  while (at !== undefined && !known.has(at)) {
+    chain.push(at);
+    at = at.parent;
+  }
+  let bits = at === undefined ? 0n : known.get(at)!;
+  for (const link of chain.reverse()) {
+    const caller = callerOf(link.process);
+    for (const { bit, condition } of trees) {
+      if (meets(condition, caller)) bits |= 1n << BigInt(bit);
+    }
+    known.set(link, bits);
+  }
+  return bits;
+}
+
+function callerOf({ tgid, namespaceTgid, exe, binary, namespaces, credentials }: Process) {
+  const path = exe === undefined ? undefined : bytesOf(exe.path);
+  const caller: CallProcess = {
+    ...{ tgid, namespaceTgid, binary: path, givenName: bytesOf(binary), ancestors: [] },
+    namespaces: {
+      ...namespaces,
+      pid_for_children: namespaces.pidForChildren,
+      time_for_children: namespaces.timeForChildren,
+    },
+    capabilities: {
+      effective: credentials.capEffective,
+      permitted: credentials.capPermitted,
+      inheritable: credentials.capInheritable,
+    },
+  };
+  return caller;
+}
+
+function bytesOf({ text, raw }: Text): Uint8Array {
+  return raw ?? new TextEncoder().encode(text);
+}
