@@ -207,16 +207,12 @@ export class PolicyTables {
   async #change({ add = [], remove = [], beforeSeen }: PolicyChange): Promise<void> {
     const goes = remove.map((name) => this.#find(name));
     const comes = this.#placeAll(add, goes);
-    if (comes.length > 0 && this.#options.isWeaklyOrdered) {
-      this.#stores.flush(this.#writer, Stage.EFFECTS);
-      await this.#writer.settle();
-    }
-    this.#stores.flush(this.#writer);
-    // Trees come before those who look at them; none goes before these are gone.
-    this.#masks.setTrees(this.#trees.bits);
     try {
+      await this.#prepare(comes);
       await beforeSeen?.();
     } catch (error) {
+      // Of the stores some may be missing; those that undo them do not mind.
+      this.#stores.discard();
       await this.#takeBack(comes, false);
       throw error;
     }
@@ -231,6 +227,17 @@ export class PolicyTables {
     if (goes.length === 0) return;
     if (freed.length === 0) await this.#writer.settle();
     await this.#takeBack(goes, true);
+  }
+
+  /** Stores everything about policies but what makes them seen. */
+  async #prepare(comes: readonly LivePolicy[]): Promise<void> {
+    if (comes.length > 0 && this.#options.isWeaklyOrdered) {
+      this.#stores.flush(this.#writer, Stage.EFFECTS);
+      await this.#writer.settle();
+    }
+    this.#stores.flush(this.#writer);
+    // Trees come before those who look at them; none goes before these are gone.
+    this.#masks.setTrees(this.#trees.bits);
   }
 
   /** @throws the caller names a policy that is not there. */

@@ -163,6 +163,49 @@ Deno.test("PolicyTables.change() takes nothing when its programs cannot be attac
   assert.deepEqual(bench.tables.policies().map(({ name }) => name), ["stays"]);
 });
 
+/** The kernel has no memory for the entry after `left` ones. */
+class FullTables extends MemoryTables {
+  left = Infinity;
+
+  override setEntry(...entry: Parameters<MemoryTables["setEntry"]>): void {
+    if (this.left-- <= 0) throw new Error("no memory");
+    super.setEntry(...entry);
+  }
+
+  override deleteEntry(...entry: Parameters<MemoryTables["deleteEntry"]>): void {
+    try {
+      super.deleteEntry(...entry);
+    } catch {
+      // It was never entered.
+    }
+  }
+}
+
+Deno.test("PolicyTables.change() takes back what was stored when the kernel has no memory", async () => {
+  const memory = new FullTables();
+  const bench = new PolicyBench({}, memory);
+  await bench.tables.add(pathPolicy("stays", "/a"));
+  const before = contents(memory);
+  const tree = condition({ of: "binary", followChildren: true }, texts("prefix", "/bin", "/sbin"));
+  const comes = policy("comes", [
+    ...pathPolicy("", "/a", "/b").hooks,
+    hook(STRING, [selector([tree]), selector([onArgument(0, texts("prefix", "/", "/etc"))])], {
+      point: { kind: "kprobe", name: "other" },
+    }),
+  ]);
+  // "/b", a prefix, the tree's bit and its two prefixes.
+  for (let left = 0; left < 5; left++) {
+    memory.left = left;
+    await assert.rejects(bench.tables.add(comes), /no memory/);
+    assert.equal(contents(memory), before, `after ${left} entries`);
+    assert.deepEqual(bench.tables.usage(), { rows: 1, slots: 1, restingBits: 0 });
+    assert.deepEqual(bench.tables.trees(), []);
+  }
+  memory.left = 5;
+  await bench.tables.add(comes);
+  assert.deepEqual(bench.found(openCall("/b"), 0).atCall, ["comes/0/0 posts enforce "]);
+});
+
 Deno.test("PolicyTables.setMode() and setEnabled() change what is done, in both phases", async () => {
   const bench = new PolicyBench();
   await bench.tables.add(withReturn("late", { actions: [{ kind: "sigkill" }] }));

@@ -45,14 +45,15 @@ export type EffectField =
 
 /**
  * Where tables are written. Every method is done when it returns, and is one store, or one update
- * of a map element, as far as a running call can see. Methods throw when the kernel refuses, which
- * leaves the tables undefined: sizes are checked before, so that this is a broken invariant.
+ * of a map element, as far as a running call can see. Only `setEntry()` may fail for want of memory:
+ * it throws, and what was stored before is taken back. Others fail only when an invariant is broken.
  */
 export interface TableWriter {
   /** policy_rows: `row[word] = bits`. */
   setRowWord(row: number, word: number, bits: bigint): void;
   /** Enters a value that is not there. */
   setEntry(table: ValueTable, key: Uint8Array, row: number): void;
+  /** It may be missing: when entering it failed. */
   deleteEntry(table: ValueTable, key: Uint8Array): void;
 
   /** The struct has 8 bytes: one store. Undefined: zero. */
