@@ -56,9 +56,9 @@ export class WatchedAgent implements AsyncDisposable {
     return this.#told(process, ({ source }) => source === "runtime");
   }
 
-  /** The same, once it is known why no runtime tells. */
-  toldBy(process: PlacedProcessJson, expected: string): Promise<IdentityJson> {
-    return this.#told(process, ({ reason }) => reason === expected);
+  /** Whether anything was told later of an exec. */
+  isAmended({ exec_id }: PlacedProcessJson): boolean {
+    return this.events.some((event) => amendOf(event)?.exec_id === exec_id);
   }
 
   /** When the name of an exec's workload was told, ms since the epoch; it has been. */
