@@ -38,6 +38,7 @@ const AGENT = [
   "src/agent_file_watch.ts",
   "src/agent_kept_policies.ts",
   "src/agent_own_cgroup.ts",
+  "src/agent_open_policies.ts",
   "src/agent_policies.ts",
   "src/agent_policy_coverage.ts",
   "src/agent_policy_files.ts",

@@ -1,10 +1,11 @@
 /**
  * Start and stop order of all rooms.
  *
- * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, hooks, pipeline
- * (which reads /proc first), control socket and policies. Stop: control socket, hooks, pipeline
- * (empties the rings), sinks, rings, then the rest in reverse; until when this run has watched is
- * written down when all was handed over. A step that fails undoes those before it.
+ * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, tables of policies,
+ * hooks, pipeline (which reads /proc first), control socket and policies. Stop: control socket,
+ * hooks and policies, pipeline (empties the rings), sinks, rings, then the rest in reverse; until
+ * when this run has watched is written down when all was handed over. A step that fails undoes
+ * those before it.
  *
  * @module
  */
@@ -15,12 +16,15 @@ import type {
   Capture,
   CaptureParts,
   CgroupRoom,
+  PipelineRoom,
+  PolicyRoom,
   PresenceRoom,
 } from "./agent_contract.ts";
 import type { Absence } from "./agent_presence.ts";
 import { AgentUsage } from "./agent_usage.ts";
+import type { WorkloadListener } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
-import type { LoadedSensors, SensorReport } from "./loader/mod.ts";
+import type { LoadedSensors, MapEntries, SensorReport } from "./loader/mod.ts";
 import type { PipelineOptions } from "./pipeline/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import {
@@ -85,21 +89,21 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const workloads = started.use(rooms.openWorkloads({ config, counters, cgroups }));
   // Runtimes take some milliseconds to answer; meanwhile the sensors are loaded.
   workloads.start();
-  const { mapEntries } = cgroups;
-  const settings = sensorSettings(config, cgroups);
-  const loadParts = { libbpf, payload, settings, mapEntries, log: log("loader") };
+  const loadParts = { libbpf, payload, ...sensorParts(config, cgroups), log: log("loader") };
   const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
   const captureParts = { ...shared, payload, recordsMapFd, config, log: log("capture") };
   const { capture, captureFailed } = await startCapture(started, rooms, captureParts);
   const sinks = options.openSinks({ ...shared, libc });
   for (const sink of sinks) started.defer(() => sink.close());
-  const drops = rooms.openDrops({ ...shared, sensors, capture });
+  const policyParts = { ...shared, libbpf, libc, payload, sensors, cgroups, workloads };
+  const policies = rooms.openPolicies({ ...policyParts, log: log("policy") });
+  started.defer(() => policies?.end());
+  const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
   const turns = new Turns((count) => {
     drops.check();
     void capture.checkCpus();
-    cgroups.tick();
-    presence.tick();
+    for (const room of [cgroups, policies, presence]) room?.tick();
     logClockStep(clock.refresh(), log("agent"));
     if (count % TRIM_TURNS === 1) libc.trimMalloc();
   });
@@ -114,15 +118,16 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config, workloads },
     cgroups: cgroups.open(sensors),
-    options: { ...pipelineOptions(options, cgroups), onTick: () => turns.tick(), scan },
+    options: { ...pipelineOptions(options, cgroups, policies), onTick: () => turns.tick(), scan },
   });
-  workloads.listen(pipeline);
-  const running = new Running(pipeline, captureFailed, { presence, sensors });
+  workloads.listen(listeners(pipeline, policies));
+  policies?.follow(pipeline);
+  const running = new Running(pipeline, captureFailed, { presence, sensors, policies });
   started.defer(() => running.stop());
-  // The scan is done in the first turn; when it fails, the start has failed.
-  await running.firstTurn;
-  const controlParts = { config, payload, clock, counters, log: log("policy") };
-  const control = started.use(rooms.openControl({ ...controlParts, policies: undefined }));
+  // Policies ask about what ran before. When the scan fails, the start has failed.
+  await running.started;
+  const controlParts = { ...shared, config, payload, policies, log: log("policy") };
+  const control = started.use(rooms.openControl(controlParts));
   await control.start();
   const manager = openServiceManager(options.environment, libc);
   started.use(startWatchdog(manager, turns));
@@ -165,11 +170,24 @@ function makeAgent(
   };
 }
 
+/** Both learn of workloads; events have their names before policies select them. */
+function listeners(pipeline: PipelineRoom, policies: PolicyRoom | undefined): WorkloadListener {
+  return {
+    amend: (trackingId, ...learned) => {
+      pipeline.amend(trackingId, ...learned);
+      policies?.amend(trackingId);
+    },
+    forget: (trackingId) => pipeline.forget(trackingId),
+  };
+}
+
 function pipelineOptions(
   { config, needsForks }: AgentOptions,
   cgroups: CgroupRoom,
+  policies: PolicyRoom | undefined,
 ): PipelineOptions {
   return {
+    ...(policies !== undefined && { policies: policies.teller }),
     holdBackMs: config.holdBackMs,
     ancestors: config.withAncestors,
     emitForks: config.withForks || needsForks,
@@ -179,14 +197,12 @@ function pipelineOptions(
   };
 }
 
-function sensorSettings(
-  config: Config,
-  { settings }: CgroupRoom,
-): Readonly<Record<string, SensorSettings>> {
-  return {
-    process: { ...settings.all, environment_variables: config.withEnvironment },
-    cgroup: settings.cgroup,
-  };
+function sensorParts(config: Config, { settings, mapEntries }: CgroupRoom): {
+  readonly settings: Readonly<Record<string, SensorSettings>>;
+  readonly mapEntries: MapEntries;
+} {
+  const process = { ...settings.all, environment_variables: config.withEnvironment };
+  return { settings: { process, cgroup: settings.cgroup }, mapEntries };
 }
 
 /** After the start, which needs more than what follows, and then about every half minute. */
@@ -211,20 +227,21 @@ class Turns {
 interface Watch {
   readonly presence: Pick<PresenceRoom, "end" | "fail">;
   readonly sensors: Pick<LoadedSensors, "detach">;
+  readonly policies: Pick<PolicyRoom, "end"> | undefined;
 }
 
 /** A pipeline that was started. */
 class Running {
   /** Settles with the pipeline; rejects also when capture fails. */
   readonly ended: Promise<void>;
-  /** Settles when the pipeline has had one turn of the event loop, or has failed in it. */
-  readonly firstTurn: Promise<void>;
+  /** Settles when the pipeline knows what ran before, or has failed. */
+  readonly started: Promise<void>;
   readonly #abort = new AbortController();
   readonly #pipelineEnded: Promise<void>;
   readonly #watch: Watch;
 
   constructor(
-    pipeline: { run(signal: AbortSignal): Promise<void> },
+    pipeline: Pick<PipelineRoom, "run" | "started">,
     captureFailed: Promise<void>,
     watch: Watch,
   ) {
@@ -234,13 +251,14 @@ class Running {
     // Somebody may look at it late or never; a failure is then still told by firstTurn or stop().
     this.ended.catch(() => watch.presence.fail());
     const turn = new Promise<void>((resolve) => setTimeout(resolve, 0));
-    this.firstTurn = Promise.race([this.ended, turn]);
+    this.started = Promise.race([this.ended, turn.then(() => pipeline.started)]);
   }
 
   /** No new records first, then the pipeline empties the rings. */
   async stop(): Promise<void> {
     this.#watch.presence.end();
     this.#watch.sensors.detach();
+    await this.#watch.policies?.end();
     this.#abort.abort();
     await this.#pipelineEnded.catch(() => {});
   }

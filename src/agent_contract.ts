@@ -6,6 +6,7 @@
 import type { Libbpf, Libc } from "../ffi/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
 import type { AgentControl, AgentControlParts } from "./agent_control.ts";
+import type { AgentPolicies } from "./agent_policies.ts";
 import type { AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
 import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
 import type { RecordSource } from "./capture/mod.ts";
@@ -14,6 +15,7 @@ import type { ProcessFound } from "./events/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { KernelDrops, LoadedSensors, MapEntries, Payload } from "./loader/mod.ts";
 import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
+import type { PolicyService, RunningProcess } from "./policy/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import type { Clock, Counters, Log, LossLedger, SystemClock } from "./telemetry/mod.ts";
 
@@ -64,6 +66,7 @@ export interface CaptureParts {
 /** What the kernel's losses are read with. */
 export interface DropsParts {
   readonly sensors: LoadedSensors;
+  readonly policies: Pick<PolicyRoom, "skippedRuns"> | undefined;
   readonly capture: Pick<Capture, "wasStalled">;
   readonly counters: Counters;
   readonly losses: LossLedger;
@@ -92,16 +95,39 @@ export type CgroupRoom = Pick<
   | "scan"
   | "placeOf"
   | "onAttached"
+  | "setPolicySet"
+  | "policySets"
   | "tick"
 >;
 
 /** What the agent asks of its workloads. */
 export type WorkloadRoom =
-  & Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered">
+  & Pick<AgentWorkloads, "start" | "listen" | "identityOf" | "entered" | "workloadAt">
   & Disposable;
 
 /** What the agent asks of its presence. */
 export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"> & Disposable;
+
+/** What the agent asks of its policies. */
+export type PolicyRoom =
+  & Pick<AgentPolicies, "teller" | "follow" | "tick" | "amend" | "skippedRuns" | "end">
+  & PolicyService;
+
+/** What policies are made with. */
+export interface PolicyParts {
+  readonly libbpf: Libbpf;
+  readonly libc: Libc;
+  readonly payload: Payload;
+  readonly sensors: LoadedSensors;
+  readonly cgroups: Pick<
+    CgroupRoom,
+    "settings" | "table" | "observe" | "setPolicySet" | "policySets"
+  >;
+  readonly workloads: Pick<WorkloadRoom, "workloadAt">;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+}
 
 /** What the agent asks of its control. */
 export type ControlRoom = Pick<AgentControl, "start"> & AsyncDisposable;
@@ -116,6 +142,10 @@ export interface ScanParts {
 
 /** What the agent asks of a pipeline. */
 export interface PipelineRoom extends WorkloadListener {
+  /** Resolves when what ran before is known, or when it never will be. */
+  readonly started: Promise<void>;
+  /** What runs, as far as it is known. */
+  processes(): Iterable<RunningProcess>;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -136,6 +166,8 @@ export interface AgentRooms {
     readonly log: Log;
   }): LoadedSensors;
   openCapture(parts: CaptureParts): Capture;
+  /** Undefined: this host has none; the agent goes on without. */
+  openPolicies(parts: PolicyParts): PolicyRoom | undefined;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
   scan(parts: ScanParts): readonly ProcessFound[];
   openPipeline(input: PipelineInput): PipelineRoom;

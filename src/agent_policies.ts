@@ -29,6 +29,7 @@ import {
   type PolicyService,
   type PolicySource,
   type PolicyStatus,
+  type RunningProcess,
   withHostNamespaces,
 } from "./policy/mod.ts";
 
@@ -39,7 +40,7 @@ export interface AgentPoliciesParts extends Omit<PolicyLoadingParts, "onWaiting"
 }
 
 /** All policies. Changes are done one after the other, in the order of the calls. */
-export class AgentPolicies implements PolicyService, Disposable {
+export class AgentPolicies implements PolicyService {
   /** Makes events of what matches. */
   readonly teller: HitTeller;
   readonly #parts: AgentPoliciesParts;
@@ -47,6 +48,8 @@ export class AgentPolicies implements PolicyService, Disposable {
   readonly #loading: PolicyLoading;
   readonly #records = new Map<string, PolicyRecord>();
   #last: Promise<unknown> = Promise.resolve();
+  #ended: Promise<void> | undefined;
+  #isEnded = false;
   #isTicking = false;
   #isSettling = false;
 
@@ -136,6 +139,11 @@ export class AgentPolicies implements PolicyService, Disposable {
     });
   }
 
+  /** Asks it from now on what runs. */
+  follow(source: { processes(): Iterable<RunningProcess> }): void {
+    this.#loading.processes = () => source.processes();
+  }
+
   /** More is known of a workload; see `WorkloadListener`. */
   amend(trackingId: bigint): void {
     this.#loading.coverage.amend(trackingId);
@@ -143,6 +151,7 @@ export class AgentPolicies implements PolicyService, Disposable {
 
   /** To be called about once a second, while records are read. */
   tick(): void {
+    if (this.#isEnded) return;
     this.#loading.tick();
     if (
       this.#isTicking || (this.#records.size === 0 && this.#loading.tables.hooks().length === 0)
@@ -153,10 +162,16 @@ export class AgentPolicies implements PolicyService, Disposable {
       .finally(() => this.#isTicking = false);
   }
 
-  /** No change is under way any more, and none will come. */
-  [Symbol.dispose](): void {
-    this.#last = Promise.reject(new Error("Cannot change policies: the agent ends"));
-    this.#last.catch(() => {});
+  /** Runs of programs that the kernel has skipped. */
+  skippedRuns(): number {
+    return this.#isEnded ? 0 : this.#parts.kernel.skippedRuns();
+  }
+
+  /** Takes everything out of the kernel, behind the change under way. What matched can be told. */
+  end(): Promise<void> {
+    const before = this.#last;
+    this.#isEnded = true;
+    return this.#ended ??= before.then(() => this.#parts.kernel[Symbol.dispose]());
   }
 
   async #change(
@@ -229,7 +244,7 @@ export class AgentPolicies implements PolicyService, Disposable {
 
   /** At once, but behind the change under way: until then the cgroup has its parent's policies. */
   #settleSoon(): void {
-    if (this.#isSettling) return;
+    if (this.#isSettling || this.#isEnded) return;
     this.#isSettling = true;
     this.#inTurn(() => {
       this.#isSettling = false;
@@ -270,6 +285,7 @@ export class AgentPolicies implements PolicyService, Disposable {
   }
 
   #inTurn<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    if (this.#isEnded) return Promise.reject(new Error("Cannot change policies: the agent ends"));
     const done = this.#last.then(work);
     this.#last = done.catch(() => {});
     return done;

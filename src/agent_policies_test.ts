@@ -183,7 +183,10 @@ Deno.test("AgentPolicies does changes one after the other, and none when it has 
     bench.policies.setEnabled("p20", false),
   ]);
   assert.equal(bench.seen().length, 19);
-  bench.policies[Symbol.dispose]();
+  const last = bench.add(openat("last"));
+  await bench.policies.end();
+  assert.ok((await last).isDone, "what was under way was done first");
+  assert.ok(bench.kernel.isDisposed);
   await assert.rejects(bench.add(openat("late")), /the agent ends/);
 });
 

@@ -20,16 +20,19 @@ import {
 import type { Clock, Counters, Log } from "./telemetry/mod.ts";
 
 /** What policies ask of the kernel. */
-export type PolicyKernelRoom = Pick<
-  PolicyKernel,
-  | "tables"
-  | "limits"
-  | "attach"
-  | "detachUnused"
-  | "hasCallUnderWay"
-  | "enterProcesses"
-  | "programs"
->;
+export type PolicyKernelRoom =
+  & Disposable
+  & Pick<
+    PolicyKernel,
+    | "tables"
+    | "limits"
+    | "attach"
+    | "detachUnused"
+    | "hasCallUnderWay"
+    | "enterProcesses"
+    | "programs"
+    | "skippedRuns"
+  >;
 
 /** What loading works with. */
 export interface PolicyLoadingParts {
@@ -38,8 +41,6 @@ export interface PolicyLoadingParts {
   readonly secret: SipSecret;
   readonly cgroups: PolicyCoverageParts["cgroups"];
   readonly workloadAt: PolicyCoverageParts["workloadAt"];
-  /** Processes that run. */
-  readonly processes: () => Iterable<RunningProcess>;
   /** Cgroups wait for `settle()`. */
   readonly onWaiting: () => void;
   readonly clock: Clock;
@@ -69,6 +70,8 @@ export class PolicyLoading {
   readonly #parts: PolicyLoadingParts;
   /** Also of policies that are gone and whose matches are still to be told. */
   readonly #records = new WeakMap<Policy, PolicyRecord>();
+  /** Says what runs. */
+  processes: () => Iterable<RunningProcess> = () => [];
   readonly #treesEntered = new WeakSet<object>();
   /** Time in which records were read. */
   #turnedMs = 0;
@@ -139,7 +142,7 @@ export class PolicyLoading {
 
   /** Programs run before anything can match, and know what ran before them. */
   #attach(): void {
-    const { kernel, processes, secret, log } = this.#parts;
+    const { kernel, secret, log } = this.#parts;
     const wasWatching = kernel.programs().includes(WATCHING_PROGRAM);
     kernel.attach(this.tables.hooks());
     if (!kernel.programs().includes(WATCHING_PROGRAM)) return;
@@ -147,7 +150,7 @@ export class PolicyLoading {
     const fresh = wasWatching ? trees.filter((tree) => !this.#treesEntered.has(tree)) : trees;
     if (wasWatching && fresh.length === 0) return;
     const options = { secret, onlyTrees: wasWatching };
-    const lost = kernel.enterProcesses(pastsOf(processes(), fresh, options));
+    const lost = kernel.enterProcesses(pastsOf(this.processes(), fresh, options));
     for (const tree of fresh) this.#treesEntered.add(tree);
     if (lost === 0) return;
     log.warn("What {count} processes ran before policies came is not known to the kernel", {

@@ -7,6 +7,7 @@ import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from 
 import type { AgentRooms } from "./agent_contract.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentControl } from "./agent_control.ts";
+import { openPolicies } from "./agent_open_policies.ts";
 import { AgentPresence } from "./agent_presence.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
@@ -15,13 +16,13 @@ import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
 import { openSystemClock } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
-import { SENSORS } from "./sensors/mod.ts";
+import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
 import type { Log } from "./telemetry/mod.ts";
 import { ProcessCache, scanProcesses } from "./state/mod.ts";
 
 /** The real ones. */
 export function hostRooms(): AgentRooms {
-  const decoders = SENSORS.flatMap((sensor) => sensor.decoders);
+  const decoders = [...SENSORS.flatMap((sensor) => sensor.decoders), new PolicyHitDecoder()];
   return {
     openLibc,
     openClock: openSystemClock,
@@ -48,8 +49,18 @@ export function hostRooms(): AgentRooms {
         sharedRingSize: config.sharedRingSize,
         onEvent: (event) => tellCaptureEvent(event, log, onFailure),
       }),
-    openDrops: ({ capture, ...parts }) =>
-      new KernelDrops({ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) }),
+    openPolicies,
+    openDrops: ({ capture, sensors, policies, ...parts }) =>
+      new KernelDrops({
+        ...{ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) },
+        sensors: {
+          readDrops: (kind) => sensors.readDrops(kind),
+          skippedRuns: () => [
+            ...sensors.skippedRuns(),
+            { program: "policies", count: policies?.skippedRuns() ?? 0 },
+          ],
+        },
+      }),
     scan: ({ clock, libc, config, cgroups }) => {
       // Other numbers than in the records would name other processes: see OWN_PIDS.
       if (!hasHostPids(new HostFiles())) return [];

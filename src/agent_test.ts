@@ -8,6 +8,7 @@ import type {
   CgroupRoom,
   ControlRoom,
   PipelineRoom,
+  PolicyRoom,
   PresenceRoom,
   WorkloadRoom,
 } from "./agent_contract.ts";
@@ -15,6 +16,7 @@ import { loadConfig } from "./config/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { LoadedSensors, Payload } from "./loader/mod.ts";
 import type { PipelineOptions } from "./pipeline/mod.ts";
+import { FakePolicyService } from "../tests/support/fake_policy_service.ts";
 import { SAMPLE_WORKLOAD } from "../tests/support/sample_events.ts";
 import { Counters, type Log, SystemClock } from "./telemetry/mod.ts";
 
@@ -71,6 +73,7 @@ class FakeRooms {
         this.failCapture = onFailure;
         return this.#capture();
       },
+      openPolicies: () => this.#policies(),
       openDrops: () => {
         this.step("open drops");
         return { check: () => this.step("check drops") };
@@ -82,6 +85,19 @@ class FakeRooms {
       openPipeline: ({ options }) => this.#pipeline(options),
       openControl: () => this.#control(),
     };
+  }
+
+  #policies(): PolicyRoom {
+    this.step("open policies");
+    this.open.add("policies");
+    return {
+      ...new FakePolicyService(),
+      teller: { take: () => [], expire: () => [], giveUp: () => [] },
+      ...{ follow: () => {}, tick: () => {}, amend: () => {}, skippedRuns: () => 0 },
+      end: async () => {
+        if (this.open.delete("policies")) await this.trace.push("end policies");
+      },
+    } as unknown as PolicyRoom;
   }
 
   #control(): ControlRoom {
@@ -136,6 +152,8 @@ class FakeRooms {
       },
       placeOf: () => ({ id: 0n, trackingId: 0n, level: 0, hierarchy: 0 }),
       onAttached: () => {},
+      setPolicySet: () => false,
+      policySets: () => new Set(),
       trackBy: () => {},
       retrack: () => {},
       tick: () => this.step("tick cgroups"),
@@ -169,10 +187,7 @@ class FakeRooms {
         this.step("start workers");
         return Promise.resolve();
       },
-      stop: () => {
-        this.#release("workers");
-        return Promise.resolve();
-      },
+      stop: () => Promise.resolve(this.#release("workers")),
       checkCpus: () => Promise.resolve(this.step("check cpus")),
       wasStalled: () => false,
     };
@@ -185,6 +200,7 @@ class FakeRooms {
       listen: () => {},
       identityOf: (cgroup) => ({ cgroup, workload: SAMPLE_WORKLOAD }),
       entered: ({ workload }) => workload,
+      workloadAt: () => SAMPLE_WORKLOAD,
     };
   }
 
@@ -194,6 +210,8 @@ class FakeRooms {
     return {
       amend: () => {},
       forget: () => {},
+      started: Promise.resolve(),
+      processes: () => [],
       run: async (signal) => {
         this.open.add("pipeline");
         try {
@@ -253,6 +271,7 @@ const START = [
   "open capture",
   "start workers",
   "open sink",
+  "open policies",
   "open drops",
   "attach",
   "begin presence",
@@ -267,6 +286,7 @@ const STOP = [
   "close control",
   "end presence",
   "detach",
+  "end policies",
   "close pipeline",
   "close sink",
   "close workers",

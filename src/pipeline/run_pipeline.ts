@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { RecordSource } from "../capture/mod.ts";
 import type {
   CgroupAttached,
@@ -19,7 +18,13 @@ import type {
   Workload,
 } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
-import { type CgroupTable, type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
+import {
+  type CachedProcess,
+  type CgroupTable,
+  type ProcessCache,
+  resolveStartup,
+  TidRule,
+} from "../state/mod.ts";
 import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
 import { Amendments } from "./amendments.ts";
 import { attachContext, exitStatus } from "./attach_context.ts";
@@ -31,6 +36,7 @@ import type { PipelineOutlet } from "./outlet.ts";
 import { Outlets } from "./outlets.ts";
 import { type HitTeller, PolicyHits } from "./policy_hits.ts";
 import { takeGaps } from "./report_gaps.ts";
+import { nextTurn, sleep } from "./waits.ts";
 
 /** What a pipeline is made of. */
 export interface PipelineParts {
@@ -107,6 +113,7 @@ export class Pipeline {
   readonly #policyHits: PolicyHits | undefined;
   readonly #records: Counter;
   readonly #windowsCut: Counter;
+  readonly #started = Promise.withResolvers<void>();
   #nextTickNs = 0;
 
   constructor(parts: PipelineParts, options: PipelineOptions = {}) {
@@ -139,14 +146,26 @@ export class Pipeline {
       // What was missed before this run stands before what it has seen.
       this.#reportGaps();
       await this.#start(signal);
+      this.#started.resolve();
       while (!signal.aborted) await this.#pause(this.#round());
       await this.#drain();
       this.#policyHits?.giveUp();
     } finally {
       signal.removeEventListener("abort", wake);
+      this.#started.resolve();
       this.#tick();
       this.#outlets.flush();
     }
+  }
+
+  /** Resolves when what ran before is in the cache, or when `run()` has ended without that. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** What runs, as far as it is known. */
+  processes(): Iterable<CachedProcess> {
+    return this.#parts.cache.running();
   }
 
   /**
@@ -371,17 +390,4 @@ export class Pipeline {
   #nowNs(): number {
     return Number(this.#parts.clock.monotonicNs());
   }
-}
-
-/**
- * Waits for time to pass, although records come: they could not be released before, and taking them
- * together costs less than being woken for each.
- */
-function sleep(timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, timeoutMs));
-}
-
-/** Lets the event loop run once. setImmediate costs 2 us in Deno 2.9.6, setTimeout(0) 2 ms. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

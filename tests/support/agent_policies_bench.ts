@@ -78,8 +78,8 @@ export class AgentPoliciesBench {
         policySets: () => new Set(this.sets.values()),
       },
       workloadAt: ({ trackingId }) => this.workloads.get(trackingId) ?? HOST,
-      processes: () => this.processes,
     });
+    this.policies.follow({ processes: () => this.processes });
   }
 
   async add(text: string, options = {}): Promise<PolicyOutcome> {

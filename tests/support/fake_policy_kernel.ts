@@ -35,6 +35,7 @@ export class FakePolicyKernel implements PolicyKernelRoom {
   /** Programs follow processes once a hook is attached. */
   followsProcesses = false;
   isCallUnderWay = false;
+  isDisposed = false;
   readonly #ids = new Map<string, number>();
 
   constructor(limits: Partial<PolicyKernelRoom["limits"]> = {}) {
@@ -65,6 +66,14 @@ export class FakePolicyKernel implements PolicyKernelRoom {
   programs(): string[] {
     if (this.hooks.length === 0) return [];
     return this.followsProcesses ? ["on_sys_enter", "on_policy_fork"] : ["on_sys_enter"];
+  }
+
+  skippedRuns(): number {
+    return 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.isDisposed = true;
   }
 
   /** The hit of a call; undefined: nothing matches, or no program looks. */
