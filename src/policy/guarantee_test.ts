@@ -1,0 +1,128 @@
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { makePolicy, type PolicyParts } from "../../tests/support/policy_factory.ts";
+import { planHook, policyGuarantee, policyOutlook } from "./guarantee.ts";
+import type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
+import type { Action, Policy } from "./model.ts";
+
+const YES: Ability = { has: true };
+const FILE_OPEN = { kind: "lsm", name: "file_open" } as const;
+const OVERRIDE: Action = { kind: "override", errno: 1 };
+
+/** A kernel that can do everything, but for what a test takes away. */
+function kernel(
+  change: Partial<KernelAbilities> = {},
+  points: Readonly<Record<string, PointState>> = {},
+): KernelAbilities {
+  return {
+    ...{ kprobe: YES, tracepoint: YES, lsm: YES, modifyReturn: YES, overrideReturn: no("-") },
+    findPoint: (point) =>
+      points[point.name] ??
+        (point.kind === "lsm"
+          ? { exists: true, returnsError: true, securityFunction: `security_${point.name}` }
+          : { exists: true, returnsError: true }),
+    ...change,
+  };
+}
+
+function no(reason: string): Ability {
+  return { has: false, reason };
+}
+
+function policyWith(point: PolicyParts["point"], ...actions: Action[]): Policy {
+  return makePolicy("p", { ...(point && { point }), call: "openat", selectors: [{ actions }] });
+}
+
+function meansOf(point: NonNullable<PolicyParts["point"]>, abilities: KernelAbilities) {
+  const plan = planHook(point, abilities);
+  return "means" in plan ? [plan.means, plan.target, plan.override.has] : plan.reason;
+}
+
+Deno.test("planHook() goes down the ladder: LSM, fmod_ret, kprobe, refusal", () => {
+  deepStrictEqual(meansOf(FILE_OPEN, kernel()), ["lsm", "file_open", true]);
+  const noLsm = { lsm: no("no bpf") };
+  deepStrictEqual(meansOf(FILE_OPEN, kernel(noLsm)), ["fmod_ret", "security_file_open", true]);
+  const noModify = { ...noLsm, modifyReturn: no("no trampoline") };
+  deepStrictEqual(meansOf(FILE_OPEN, kernel(noModify)), ["kprobe", "security_file_open", false]);
+  const nothing = { ...noModify, kprobe: no("no kprobes") };
+  strictEqual(meansOf(FILE_OPEN, kernel(nothing)), "no bpf; no trampoline");
+});
+
+Deno.test("planHook() does not stand in a function that has other arguments", () => {
+  const points = { mmap_file: { exists: true, returnsError: true } } as const;
+  const abilities = kernel({ lsm: no("no bpf") }, points);
+  match(String(meansOf({ kind: "lsm", name: "mmap_file" }, abilities)), /no bpf, and no function/);
+});
+
+Deno.test("planHook() overrides nothing that returns no error, and only security_ functions", () => {
+  const points = { security_cred_free: { exists: true, returnsError: false } } as const;
+  const probe = (name: string) => meansOf({ kind: "kprobe", name }, kernel({}, points));
+  deepStrictEqual(probe("security_cred_free"), ["kprobe", "security_cred_free", false]);
+  deepStrictEqual(probe("security_file_open"), ["fmod_ret", "security_file_open", true]);
+  deepStrictEqual(probe("tcp_connect"), ["kprobe", "tcp_connect", false]);
+});
+
+Deno.test("policyOutlook() gives each rule the strongest guarantee its actions have there", () => {
+  const guarantee = (point: PolicyParts["point"], ...actions: Action[]) =>
+    policyOutlook(policyWith(point, ...actions), kernel()).rules[0]?.[0];
+  deepStrictEqual(guarantee(FILE_OPEN, OVERRIDE, { kind: "sigkill" }), { guarantee: "prevent" });
+  deepStrictEqual(guarantee(FILE_OPEN, { kind: "post" }), { guarantee: "observe" });
+  strictEqual(guarantee(undefined, { kind: "sigkill" })?.guarantee, "kill-after");
+  strictEqual(guarantee(undefined, { kind: "signal", signal: 9 })?.guarantee, "kill-after");
+  const term = guarantee(undefined, { kind: "signal", signal: 15 });
+  deepStrictEqual(term, { guarantee: "observe", reason: "signal 15 need not end the process" });
+});
+
+Deno.test("policyOutlook() refuses an Override that cannot be, and tells what can", () => {
+  const { obstacles } = policyOutlook(policyWith(undefined, OVERRIDE), kernel());
+  strictEqual(obstacles.length, 1);
+  match(obstacles[0]!.text, /^Override is not possible on syscall openat/);
+  match(obstacles[0]!.hint, /LSM hook file_open/);
+  const weak = kernel({ lsm: no("no bpf"), modifyReturn: no("no trampoline") });
+  match(policyOutlook(policyWith(FILE_OPEN, OVERRIDE), weak).obstacles[0]!.text, /no trampoline/);
+  deepStrictEqual(policyOutlook(policyWith(FILE_OPEN, OVERRIDE), kernel()).obstacles, []);
+});
+
+Deno.test("policyOutlook() refuses less than what is required", () => {
+  const outlook = (policy: Policy) => policyOutlook(policy, kernel()).obstacles;
+  const kills = policyWith(undefined, { kind: "sigkill" });
+  match(outlook({ ...kills, require: "prevent" })[0]!.text, /this rule is kill-after here/);
+  deepStrictEqual(outlook({ ...kills, require: "kill-after" }), []);
+  const tells = policyWith(FILE_OPEN, { kind: "post" });
+  match(outlook({ ...tells, require: "prevent" })[0]!.text, /no rule of it does more/);
+  deepStrictEqual(outlook({ ...tells, require: "observe" }), []);
+});
+
+Deno.test("policyOutlook() leaves out hooks that may be missing, and refuses the others", () => {
+  const missing: PointState = { exists: false, reason: "no such", hint: "did you mean vfs_open?" };
+  const abilities = kernel({}, { vfs_opn: missing });
+  const good = policyWith(FILE_OPEN, OVERRIDE);
+  const bad = makePolicy("p", { point: { kind: "kprobe", name: "vfs_opn" } }).hooks[0]!;
+  const refused = policyOutlook({ ...good, hooks: [bad, ...good.hooks] }, abilities);
+  deepStrictEqual(refused.obstacles.map(({ text, hint }) => [text, hint]), [
+    ["no such", "did you mean vfs_open?"],
+  ]);
+  const optional = { ...bad, mayBeMissing: true } as const;
+  const outlook = policyOutlook({ ...good, hooks: [optional, ...good.hooks] }, abilities);
+  deepStrictEqual([outlook.obstacles, outlook.leftOut], [[], [{
+    hook: optional,
+    reason: "no such",
+  }]]);
+  deepStrictEqual(outlook.rules, [
+    [{ guarantee: "observe", reason: "no such" }],
+    [{ guarantee: "prevent" }],
+  ]);
+  strictEqual(policyGuarantee({ ...good, hooks: [optional, ...good.hooks] }, outlook), "prevent");
+  const none = policyOutlook({ ...good, hooks: [optional] }, abilities);
+  match(none.obstacles[0]!.text, /none of its hooks/);
+});
+
+Deno.test("policyOutlook() refuses arguments that a function does not have", () => {
+  const points = { vfs_open: { exists: true, returnsError: true, argCount: 2 } } as const;
+  const policy = makePolicy("p", {
+    point: { kind: "kprobe", name: "vfs_open" },
+    types: ["path", "file", "int32"],
+  });
+  const { obstacles } = policyOutlook(policy, kernel({}, points));
+  ok(obstacles.length === 1);
+  match(obstacles[0]!.text, /has 2 arguments here, none with index 2/);
+});
