@@ -14,6 +14,8 @@ const abilities = openAbilities();
 
 const AT_FDCWD = -100;
 const O_RDONLY = 0;
+/** Called through a table: a function that the compiler can inline is one nobody sees. */
+const OPENAT = Deno.build.arch === "aarch64" ? "__arm64_sys_openat" : "__x64_sys_openat";
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const LOOPBACK = [127, 0, 0, 1];
@@ -54,16 +56,15 @@ hookTest(abilities, {
         selectors: [{ conditions: [argumentIs(0, texts("prefix", path.slice(0, -1)))] }],
       }),
       makePolicy("failed", {
-        point: { kind: "kprobe", name: "do_sys_openat2" },
-        types: ["int32"],
+        point: { kind: "kprobe", name: OPENAT },
         returns: "int64",
         selectors: [{ conditions: [condition({ of: "return" }, numbers(-2))] }],
       }),
     );
     deepStrictEqual(bench.kernel.programs().sort(), [
-      "on_function (kprobe do_sys_openat2)",
+      `on_function (kprobe ${OPENAT})`,
       "on_function (kprobe vfs_open)",
-      "on_function_end (kprobe do_sys_openat2)",
+      `on_function_end (kprobe ${OPENAT})`,
       "on_function_end (kprobe vfs_open)",
     ]);
     const { value, hits } = await openFile(bench, caller, path);
