@@ -44,9 +44,10 @@ export type EffectField =
   | "returns";
 
 /**
- * Where tables are written. Every method is done when it returns, and is one store, or one update of
- * a map element, as far as a running call can see. Only `setEntry()` may fail for want of memory: it
- * throws, and what was stored before is taken back. Others fail only when an invariant is broken.
+ * Where tables are written. Every method is done when it returns, and is one store, or one update
+ * of a map element, as far as a running call can see. Only `setEntry()` may fail, for want of
+ * memory: it throws, and what was stored before is taken back. Others fail only when an invariant
+ * is broken.
  */
 export interface TableWriter {
   /** policy_rows: `row[word] = bits`. */
