@@ -59,7 +59,8 @@ export function checkPlace(
   const isOf = (event: PlacedProcessEvent | undefined) =>
     event?.process.argv?.[0] === program && event.process.argv[1] === mark;
   const execs = events.flatMap(({ process_exec }) => isOf(process_exec) ? [process_exec!] : []);
-  assert.equal(execs.length, 1, `${program} ${mark}`);
+  const losses = JSON.stringify(events.filter((event) => "gap" in event));
+  assert.equal(execs.length, 1, `${program} ${mark}; losses told: ${losses}`);
   const exits = events.flatMap(({ process_exit }) => isOf(process_exit) ? [process_exit!] : []);
   if (program === "/bin/true") assert.equal(exits.length, 1, `end of ${mark}`);
   for (const { process } of [...execs, ...exits]) {
