@@ -32,6 +32,7 @@ const LSM = "bpf_lsm_";
 const NEAREST_MAX = 3;
 /** More letters more or less are no misspelling, and need not be compared. */
 const LENGTH_DIFFERENCE_MAX = 3;
+const SAME_LETTERS = 3;
 
 /** Asks the running kernel: each question when it first comes up, and once. */
 export class ProbedAbilities implements KernelAbilities {
@@ -210,8 +211,13 @@ function missing(reason: string, name: string, known: readonly string[]): PointS
 
 /** Names that differ least, nearest first. */
 export function nearestNames(name: string, known: readonly string[]): string[] {
+  // A kernel has 60,000 functions; a misspelt name still begins or ends as it should.
+  const [head, tail] = [name.slice(0, SAME_LETTERS), name.slice(-SAME_LETTERS)];
   const left = new Set(
-    known.filter((other) => Math.abs(other.length - name.length) <= LENGTH_DIFFERENCE_MAX),
+    known.filter((other) =>
+      Math.abs(other.length - name.length) <= LENGTH_DIFFERENCE_MAX &&
+      (other.startsWith(head) || other.endsWith(tail))
+    ),
   );
   const names: string[] = [];
   while (names.length < NEAREST_MAX) {
