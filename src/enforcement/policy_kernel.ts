@@ -225,8 +225,9 @@ export class PolicyKernel {
   }
 
   /**
-   * Runs that the kernel skipped because the program was running on that CPU already. Where there is
-   * a spare, a run is lost only when both were skipped, so the smaller count is the most it can be.
+   * Runs that the kernel skipped because the program was running on that CPU already. Where there
+   * is a spare, a run is lost only when both were skipped, so the smaller count is the most it can
+   * be.
    */
   skippedRuns(): number {
     return [...this.#parts.keys()].reduce(

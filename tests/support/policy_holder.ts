@@ -1,6 +1,6 @@
 /**
- * A process with an enforcing policy in the kernel, for tests that kill it: opening the file that is
- * named fails in a cgroup, whose folder it writes when the policy is there.
+ * A process with an enforcing policy in the kernel, for tests that kill it: opening the file that
+ * is named fails in a cgroup, whose folder it writes when the policy is there.
  *
  * @module
  */

@@ -93,8 +93,8 @@ static long call_compat(const struct request *request) {
     /* The sixth argument goes into rbp, which the compiler may need: it is never given here. */
     __asm__ volatile("int $0x80"
                      : "=a"(result)
-                     : "a"(request->number), "b"(args[0]), "c"(args[1]), "d"(args[2]),
-                       "S"(args[3]), "D"(args[4])
+                     : "a"(request->number), "b"(args[0]), "c"(args[1]), "d"(args[2]), "S"(args[3]),
+                       "D"(args[4])
                      : "memory", "r8", "r9", "r10", "r11");
     return (int)result;
 #else
@@ -115,8 +115,7 @@ static void *run_request(void *given) {
         request->result = call_compat(request);
         return NULL;
     }
-    long result =
-        syscall(request->number, args[0], args[1], args[2], args[3], args[4], args[5]);
+    long result = syscall(request->number, args[0], args[1], args[2], args[3], args[4], args[5]);
     request->result = result == -1 ? -errno : result;
     return NULL;
 }
