@@ -26,7 +26,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:unit",
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
-    limitMs: 2 * MINUTE_MS,
+    limitMs: 3 * MINUTE_MS,
   },
   {
     name: "kernel",
@@ -40,7 +40,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:matrix",
     tests: ["tests/matrix"],
     needsRoot: true,
-    limitMs: 13.5 * MINUTE_MS,
+    limitMs: 13 * MINUTE_MS,
   },
   {
     name: "e2e",
