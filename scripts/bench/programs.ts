@@ -16,10 +16,14 @@ const C_FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror"];
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   arrival: [],
   consumer: ["-lbpf"],
+  policy_calls: [],
   storm: ["-static"],
   storm_child: ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"],
   system_calls: [],
 };
+
+/** BPF objects. */
+const BPF_PROGRAMS: readonly string[] = ["generator", "separate_policy"];
 
 /** Absolute paths of what was built. */
 export interface BenchPrograms {
@@ -29,6 +33,10 @@ export interface BenchPrograms {
   readonly consumer: string;
   /** The BPF object that emits records. */
   readonly generator: string;
+  /** Makes the calls that policies are about. */
+  readonly policyCalls: string;
+  /** The BPF object of one policy as a program of its own. */
+  readonly separatePolicy: string;
   /** Forks and execs. */
   readonly storm: string;
   /** What a storm runs. */
@@ -59,12 +67,14 @@ export async function buildPrograms(workspace: Workspace): Promise<BenchPrograms
       },
     });
   }
-  await buildGenerator(workspace);
+  for (const name of BPF_PROGRAMS) await buildBpfProgram(workspace, name);
   await Deno.copyFile(join(out, "storm_child"), join(out, "fence_child"));
   return {
     arrival: join(out, "arrival"),
     consumer: join(out, "consumer"),
     generator: join(out, "generator.bpf.o"),
+    policyCalls: join(out, "policy_calls"),
+    separatePolicy: join(out, "separate_policy.bpf.o"),
     storm: join(out, "storm"),
     stormChild: join(out, "storm_child"),
     fenceChild: join(out, "fence_child"),
@@ -72,11 +82,11 @@ export async function buildPrograms(workspace: Workspace): Promise<BenchPrograms
   };
 }
 
-async function buildGenerator(workspace: Workspace): Promise<void> {
-  const output = `${OUT}/generator.bpf.o`;
+async function buildBpfProgram(workspace: Workspace, name: string): Promise<void> {
+  const output = `${OUT}/${name}.bpf.o`;
   await runStep(workspace, {
-    name: "bench_generator",
-    inputs: [`${SOURCES}/generator.bpf.c`, "bpf/include/record.h", "bpf/include/wire_types.h"],
+    name: `bench_${name}`,
+    inputs: [`${SOURCES}/${name}.bpf.c`, "bpf/include"],
     key: [],
     outputs: [output],
     run: async () => {
@@ -89,11 +99,12 @@ async function buildGenerator(workspace: Workspace): Promise<void> {
         "-target",
         "bpf",
         "-mcpu=v3",
+        `-D__TARGET_ARCH_${hostPlatform().bpf}`,
         `-I${join(workspace.root, "bpf/include")}`,
         // Debian keeps <asm/types.h> in a folder of the architecture, which -target bpf forgets.
         `-I/usr/include/${hostPlatform().rust}-linux-gnu`,
         "-c",
-        join(workspace.root, SOURCES, "generator.bpf.c"),
+        join(workspace.root, SOURCES, `${name}.bpf.c`),
         "-o",
         path,
       ]);

@@ -17,6 +17,7 @@ import {
   type KernelAbilities,
   type Policy,
   PolicyTables,
+  type PolicyTablesOptions,
   randomSipSecret,
   sipHash,
   type SipSecret,
@@ -46,6 +47,8 @@ export interface PolicyKernelBenchOptions {
   readonly mapEntries?: Readonly<Record<string, number>>;
   readonly agent?: { readonly tgid: number; readonly pidNamespace: number };
   readonly abilities?: KernelAbilities;
+  /** Unless told, policies concern TEST_SET and no other. */
+  readonly concerns?: PolicyTablesOptions["concerns"];
 }
 
 /** Sensors, tables and programs. */
@@ -89,7 +92,7 @@ export class PolicyKernelBench {
     this.tables = new PolicyTables({
       writer: this.kernel.tables,
       // Set 0 is everybody else: never concerned, whatever a policy says.
-      concerns: (set) => set === TEST_SET,
+      concerns: options.concerns ?? ((set) => set === TEST_SET),
       ...{ secret: this.secret, rowsMax: 10_240, slotsMax: 4_096, now: () => performance.now() },
     });
     const hierarchy = v2Hierarchy();
@@ -98,8 +101,13 @@ export class PolicyKernelBench {
       ...{ countsMap: undefined, hierarchy: 0, counters: this.counters, sensors: this.sensors },
     });
     this.cgroup = new TestCgroup(hierarchy, `/shrike-policy-${Deno.pid}-${counter++}`);
-    const { createdNs } = this.cgroups.find(this.cgroup.id)!;
-    if (!this.cgroups.setPolicySet(this.cgroup.id, createdNs, TEST_SET)) {
+    this.enterSet(this.cgroup, TEST_SET);
+  }
+
+  /** Puts a cgroup into a set of workloads. */
+  enterSet(cgroup: TestCgroup, set: number): void {
+    const { createdNs } = this.cgroups.find(cgroup.id)!;
+    if (!this.cgroups.setPolicySet(cgroup.id, createdNs, set)) {
       throw new Error("The test's cgroup has no policy set");
     }
   }
