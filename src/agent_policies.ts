@@ -114,7 +114,7 @@ export class AgentPolicies implements PolicyService {
         return refused([complaintAt(record.policy.place, { text, hint })]);
       }
       await this.#loading.tables.setMode(record.key, mode);
-      record.mode = mode;
+      record.setMode(mode, this.#parts.clock.monotonicNs());
       return this.#done([record]);
     });
   }

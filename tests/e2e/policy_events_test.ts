@@ -6,6 +6,7 @@ import { TestCgroup, v1Hierarchy, v2Hierarchy } from "../support/test_cgroup.ts"
 import type { ProcessEventJson } from "./event_json.ts";
 import { makeMark, RunningShrike } from "./shrike_process.ts";
 
+const READY_TIMEOUT_MS = 20_000;
 const SIGKILLED = 128 + 9;
 
 /** What a policy told of a call. */
@@ -30,10 +31,26 @@ class Place implements Disposable {
     Deno.writeTextFileSync(this.secret, "secret\n");
   }
 
-  /** An agent whose policies are those of this place. */
-  start(...args: readonly string[]): Promise<RunningShrike> {
+  /** An agent that has these policies, and no other ones. */
+  async start(file?: string): Promise<RunningShrike> {
     const env = { SHRIKE_CONTROL_SOCKET: `${this.folder}/control.sock` };
-    return RunningShrike.start(["--policy-dir", "off", ...args], { env });
+    const args = ["--policy-dir", "off", ...(file === undefined ? [] : ["--policy", file])];
+    const shrike = await RunningShrike.start(args, { env });
+    // It sees what runs before it has policies.
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const policies = await this.client.list().catch(() => undefined);
+      if (policies?.length === (file === undefined ? 0 : 1)) return shrike;
+      assert.ok(performance.now() < deadline, "the agent has its policies");
+    }
+  }
+
+  /** Resolves when a policy concerns a workload. */
+  async covers(name: string): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    while ((await this.client.show(name)).status.workloads === 0) {
+      assert.ok(performance.now() < deadline, `${name} concerns a workload`);
+    }
   }
 
   write(name: string, text: string): string {
@@ -86,7 +103,7 @@ Deno.test("shrike run tells what a policy from a file saw, with what the call re
     tags: [files]
 `;
   const file = place.write("watch", policyText("watch-secret", place.secret, { hook }));
-  await using shrike = await place.start("--policy", file);
+  await using shrike = await place.start(file);
   const { code } = await cat(place.secret, makeMark("watch"));
   assert.equal(code, 0);
   const event = await policyEvent(shrike, ({ policy_name }) => policy_name === "watch-secret");
@@ -115,6 +132,8 @@ Deno.test("shrike run enforces in the workloads that a policy selects, and nowhe
   const selector = "      matchActions: [{action: Sigkill}]\n";
   const text = policyText("no-secret", place.secret, { spec, selector });
   await place.client.add({ file: "no-secret.yaml", text });
+  // The cgroup is so young that its making may not have been told yet.
+  await place.covers("no-secret");
   const inside = () => cgroup.run("/bin/cat", [place.secret]);
   assert.equal((await inside()).code, SIGKILLED);
   assert.equal((await cat(place.secret, makeMark("outside"))).code, 0);

@@ -23,6 +23,14 @@ export interface PolicyRecordInit {
   readonly outlook: Pick<PolicyOutlook, "rules" | "leftOut">;
 }
 
+interface ModeSpan {
+  readonly mode: PolicyMode;
+  readonly sinceNs: bigint;
+}
+
+/** Changes that are remembered; who switches more often within a second learns the last ones. */
+const MODES_MAX = 8;
+
 /** A policy with its state. */
 export class PolicyRecord {
   readonly key: string;
@@ -42,7 +50,8 @@ export class PolicyRecord {
     ...{ post: 0, signal: 0, override: 0, monitored: 0 },
   };
   readonly #kernelSize: number;
-  mode: PolicyMode;
+  /** Oldest first; the last one is now. */
+  readonly #modes: ModeSpan[];
   state: PolicyState = "enabled";
 
   constructor(init: PolicyRecordInit) {
@@ -52,7 +61,7 @@ export class PolicyRecord {
     this.key = key;
     this.policy = { ...policy, name: key, mode, hooks: policy.hooks.filter(isThere) };
     this.name = policy.name;
-    this.mode = mode;
+    this.#modes = [{ mode, sinceNs: 0n }];
     this.source = source;
     this.text = text;
     this.isPersistent = isPersistent;
@@ -72,6 +81,22 @@ export class PolicyRecord {
 
   guaranteeOf(hookIndex: number, selectorIndex: number): Guarantee {
     return this.#guarantees[hookIndex]![selectorIndex]!;
+  }
+
+  get mode(): PolicyMode {
+    return this.#modes.at(-1)!.mode;
+  }
+
+  /** The mode is another one since that time, CLOCK_MONOTONIC ns. */
+  setMode(mode: PolicyMode, sinceNs: bigint): void {
+    this.#modes.push({ mode, sinceNs });
+    if (this.#modes.length > MODES_MAX) this.#modes.shift();
+  }
+
+  /** The mode at that time: matches are told some milliseconds later. */
+  modeAt(timeNs: bigint): PolicyMode {
+    const span = this.#modes.findLast(({ sinceNs }) => sinceNs <= timeNs) ?? this.#modes[0]!;
+    return span.mode;
   }
 
   /** `workloads`: how many it concerns; null when it selects none. */

@@ -100,6 +100,7 @@ export class HitEvents {
   }
 
   #takeCall(hit: PolicyHit, owners: readonly SelectorOwner[], context: ContextOnce): PolicyEvent[] {
+    const isAlone = owners.length === 1;
     const events: PolicyEvent[] = [];
     const waiting: MatchUnderWay[] = [];
     for (const owner of owners) {
@@ -107,10 +108,10 @@ export class HitEvents {
       const { atCall, atEnd } = view.phases;
       const record = this.#recordOf(owner);
       if (record === undefined || atCall === undefined) continue;
-      count(record, atCall, hit);
+      count(record, atCall, { hit, isAlone });
       const waits = hit.expectsReturn && atEnd?.posts === true;
       if (!waits && !atCall.posts) continue;
-      const event = makeEvent(owner, view, { hit, record, base: context.value });
+      const event = makeEvent(owner, view, { hit, isAlone, record, base: context.value });
       if (waits) waiting.push({ owner, event, posts: atCall.posts });
       else events.push(event);
     }
@@ -123,6 +124,7 @@ export class HitEvents {
   #takeEnd(hit: PolicyHit, owners: readonly SelectorOwner[], context: ContextOnce): PolicyEvent[] {
     const call = this.#calls.take(hit);
     const rest = new Set(call?.matches);
+    const isAlone = owners.length === 1;
     const events: PolicyEvent[] = [];
     for (const owner of owners) {
       const view = this.#viewOf(owner);
@@ -131,10 +133,10 @@ export class HitEvents {
       const match = call?.matches.find((other) => other.owner === owner);
       if (match !== undefined) rest.delete(match);
       if (record === undefined || atEnd === undefined) continue;
-      count(record, view.isLate ? atEnd : { ...atEnd, posts: false }, hit);
+      count(record, view.isLate ? atEnd : { ...atEnd, posts: false }, { hit, isAlone });
       if (!atEnd.posts) continue;
       const base = context.value;
-      const made = makeEvent(owner, view, { hit, record, base });
+      const made = makeEvent(owner, view, { hit, isAlone, record, base });
       events.push(match === undefined ? made : joinEnd(match.event, made, view));
     }
     const missed = [...rest].filter(({ posts }) => posts).map(({ event }) => event);
@@ -188,6 +190,8 @@ class ContextOnce {
 
 interface EventParts {
   readonly hit: PolicyHit;
+  /** No other policy matched. */
+  readonly isAlone: boolean;
   readonly record: PolicyRecord;
   readonly base: ProcessEventBase;
 }
@@ -195,7 +199,7 @@ interface EventParts {
 function makeEvent(
   { policy, hookIndex, selectorIndex, argSlots }: SelectorOwner,
   { hook, selector, phases, names, word, isLate }: SelectorView,
-  { hit, record, base }: EventParts,
+  { hit, isAlone, record, base }: EventParts,
 ): PolicyEvent {
   const isEnd = hit.phase === "return";
   const actions = isEnd ? phases.atEnd! : phases.atCall!;
@@ -225,8 +229,8 @@ function makeEvent(
       ...(namespace !== undefined && { namespace }),
       selector: word,
       guarantee: record.guaranteeOf(hookIndex, selectorIndex),
-      mode: record.mode,
-      isEnforced: isEnforced(record, actions, hit),
+      mode: record.modeAt(hit.timeNs),
+      isEnforced: isEnforced(record, actions, { hit, isAlone }),
       ...(binding !== undefined && { binding: binding.name }),
     },
   };
@@ -286,25 +290,31 @@ function returnAction({ returnActions }: Selector): Pick<PolicyEvent, "returnAct
 }
 
 /**
- * Whether what the selector asks for was done. The record tells of one effect for all policies
- * that matched; what others of them ask for is done when their mode says so.
+ * Whether what the selector asks for was done. The record tells of one effect for all policies that
+ * matched. Whose else it may be, and what else they ask for, was done as their mode was then.
  */
 function isEnforced(
   record: PolicyRecord,
   { effects }: PhaseActions,
-  { effect }: PolicyHit,
+  { hit, isAlone }: { readonly hit: PolicyHit; readonly isAlone: boolean },
 ): boolean {
-  if (effects.length === 0 || effect === undefined || record.mode !== "enforce") return false;
+  const { effect, timeNs } = hit;
+  if (effects.length === 0 || effect === undefined) return false;
   const kind = effect.kind === "signal" ? EffectKind.SIGNAL : EffectKind.OVERRIDE;
   const isOwn = effects.some((own) => own.kind === kind && own.parameter === effect.parameter);
-  return isOwn ? effect.isEnforced : true;
+  if (isOwn && (isAlone || !effect.isEnforced)) return effect.isEnforced;
+  return record.modeAt(timeNs) === "enforce";
 }
 
-function count(record: PolicyRecord, actions: PhaseActions, hit: PolicyHit): void {
+function count(
+  record: PolicyRecord,
+  actions: PhaseActions,
+  deed: { readonly hit: PolicyHit; readonly isAlone: boolean },
+): void {
   const { hits } = record;
   if (actions.posts) hits.post += 1;
   if (actions.effects.length === 0) return;
-  if (!isEnforced(record, actions, hit)) {
+  if (!isEnforced(record, actions, deed)) {
     hits.monitored += 1;
     return;
   }

@@ -163,6 +163,17 @@ Deno.test("HitEvents.take() gives each policy its own deed where one record tell
   assert.deepEqual(events.map(({ policy }) => policy.isEnforced), [true, false, true, false]);
 });
 
+Deno.test("HitEvents.take() tells the mode that a policy had when it matched", () => {
+  const bench = new Bench({ hooks: [hook({ selectors: [selector({ actions: KILL })] })] });
+  bench.records[0]!.setMode("monitor", 5_000n);
+  const [before] = bench.take({ timeNs: 4_999n, ...enforced("signal", 9) });
+  const [after] = bench.take({ timeNs: 5_000n, ...enforced("signal", 9, false) });
+  assert.deepEqual([before!.policy.mode, before!.policy.isEnforced], ["enforce", true]);
+  assert.deepEqual([after!.policy.mode, after!.policy.isEnforced], ["monitor", false]);
+  for (let i = 0n; i < 20n; i++) bench.records[0]!.setMode("enforce", 6_000n + i);
+  assert.equal(bench.records[0]!.modeAt(1n), "enforce", "what is forgotten is like the oldest");
+});
+
 Deno.test("HitEvents.take() only counts what nobody wants to be told", () => {
   const quiet: readonly Action[] = [{ kind: "no_post" }, { kind: "sigkill" }];
   const bench = new Bench({ hooks: [hook({ selectors: [selector({ actions: quiet })] })] });
