@@ -76,7 +76,7 @@ export class PolicyAgent {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.workload[Symbol.asyncDispose]();
-    this.policies[Symbol.dispose]();
+    await this.policies.end();
     this.kernel[Symbol.dispose]();
     this.#libc[Symbol.dispose]();
   }
