@@ -6,7 +6,7 @@
  */
 import type {
   EventMark,
-  LifeEvent,
+  ProcessEvent,
   ProcessEventBase,
   ProcessExited,
   ProcessReference,
@@ -31,21 +31,14 @@ export interface EventCircumstances {
 }
 
 /** An event about `subject` as the cache has it now. */
-export function attachContext<Type extends LifeEvent["type"]>(
+export function attachContext<Type extends ProcessEvent["type"]>(
   type: Type,
   subject: CachedProcess,
   circumstances: EventCircumstances,
 ): ProcessEventBase & { readonly type: Type } {
-  return { type, ...processContext(subject, circumstances) };
-}
-
-/** What an event about `subject` carries, as the cache has it now. */
-export function processContext(
-  subject: CachedProcess,
-  circumstances: EventCircumstances,
-): ProcessEventBase {
   const { parent } = subject;
   const base = {
+    type,
     timeNs: circumstances.timeNs,
     cpu: circumstances.cpu,
     subject: reference(subject),

@@ -7,7 +7,7 @@
 import type { PolicyEvent, PolicyHit, ProcessEventBase } from "../events/mod.ts";
 import type { ProcessCache } from "../state/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
-import { processContext } from "./attach_context.ts";
+import { attachContext } from "./attach_context.ts";
 
 /** What an event about the process of a hit carries, as of now. */
 export type HitContext = (hit: PolicyHit, isLate: boolean) => ProcessEventBase;
@@ -37,7 +37,8 @@ export class PolicyHits {
   /** One for all hits. */
   readonly #context: HitContext = (hit, isLate) => {
     const { cache, clock, withAncestors } = this.#parts;
-    return processContext(cache.observe(hit), {
+    // Whoever tells of the hit knows which of the three types it is.
+    return attachContext("process_kprobe", cache.observe(hit), {
       timeNs: clock.wallNs(hit.timeNs),
       cpu: hit.cpu,
       isLate,
