@@ -4,7 +4,7 @@ import { buildExecRecord, buildExitRecord } from "../../tests/support/record_bui
 import { FakeClock, type Group, WALL_OFFSET_NS } from "../../tests/support/sample_facts.ts";
 import { policyHit } from "../../tests/support/sample_policy_hits.ts";
 import { samplePolicyEvent } from "../../tests/support/sample_policy_events.ts";
-import type { AgentEvent, PolicyEvent, PolicyHit } from "../events/mod.ts";
+import type { AgentEvent, PolicyEvent, PolicyHit, ProcessEventBase } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
 import { processSensor } from "../sensors/process/sensor.ts";
 import { ProcessCache } from "../state/mod.ts";
@@ -46,9 +46,13 @@ const execRecord = (timeNs: bigint, path: string) =>
     header: { tgid: CAT.tgid, tid: CAT.tgid, leaderStartNs: CAT.startNs, timeNs },
   }, { filename: path, exe: path, argv: [path] });
 
+function lsmEvent(context: ProcessEventBase, { tid }: PolicyHit): PolicyEvent {
+  return samplePolicyEvent({ ...context, type: "process_lsm", tid });
+}
+
 /** Tells every hit at once. */
 const ECHO: HitTeller = {
-  take: (hit, isLate, context) => [samplePolicyEvent({ ...context(hit, isLate), tid: hit.tid })],
+  take: (hit, isLate, context) => [lsmEvent(context(hit, isLate), hit)],
   expire: () => [],
   giveUp: () => [],
 };
@@ -124,7 +128,7 @@ Deno.test("Pipeline tells what waits for its call's end when it ends, and nothin
   const expired: bigint[] = [];
   const { events } = await run(new FakeRing(0, [hitAt(T)]), {
     take: (hit, isLate, context) => {
-      waiting = samplePolicyEvent(context(hit, isLate));
+      waiting = lsmEvent(context(hit, isLate), hit);
       return [];
     },
     expire: (nowNs) => {
