@@ -246,7 +246,7 @@ static __always_inline void policy_fill_hit(struct policy_work *work) {
 }
 
 /* Builds the record of a match; its size. */
-__noinline int policy_fill_record(u32 id, u32 arg_count) {
+__noinline u64 policy_fill_record(u32 id, u32 arg_count) {
     struct policy_work *work = policy_slot_of(id);
     if (!work)
         return 0;
@@ -267,7 +267,7 @@ __noinline int policy_fill_record(u32 id, u32 arg_count) {
 /* Sends the record of a match. */
 static __always_inline void policy_tell(void *ctx, struct policy_work *work, u32 id,
                                         u32 arg_count) {
-    u64 size = bounded((u32)policy_fill_record(id, arg_count), POLICY_HIT_SIZE_MAX);
+    u64 size = bounded(policy_fill_record(id, arg_count), POLICY_HIT_SIZE_MAX);
     emit_record(ctx, &work->hit.header, size);
 }
 

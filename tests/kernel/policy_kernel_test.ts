@@ -1,5 +1,5 @@
 /** Programs and tables of policies come and go whole, and leave nothing behind. */
-import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { openLibbpf, openLibc } from "../../ffi/mod.ts";
 import { PolicyKernel } from "../../src/enforcement/mod.ts";
 import { LoadError, openPayload } from "../../src/loader/mod.ts";
@@ -7,6 +7,7 @@ import { randomSipSecret } from "../../src/policy/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
 import { argumentIs, condition, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
+import { CallerEnded } from "../support/system_caller.ts";
 import { kernelTest } from "../support/require_kernel.ts";
 import { buildWorkload } from "../support/workload.ts";
 
@@ -137,14 +138,19 @@ kernelTest({
     }));
     const [hook] = bench.tables.hooks();
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 1n), false);
-    const tenthOfASecond = new Uint8Array(new BigUint64Array([0n, 100_000_000n]).buffer);
-    const call = bench.during(caller, "nanosleep", [tenthOfASecond, 0]);
+    // A guest is slow: it must not end before it was looked at, and is interrupted then.
+    const minutes = new Uint8Array(new BigUint64Array([600n, 0n]).buffer);
+    const call = bench.during(caller, "nanosleep", [minutes, 0]);
     await bench.until(({ expectsReturn }) => expectsReturn);
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 1n), true);
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 2n), false);
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id + 1, 0, 1n), false);
-    await call;
-    strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 1n), false);
+    // One that is stopped and goes on begins the call anew, and ends this one.
+    Deno.kill(caller.pid, "SIGSTOP");
+    Deno.kill(caller.pid, "SIGCONT");
+    await bench.until(({ phase }) => phase === "return");
+    Deno.kill(caller.pid, "SIGKILL");
+    await rejects(call, CallerEnded);
     ok(bench.kernel.mapMemorySize() > 1 << 20);
   },
 });
