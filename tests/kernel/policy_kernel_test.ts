@@ -145,10 +145,12 @@ kernelTest({
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 1n), true);
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 2n), false);
     strictEqual(bench.kernel.hasCallUnderWay(hook!.id + 1, 0, 1n), false);
-    // One that is stopped and goes on begins the call anew, and ends this one.
+    // When it is stopped and goes on, this call ends.
     Deno.kill(caller.pid, "SIGSTOP");
     Deno.kill(caller.pid, "SIGCONT");
     await bench.until(({ phase }) => phase === "return");
+    // What goes on is restart_syscall(2).
+    strictEqual(bench.kernel.hasCallUnderWay(hook!.id, 0, 1n), false);
     Deno.kill(caller.pid, "SIGKILL");
     await rejects(call, CallerEnded);
     ok(bench.kernel.mapMemorySize() > 1 << 20);
