@@ -30,7 +30,7 @@ const OUT_SKIPPED = new Set(["kernels", "guests", "rootfs", "stamps", "coverage"
 const JUNIT_PATH = "/run/junit.xml";
 
 /** Emulation is 5 to 10 times slower than the machine, and two guests share it. */
-const TEST_TIMEOUT_MS = 480_000;
+const TEST_TIMEOUT_MS = 600_000;
 
 /**
  * Boots `kernel` and runs the kernel tests in it. A failed test is an outcome, not an error. The
