@@ -187,7 +187,7 @@ export class PolicyKernelBench {
     );
   }
 
-  /** Records that were lost. Skipped runs are left out: where there are spares, most lose nothing. */
+  /** Records that were lost; not skipped runs: where there are spares, most lose nothing. */
   get lost(): number {
     const drops = this.sensors.readDrops(this.#decoder.kind)
       .flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0);
