@@ -58,7 +58,7 @@ const PROGRAMS: Readonly<Record<Exclude<HookMeans, "syscall">, readonly [string,
 export class HookPrograms {
   readonly #options: HookProgramsOptions;
   readonly #tracefs: Tracefs;
-  /** By number of the hook and name of the program. */
+  /** By number of the hook, name of the program and hook point. */
   readonly #running = new Map<string, HookProgram>();
 
   constructor(options: HookProgramsOptions) {
@@ -75,8 +75,9 @@ export class HookPrograms {
     const added: string[] = [];
     try {
       for (const hook of hooks) {
+        this.#endOthers(hook);
         for (const name of this.#programsOf(hook)) {
-          const key = `${hook.id} ${name}`;
+          const key = `${hook.id} ${name} ${pointText(hook.point)}`;
           if (this.#running.has(key)) continue;
           this.#running.set(key, this.#load(hook, name));
           added.push(key);
@@ -85,6 +86,14 @@ export class HookPrograms {
     } catch (error) {
       for (const key of added.reverse()) this.#end(key);
       throw error;
+    }
+  }
+
+  /** A number is used again for another hook: programs of the one before must not look it up. */
+  #endOthers({ id, point }: ServedHook): void {
+    const text = pointText(point);
+    for (const key of [...this.#running.keys()]) {
+      if (Number.parseInt(key) === id && !key.endsWith(` ${text}`)) this.#end(key);
     }
   }
 
