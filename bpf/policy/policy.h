@@ -319,7 +319,7 @@ EXPORT_STRUCT(policy_call_key);
 struct policy_call {
     u32 hook;
     u32 count;
-    u32 index[POLICY_WORDS_MAX];
+    u8 index[POLICY_WORDS_MAX];
     u64 mask[POLICY_WORDS_MAX];
 };
 EXPORT_STRUCT(policy_call);

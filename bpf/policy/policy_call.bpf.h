@@ -44,11 +44,11 @@ static __always_inline bool policy_resume(u32 id, const struct policy_call_key *
         return false;
     u32 count = call->count;
     work->hook = call->hook;
+    work->has_row = 0;
     work->count = count > POLICY_WORDS_MAX ? POLICY_WORDS_MAX : count;
     /* No loop: clang lets it begin below the row and count up, which 7.2 refuses. */
     bpf_probe_read_kernel(work->index, sizeof(work->index), call->index);
     bpf_probe_read_kernel(work->mask, sizeof(work->mask), call->mask);
-    __builtin_memset(work->row, 0, sizeof(work->row));
     bpf_map_delete_elem(&policy_calls, key);
     return true;
 }

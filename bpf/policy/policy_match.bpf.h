@@ -10,7 +10,10 @@
 #include "policy_values.bpf.h"
 #include "policy_set.bpf.h"
 
-/* Adds the bits of a row to those of the value; row 0 has none. */
+/*
+ * Adds the bits of a row to those of the value, for values with several rows; row 0 has none. The
+ * last of them goes to policy_and_row() itself.
+ */
 __noinline int policy_or_row(u32 id, u32 row_index) {
     struct policy_work *work = policy_slot_of(id);
     if (!work || row_index == 0)
@@ -18,31 +21,48 @@ __noinline int policy_or_row(u32 id, u32 row_index) {
     const struct policy_row *row = bpf_map_lookup_elem(&policy_rows, &row_index);
     if (!row)
         return 0;
-    for (u32 i = 0; i < POLICY_WORDS_MAX; i++) {
-        if (i >= work->count)
-            break;
-        work->row[i] |= row->words[work->index[i] & (POLICY_WORDS_MAX - 1)];
+    for (u32 word = 0; word < POLICY_WORDS_MAX; word++) {
+        u64 before = work->has_row ? work->row[word] : 0;
+        work->row[word] = before | row->words[word];
     }
+    work->has_row = 1;
     return 0;
 }
 
-/* Leaves the selectors that accept the value whose row was collected; 0 when none is left. */
-__noinline int policy_and_row(u32 id, u32 dim_id) {
+/*
+ * Leaves the selectors that accept the value with this row, and those that were added before; 0
+ * when none is left. Words without any are dropped: mostly one is left, and what comes after costs
+ * no more than with one.
+ */
+__noinline int policy_and_row(u32 id, u32 dim_id, u32 row_index) {
     struct policy_work *work = policy_slot_of(id);
     u32 base_index = POLICY_BASE_ROW + dim_id;
     const struct policy_row *base = bpf_map_lookup_elem(&policy_rows, &base_index);
-    u64 left = 0;
-    if (!work || !base)
+    const struct policy_row *row = bpf_map_lookup_elem(&policy_rows, &row_index);
+    u32 kept = 0;
+    if (!work || !base || !row)
         return 0;
-    for (u32 i = 0; i < POLICY_WORDS_MAX; i++) {
-        if (i >= work->count)
-            break;
-        u64 accepted = base->words[work->index[i] & (POLICY_WORDS_MAX - 1)] ^ work->row[i];
-        work->mask[i] &= accepted;
-        work->row[i] = 0;
-        left |= work->mask[i];
+    const u64 *listed = row->words;
+    if (work->has_row) {
+        policy_or_row(id, row_index);
+        work->has_row = 0;
+        listed = work->row;
     }
-    return left != 0;
+    u32 count = work->count;
+    for (u32 i = 0; i < POLICY_WORDS_MAX; i++) {
+        if (i >= count)
+            break;
+        u32 word = work->index[i] & (POLICY_WORDS_MAX - 1);
+        u64 left = work->mask[i] & (base->words[word] ^ listed[word]);
+        if (!left)
+            continue;
+        u32 place = kept & (POLICY_WORDS_MAX - 1);
+        work->index[place] = word;
+        work->mask[place] = left;
+        kept++;
+    }
+    work->count = kept;
+    return kept != 0;
 }
 
 static __always_inline u32 policy_row_of_number(u32 dim_id, u64 value) {
@@ -161,34 +181,28 @@ static __always_inline u64 policy_dim_number(const struct policy_work *work, u32
     }
 }
 
-/* Collects the row of text `text`; of the program that runs also that of the name it was given. */
-static __always_inline void policy_or_text(struct policy_work *work, u32 id, u32 dim_id,
-                                           const struct policy_dim *dim, u32 text) {
+/* The row of text `text`; of the program that runs, that of the name it was given is added. */
+static __always_inline u32 policy_row_of_text(struct policy_work *work, u32 id, u32 dim_id,
+                                              const struct policy_dim *dim, u32 text) {
     u32 flags = work->values[text].flags;
     u32 test = dim->test;
     /* What could not be read, or not to where it is compared, is none that anybody has listed. */
     bool has_front = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_FRONT));
     bool has_end = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_END));
-    if (test == POLICY_TEST_PREFIX) {
-        if (has_front)
-            policy_or_row(id, policy_row_of_prefix(id, dim_id, text));
-        return;
+    if (test == POLICY_TEST_PREFIX)
+        return has_front ? policy_row_of_prefix(id, dim_id, text) : 0;
+    if (test == POLICY_TEST_POSTFIX)
+        return has_end ? policy_row_of_postfix(id, dim_id, text) : 0;
+    if (dim->source == POLICY_FROM_BINARY && !(dim->flags & POLICY_DIM_RESOLVED_ONLY)) {
+        u32 tgid = bpf_get_current_pid_tgid() >> 32;
+        const struct policy_process *process = bpf_map_lookup_elem(&policy_processes, &tgid);
+        if (process && process->name_size)
+            policy_or_row(id, policy_row_of_hash(dim_id, process->name_size, process->name_hash));
     }
-    if (test == POLICY_TEST_POSTFIX) {
-        if (has_end)
-            policy_or_row(id, policy_row_of_postfix(id, dim_id, text));
-        return;
-    }
-    if (has_front && has_end) {
-        u64 hash = policy_hash_text(id, text);
-        policy_or_row(id, policy_row_of_hash(dim_id, work->values[text].text_size, hash));
-    }
-    if (dim->source != POLICY_FROM_BINARY || dim->flags & POLICY_DIM_RESOLVED_ONLY)
-        return;
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    const struct policy_process *process = bpf_map_lookup_elem(&policy_processes, &tgid);
-    if (process && process->name_size)
-        policy_or_row(id, policy_row_of_hash(dim_id, process->name_size, process->name_hash));
+    if (!has_front || !has_end)
+        return 0;
+    u64 hash = policy_hash_text(id, text);
+    return policy_row_of_hash(dim_id, work->values[text].text_size, hash);
 }
 
 static __always_inline bool policy_has_ip(const struct policy_socket_value *socket) {
@@ -223,18 +237,19 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
     }
     bool is_read =
         dim->source != POLICY_FROM_ARG || !(work->values[slot].flags & POLICY_HIT_UNREADABLE);
+    u32 row = 0;
     switch (is_read ? dim->test : 0) {
     case POLICY_TEST_TEXT:
     case POLICY_TEST_PREFIX:
     case POLICY_TEST_POSTFIX:
-        policy_or_text(work, id, dim_id, dim, text);
+        row = policy_row_of_text(work, id, dim_id, dim, text);
         break;
     case POLICY_TEST_NUMBER:
-        policy_or_row(id, policy_row_of_number(dim_id, policy_dim_number(work, slot, dim)));
+        row = policy_row_of_number(dim_id, policy_dim_number(work, slot, dim));
         break;
     case POLICY_TEST_RANGE:
-        policy_or_row(id, policy_row_of_range(dim_id, policy_dim_number(work, slot, dim),
-                                              dim->flags & POLICY_DIM_SIGNED));
+        row = policy_row_of_range(dim_id, policy_dim_number(work, slot, dim),
+                                  dim->flags & POLICY_DIM_SIGNED);
         break;
     case POLICY_TEST_BITS:
         policy_or_bits(id, dim_id, policy_dim_number(work, slot, dim) & dim->bits);
@@ -242,10 +257,10 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
     case POLICY_TEST_NETWORK:
         /* Addresses of other families are in no network. */
         if (policy_has_ip(&work->sockets[slot]))
-            policy_or_row(id, policy_row_of_network(dim_id, policy_address(work, slot, dim)));
+            row = policy_row_of_network(dim_id, policy_address(work, slot, dim));
         break;
     }
-    return policy_and_row(id, dim_id);
+    return policy_and_row(id, dim_id, row);
 }
 
 /* Looks at the dimensions of a phase until no selector is left; 0 then. */
@@ -300,14 +315,15 @@ __noinline int policy_select(u32 id, u32 set) {
         return 0;
     u32 count = slot->count;
     u64 any = 0;
+    work->has_row = 0;
     work->count = count > POLICY_WORDS_MAX ? POLICY_WORDS_MAX : count;
+    for (u32 i = 0; i < POLICY_WORDS_MAX; i += 8)
+        *(u64 *)&work->index[i] = *(const volatile u64 *)&slot->index[i];
     for (u32 i = 0; i < POLICY_WORDS_MAX; i++) {
         if (i >= count)
             break;
         u64 bits = slot->mask[i];
-        work->index[i] = slot->index[i];
         work->mask[i] = bits;
-        work->row[i] = 0;
         any |= bits;
     }
     return any != 0;

@@ -77,9 +77,9 @@ struct policy_work {
     u32 has_args; /* bits of those that were read */
     u32 has_binary;
     u32 override_errno;
-    u32 _reserved;
-    u32 count; /* words in use of the next three */
-    u32 index[POLICY_WORDS_MAX];
+    u32 has_row; /* `row` has the bits of several rows, by word */
+    u32 count;   /* words in use of the next two */
+    u8 index[POLICY_WORDS_MAX];
     u64 mask[POLICY_WORDS_MAX];
     u64 row[POLICY_WORDS_MAX];
     struct policy_call call;

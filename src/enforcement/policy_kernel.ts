@@ -265,7 +265,7 @@ export class PolicyKernel {
       const view = new DataView(value.buffer);
       if (view.getUint32(Call.hook, true) !== hook) return false;
       for (let i = 0; i < view.getUint32(Call.count, true); i++) {
-        if (view.getUint32(Call.index + 4 * i, true) !== word) continue;
+        if (view.getUint8(Call.index + i) !== word) continue;
         if ((view.getBigUint64(Call.mask + 8 * i, true) & bits) !== 0n) return true;
       }
       return false;

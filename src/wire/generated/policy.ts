@@ -755,14 +755,14 @@ export function readPolicyCallKey(view: DataView, at: number): PolicyCallKey {
 }
 
 /** Size of `struct policy_call` in bytes. */
-export const POLICY_CALL_SIZE = 200;
+export const POLICY_CALL_SIZE = 152;
 
 /** Offsets in `struct policy_call`, bytes. */
 export const PolicyCallOffset = {
   hook: 0,
   count: 4,
   index: 8,
-  mask: 72,
+  mask: 24,
 } as const;
 
 /** `struct policy_call` of `bpf/policy/policy.h`. */
@@ -778,7 +778,7 @@ export function readPolicyCall(view: DataView, at: number): PolicyCall {
   return {
     hook: view.getUint32(at + 0, true),
     count: view.getUint32(at + 4, true),
-    index: [view.getUint32(at + 8, true), view.getUint32(at + 12, true), view.getUint32(at + 16, true), view.getUint32(at + 20, true), view.getUint32(at + 24, true), view.getUint32(at + 28, true), view.getUint32(at + 32, true), view.getUint32(at + 36, true), view.getUint32(at + 40, true), view.getUint32(at + 44, true), view.getUint32(at + 48, true), view.getUint32(at + 52, true), view.getUint32(at + 56, true), view.getUint32(at + 60, true), view.getUint32(at + 64, true), view.getUint32(at + 68, true)],
-    mask: [view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true), view.getBigUint64(at + 192, true)],
+    index: [view.getUint8(at + 8), view.getUint8(at + 9), view.getUint8(at + 10), view.getUint8(at + 11), view.getUint8(at + 12), view.getUint8(at + 13), view.getUint8(at + 14), view.getUint8(at + 15), view.getUint8(at + 16), view.getUint8(at + 17), view.getUint8(at + 18), view.getUint8(at + 19), view.getUint8(at + 20), view.getUint8(at + 21), view.getUint8(at + 22), view.getUint8(at + 23)],
+    mask: [view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true)],
   };
 }
