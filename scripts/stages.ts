@@ -26,7 +26,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:unit",
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
-    limitMs: 2.5 * MINUTE_MS,
+    limitMs: 2 * MINUTE_MS,
   },
   {
     name: "kernel",
@@ -40,14 +40,14 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:matrix",
     tests: ["tests/matrix"],
     needsRoot: true,
-    limitMs: 15 * MINUTE_MS,
+    limitMs: 14 * MINUTE_MS,
   },
   {
     name: "e2e",
     command: "deno task test:e2e",
     tests: ["tests/e2e"],
     needsRoot: true,
-    limitMs: 6 * MINUTE_MS,
+    limitMs: 7.5 * MINUTE_MS,
   },
   {
     name: "runtimes",
