@@ -150,7 +150,8 @@ Deno.test("shrike cgroups shows a container with its name, processes and ids", a
   const line = table.find((text) => text.endsWith(` ${cgroup.path}`)) ?? "";
   assert.match(line, new RegExp(`^ *${cgroup.id} +${cgroup.id} +1 running container web-1 `));
   assert(!table.some((text) => text.endsWith(inner.path)), "empty cgroups are left out");
-  const tree = (await runShrike(["cgroups", "--empty", "--kind", "container", ...socket])).stdout;
+  const wanted = ["--empty", "--container", "web-1"];
+  const tree = (await runShrike(["cgroups", ...wanted, ...socket])).stdout;
   const branches = tree.split("\n").filter((text) => /docker|init\.scope|[0-9a-f]{64}/.test(text));
   assert.equal(branches.length, 3, tree);
   assert.match(branches[2]!, / 0 empty +container web-1 +[ │]*└─ init\.scope$/);
@@ -199,7 +200,7 @@ Deno.test("shrike workloads says why a name is missing and does not wait longer 
   const socket = ["--runtime-socket", `docker:${silent.socketPath}`];
   const { stderr, ...pending } = await nameless(...socket, "--timeout", "100ms");
   assert.deepEqual(pending, { source: "pending", reason: "lookup_running" });
-  assert.match(stderr, /No answer from runtimes after 100ms to 1 of all questions/);
+  assert.match(stderr, /No answer from runtimes after 100ms to \d+ of all questions/);
   const failed = await nameless(...socket, "--runtime-timeout", "100ms");
   assert.deepEqual(failed, { source: "path", reason: "runtime_failed", stderr: "" });
 });
