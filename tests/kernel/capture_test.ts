@@ -20,6 +20,8 @@ import { kernelTest } from "../support/require_kernel.ts";
 const WORKER_URL = new URL("../../src/capture/capture_worker.ts", import.meta.url).href;
 /** For a guest under emulation on a busy machine. */
 const DEADLINE_MS = 60_000;
+/** Set by tests/matrix/guest_tests.ts. */
+const isGuest = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
 
 await warmUp();
 
@@ -298,7 +300,8 @@ kernelTest({
       const tookMs = performance.now() - stopMs;
       console.log(`stop: ${tookMs.toFixed(1)} ms`);
       // An emulated machine on a busy host needs seconds to start a thread, and to end one.
-      ok(tookMs < Math.max(1000, stopMs - openMs), `${tookMs} ms`);
+      const limitMs = isGuest ? 10_000 : Math.max(1000, stopMs - openMs);
+      ok(tookMs < limitMs, `${tookMs} ms`);
       await run;
     }
   },
@@ -330,7 +333,7 @@ kernelTest({
 });
 
 /** Takes CPUs away from everybody on the machine, so only where the machine is ours: in a guest. */
-if (Deno.env.get("SHRIKE_TEST_OFFLINE") === "1" && onlineCpus().length > 1) {
+if (isGuest && onlineCpus().length > 1) {
   kernelTest({
     name: "CapturePool follows a CPU that the kernel takes offline and online",
     async run() {
