@@ -37,6 +37,8 @@ const AGENT = [
   "src/agent_control.ts",
   "src/agent_file_watch.ts",
   "src/agent_kept_policies.ts",
+  "src/agent_metrics.ts",
+  "src/agent_network.ts",
   "src/agent_own_cgroup.ts",
   "src/agent_open_policies.ts",
   "src/agent_policies.ts",
@@ -73,6 +75,8 @@ export const ROOMS: readonly Room[] = [
     [SENSOR_CONTRACT],
   ),
   folder("src/workloads", ["src/events", "src/telemetry"], ["src/state"]),
+  folder("src/network", ["src/events", "src/telemetry"]),
+  folder("src/metrics", ["src/telemetry"]),
   folder("src/policy", ["src/events", "src/wire", "src/telemetry"]),
   folder(
     "src/enforcement",

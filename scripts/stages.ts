@@ -26,7 +26,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:unit",
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
-    limitMs: 2 * MINUTE_MS,
+    limitMs: 2.4 * MINUTE_MS,
   },
   {
     name: "kernel",

@@ -29,6 +29,8 @@ export const OPTION_GROUPS = [
   "Process events",
   "Cgroups",
   "Workloads",
+  "Network",
+  "Metrics",
   "Policies",
   "Capture",
   "Agent",

@@ -5,6 +5,7 @@
  * @module
  */
 import { type ConfigOption, list, option, optional, type OptionCommand } from "./option.ts";
+import { NETWORK_OPTIONS } from "./network_options.ts";
 import { POLICY_OPTIONS } from "./policy_options.ts";
 import { boolean, choice, duration, integer, size, text } from "./value.ts";
 import { WORKLOAD_OPTIONS } from "./workload_options.ts";
@@ -203,6 +204,7 @@ export const OPTIONS = {
     help: "Time that removed cgroups are remembered for late events",
   }),
   ...WORKLOAD_OPTIONS,
+  ...NETWORK_OPTIONS,
   ...POLICY_OPTIONS,
   workers: optional(integer({ min: 1, max: 256 }), {
     flag: "workers",

@@ -7,6 +7,7 @@ export type * from "./agent_event.ts";
 export type * from "./event_base.ts";
 export type * from "./fact.ts";
 export type * from "./fact_base.ts";
+export type * from "./network.ts";
 export type * from "./policy.ts";
 export type * from "./process.ts";
 export type * from "./text.ts";

@@ -1,0 +1,108 @@
+/**
+ * Options of the network sensor and of the metrics endpoint.
+ *
+ * @module
+ */
+import { list, option, optional } from "./option.ts";
+import { boolean, duration, integer, text } from "./value.ts";
+
+export const NETWORK_OPTIONS = {
+  withNetwork: option(boolean(), true, {
+    flag: "network",
+    key: "network.accounting",
+    group: "Network",
+    commands: ["run"],
+    help: "Count the traffic of every workload",
+  }),
+  withConnections: option(boolean(), false, {
+    flag: "enable-connection-events",
+    key: "network.connection_events",
+    group: "Network",
+    commands: ["run"],
+    help: "Write process_connect, process_accept, process_listen and process_close events",
+  }),
+  withDns: option(boolean(), false, {
+    flag: "enable-dns-events",
+    key: "network.dns_events",
+    group: "Network",
+    commands: ["run"],
+    help: "Write process_dns events of queries and answers",
+  }),
+  dnsPorts: list(
+    text({ placeholder: "<port>", allowed: "a port such as 53", pattern: /^\d{1,5}$/ }),
+    {
+      flag: "dns-port",
+      key: "network.dns_ports",
+      group: "Network",
+      commands: ["run"],
+      help: "Ports of name servers, at most 8; 53 when none is given",
+    },
+  ),
+  withFlows: option(boolean(), false, {
+    flag: "enable-flow-events",
+    key: "network.flow_events",
+    group: "Network",
+    commands: ["run"],
+    help: "Write flow events: traffic by process and peer, once per interval",
+  }),
+  flowIntervalMs: option(duration({ min: 1000, max: 3_600_000 }), 15_000, {
+    flag: "flow-interval",
+    key: "network.flow_interval",
+    group: "Network",
+    commands: ["run"],
+    help: "Time between two reports of flows",
+  }),
+  foldPorts: option(boolean(), false, {
+    flag: "flow-fold-ports",
+    key: "network.flow_fold_ports",
+    group: "Network",
+    commands: ["run"],
+    help: "Flows that differ in the client's port only are one",
+  }),
+  flowEntries: option(integer({ min: 1024, max: 1_048_576 }), 32_768, {
+    flag: "flow-entries",
+    key: "network.flow_entries",
+    group: "Network",
+    commands: ["run"],
+    help: "Flows kept apart in one interval at most; the rest goes to rows `other`",
+  }),
+  flowsPerWorkload: option(integer({ min: 16, max: 1_048_576 }), 8_192, {
+    flag: "flows-per-workload",
+    key: "network.flows_per_workload",
+    group: "Network",
+    commands: ["run"],
+    help: "The same for one workload",
+  }),
+  socketEntries: option(integer({ min: 1024, max: 4_194_304 }), 16_384, {
+    flag: "socket-entries",
+    key: "network.socket_entries",
+    group: "Network",
+    commands: ["run"],
+    help: "Sockets remembered at most, with the process that uses them",
+  }),
+  metricsAddress: optional(
+    text({ placeholder: "<address>", allowed: "HOST:PORT, [IPV6]:PORT, or unix:PATH" }),
+    {
+      flag: "metrics-address",
+      key: "metrics.address",
+      group: "Metrics",
+      commands: ["run"],
+      initialText: "off",
+      help: "Where /metrics, /healthz and /readyz are answered",
+    },
+  ),
+  metricsSeriesMax: option(integer({ min: 100, max: 1_000_000 }), 10_000, {
+    flag: "metrics-series",
+    key: "metrics.series",
+    group: "Metrics",
+    commands: ["run"],
+    help: "Series by workload at most; the rest is added up as workload `other`",
+  }),
+  measurePrograms: option(boolean(), false, {
+    flag: "bpf-stats",
+    key: "metrics.bpf_stats",
+    group: "Metrics",
+    commands: ["run"],
+    help: "Let the kernel measure the time of BPF programs (all of the host; some ns per run)",
+  }),
+} as const;
