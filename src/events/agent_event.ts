@@ -5,6 +5,7 @@
  * @module
  */
 import type { EventMark, ProcessEventBase, ProcessReference } from "./event_base.ts";
+import type { FlowEvent, NetworkProcessEvent } from "./network.ts";
 import type { PolicyEvent } from "./policy.ts";
 import type { CgroupPlace } from "./process.ts";
 import type { Workload } from "./workload.ts";
@@ -106,6 +107,6 @@ export interface AmendEvent {
 /** Events about the life of a process. */
 export type LifeEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
 /** Events about a process. */
-export type ProcessEvent = LifeEvent | PolicyEvent;
+export type ProcessEvent = LifeEvent | PolicyEvent | NetworkProcessEvent;
 /** Everything a sink is given. */
-export type AgentEvent = ProcessEvent | CgroupEvent | AmendEvent | GapEvent;
+export type AgentEvent = ProcessEvent | CgroupEvent | FlowEvent | AmendEvent | GapEvent;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { FactBase } from "./fact_base.ts";
+import type { NetworkFact } from "./network.ts";
 import type { PolicyHit } from "./policy.ts";
 import type { CgroupPlace, Credentials, Executable, Namespaces } from "./process.ts";
 import type { Text } from "./text.ts";
@@ -167,6 +168,6 @@ export type CgroupFact =
   | CgroupRenamed
   | CgroupAttached;
 /** Facts that a record of the kernel can make. */
-export type KernelFact = ProcessFact | CgroupFact | PolicyHit;
+export type KernelFact = ProcessFact | CgroupFact | PolicyHit | NetworkFact;
 /** Everything that changes state. */
 export type Fact = KernelFact | ProcessFound | CgroupFound;

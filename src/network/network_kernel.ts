@@ -55,6 +55,11 @@ export interface NetworkKernel {
    * meanwhile, and none is still writing into what is read.
    */
   drainFlows(): Promise<FlowRow[]>;
+  /**
+   * Sockets with a peer that the kernel's table has now, by tracking id. Absent: not counted.
+   * One pass over that table, so asked for by people only.
+   */
+  countSockets?(): ReadonlyMap<bigint, number>;
   /** What the programs count about themselves, by name: "sockets_full", "flows_other", ... */
   counts(): ReadonlyMap<string, bigint>;
   readonly attribution: AttributionState;
