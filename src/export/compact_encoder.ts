@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { AgentEvent, Process, ProcessEvent, Text } from "../events/mod.ts";
+import type {
+  AgentEvent,
+  FlowEvent,
+  Process,
+  ProcessEvent,
+  Text,
+  Workload,
+} from "../events/mod.ts";
 import {
   amendWords,
   cgroupWords,
@@ -12,8 +19,9 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isPolicyEvent, isProcessEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { flowWords, isNetworkFailure, networkWords } from "./network_words.ts";
 import { callWords, verdictWords } from "./policy_words.ts";
 import { fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
@@ -35,6 +43,7 @@ const GREEN = "\x1b[32m";
 const YELLOW = "\x1b[33m";
 const RED = "\x1b[31m";
 const MAGENTA = "\x1b[35m";
+const BLUE = "\x1b[34m";
 const CYAN = "\x1b[36m";
 const ALARM = "\x1b[1;97;41m";
 
@@ -45,7 +54,8 @@ const USER_COLUMNS = 8;
 
 /**
  * `TIME exec PID USER BINARY ARGUMENTS <- PARENT[PID] (MARKS) in WORKLOAD`; of policies
- * `TIME lsm! PID USER BINARY HOOK VALUES DENIED by POLICY ...`.
+ * `TIME lsm! PID USER BINARY HOOK VALUES DENIED by POLICY ...`, of the network
+ * `TIME conn PID USER BINARY -> PEER (NAME) PROTOCOL ...`.
  */
 export class CompactEncoder implements LineEncoder {
   readonly header = "";
@@ -63,17 +73,28 @@ export class CompactEncoder implements LineEncoder {
     if (event.type === "gap") {
       return `${time} ${this.#paint(ALARM, `${word} ${gapWords(event)}`)}\n`;
     }
+    if (event.type === "flow") {
+      const start = `${time} ${this.#paint(BLUE, word)} ${this.#actor(event.subject?.process)}`;
+      const rest = ` ${flowWords(event)}${this.#marks(event)}${this.#workload(event.workload)}`;
+      return `${start}${rest}\n`;
+    }
     if (!isProcessEvent(event)) {
       const words = event.type === "amend" ? amendWords(event) : cgroupWords(event);
       return `${time} ${this.#paint(CYAN, word)} ${words}\n`;
     }
-    const process = event.subject.process;
+    const { process } = event.subject;
+    const start = `${time} ${this.#paint(wordColour(event), word)} ${this.#actor(process)}`;
+    const { workload } = process;
+    return `${start}${this.#rest(event)}${this.#marks(event)}${this.#workload(workload)}\n`;
+  }
+
+  /** PID, USER and BINARY. */
+  #actor(process: Process | undefined): string {
+    if (process === undefined) return `${"-".padStart(PID_COLUMNS)} ${"-".padEnd(USER_COLUMNS)} -`;
     const pid = String(process.tgid).padStart(PID_COLUMNS);
     const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
     const user = fitToColumns(terminalString(name), USER_COLUMNS);
-    const binary = terminalText(process.binary) + exeWords(process);
-    const start = `${time} ${this.#paint(wordColour(event), word)} ${pid} ${user} ${binary}`;
-    return `${start}${this.#rest(event)}${this.#marks(event)}${this.#workload(process)}\n`;
+    return `${pid} ${user} ${terminalText(process.binary)}${exeWords(process)}`;
   }
 
   #rest(event: ProcessEvent): string {
@@ -84,6 +105,10 @@ export class CompactEncoder implements LineEncoder {
     if (isPolicyEvent(event)) {
       const colour = event.policy.isEnforced ? RED : DIM;
       return ` ${callWords(event)} ${this.#paint(colour, verdictWords(event))}`;
+    }
+    if (isNetworkEvent(event)) {
+      const words = networkWords(event);
+      return " " + (isNetworkFailure(event) ? this.#paint(RED, words) : words);
     }
     const words = cutArguments(terminalArguments(event.subject.process.argv));
     const shown = words === "" ? "" : ` ${words}`;
@@ -96,12 +121,12 @@ export class CompactEncoder implements LineEncoder {
     return " " + this.#paint(DIM, `<- ${baseName(parent.binary)}[${parent.tgid}]`);
   }
 
-  #marks(event: ProcessEvent): string {
+  #marks(event: Pick<ProcessEvent | FlowEvent, "marks">): string {
     if (event.marks.length === 0) return "";
     return " " + this.#paint(YELLOW, `(${event.marks.join(", ")})`);
   }
 
-  #workload({ workload }: Process): string {
+  #workload(workload: Workload): string {
     const words = workloadWords(workload);
     return words === "" ? "" : " " + this.#paint(DIM, `in ${words}`);
   }
@@ -131,6 +156,12 @@ function wordColour(event: ProcessEvent): string {
       return CYAN;
     case "process_exit":
       return YELLOW;
+    case "process_connect":
+    case "process_accept":
+    case "process_listen":
+    case "process_close":
+    case "process_dns":
+      return isNetworkFailure(event) ? RED : BLUE;
     default:
       return event.policy.isEnforced ? RED : MAGENTA;
   }

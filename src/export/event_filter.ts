@@ -7,8 +7,10 @@ import type {
   AgentEvent,
   AmendEvent,
   CgroupEvent,
+  FlowEvent,
   ProcessEvent,
   ProcessExecEvent,
+  Workload,
 } from "../events/mod.ts";
 import type { Counters } from "../telemetry/mod.ts";
 import { AmendableExecs } from "./amendable_execs.ts";
@@ -52,6 +54,12 @@ const EVENT_NAMES = new Map<string, EventType>([
   ["kprobe", "process_kprobe"],
   ["tracepoint", "process_tracepoint"],
   ["lsm", "process_lsm"],
+  ["connect", "process_connect"],
+  ["accept", "process_accept"],
+  ["listen", "process_listen"],
+  ["close", "process_close"],
+  ["dns", "process_dns"],
+  ["flow", "flow"],
   ["amend", "amend"],
   ["process_exec", "process_exec"],
   ["process_exit", "process_exit"],
@@ -59,6 +67,11 @@ const EVENT_NAMES = new Map<string, EventType>([
   ["process_kprobe", "process_kprobe"],
   ["process_tracepoint", "process_tracepoint"],
   ["process_lsm", "process_lsm"],
+  ["process_connect", "process_connect"],
+  ["process_accept", "process_accept"],
+  ["process_listen", "process_listen"],
+  ["process_close", "process_close"],
+  ["process_dns", "process_dns"],
   ["cgroup_created", "cgroup_created"],
   ["cgroup_removed", "cgroup_removed"],
   ["cgroup_released", "cgroup_released"],
@@ -67,7 +80,10 @@ const EVENT_NAMES = new Map<string, EventType>([
 ]);
 
 /** Those that hints name. */
-const EVENT_WORDS = ["exec", "exit", "fork", "kprobe", "tracepoint", "lsm", "amend", "gap"];
+const EVENT_WORDS = [
+  ...["exec", "exit", "fork", "kprobe", "tracepoint", "lsm", "amend", "gap"],
+  ...["connect", "accept", "listen", "close", "dns", "flow"],
+];
 
 /** All expressions must hold, one value of each list is enough. Gap events always pass. */
 export class EventFilter {
@@ -115,8 +131,7 @@ export class EventFilter {
     if (isProcessEvent(event)) return this.#judgeProcess(event);
     if (!this.#types.has(event.type)) return "hidden";
     if (this.#policies.asksPolicy) return "hidden";
-    const isShown = event.type === "amend" ? this.#showsAmend(event) : this.#showsCgroup(event);
-    return isShown ? "shown" : "hidden";
+    return this.#showsOther(event) ? "shown" : "hidden";
   }
 
   /** Whether an event that was undecided is shown, by what is known of its workload. */
@@ -199,13 +214,30 @@ export class EventFilter {
     return this.#workloads.hold(workload);
   }
 
-  /** By the process that acted or was moved; one that is not known matches no condition. */
-  #showsCgroup({ subject }: CgroupEvent): boolean {
-    if (subject === undefined) return !this.#asksProcess && this.#workloads.isEmpty;
-    const { process } = subject;
-    return this.#trees.every((tree) => tree.contains(process.tgid)) &&
-      this.#processes.every((condition) => condition(process)) &&
-      this.#workloads.hold(process.workload);
+  #showsOther(event: AmendEvent | FlowEvent | CgroupEvent): boolean {
+    switch (event.type) {
+      case "amend":
+        return this.#showsAmend(event);
+      case "flow":
+        return this.#showsActor(event, event.workload);
+      default:
+        // By the process that acted or was moved.
+        return this.#showsActor(event, event.subject?.process.workload);
+    }
+  }
+
+  /** A process or workload that is not known matches no condition. */
+  #showsActor(
+    { subject }: Pick<FlowEvent | CgroupEvent, "subject">,
+    workload: Workload | undefined,
+  ): boolean {
+    const process = subject?.process;
+    const isProcess = process === undefined
+      ? !this.#asksProcess
+      : this.#trees.every((tree) => tree.contains(process.tgid)) &&
+        this.#processes.every((condition) => condition(process));
+    if (!isProcess) return false;
+    return workload === undefined ? this.#workloads.isEmpty : this.#workloads.hold(workload);
   }
 }
 

@@ -7,9 +7,12 @@ import type {
   AgentEvent,
   AmendEvent,
   CgroupEvent,
+  FlowEvent,
   GapEvent,
+  NetworkEvent,
   PolicyEvent,
   ProcessEvent,
+  SocketEvent,
 } from "../events/mod.ts";
 
 /** Whether an event is about a process. */
@@ -21,9 +24,14 @@ export function isProcessEvent(event: AgentEvent): event is ProcessEvent {
     case "process_kprobe":
     case "process_tracepoint":
     case "process_lsm":
+    case "process_connect":
+    case "process_accept":
+    case "process_listen":
+    case "process_close":
+    case "process_dns":
       return true;
     default:
-      event satisfies CgroupEvent | AmendEvent | GapEvent;
+      event satisfies FlowEvent | CgroupEvent | AmendEvent | GapEvent;
       return false;
   }
 }
@@ -38,4 +46,22 @@ export function isPolicyEvent(event: AgentEvent): event is PolicyEvent {
     default:
       return false;
   }
+}
+
+/** Whether an event tells of one socket's life. */
+export function isSocketEvent(event: AgentEvent): event is SocketEvent {
+  switch (event.type) {
+    case "process_connect":
+    case "process_accept":
+    case "process_listen":
+    case "process_close":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether an event is about the network. */
+export function isNetworkEvent(event: AgentEvent): event is NetworkEvent {
+  return event.type === "process_dns" || event.type === "flow" || isSocketEvent(event);
 }

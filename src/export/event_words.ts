@@ -31,6 +31,18 @@ export function eventWord(event: AgentEvent): string {
       return event.policy.isEnforced ? "trc!" : "trc ";
     case "process_lsm":
       return event.policy.isEnforced ? "lsm!" : "lsm ";
+    case "process_connect":
+      return event.isFailed ? "con!" : "conn";
+    case "process_accept":
+      return "acpt";
+    case "process_listen":
+      return "lstn";
+    case "process_close":
+      return "clos";
+    case "process_dns":
+      return "dns ";
+    case "flow":
+      return "flow";
     case "cgroup_created":
       return "cg+ ";
     case "cgroup_removed":

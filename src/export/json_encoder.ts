@@ -7,15 +7,17 @@ import type {
   AgentEvent,
   AmendEvent,
   CgroupEvent,
+  FlowEvent,
   GapEvent,
   Process,
   ProcessEvent,
   ProcessReference,
   Workload,
 } from "../events/mod.ts";
-import { isPolicyEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent } from "./event_kind.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { networkMembers, socketJson, trafficJson } from "./network_json.ts";
 import { policyMembers } from "./policy_json.ts";
 import {
   binaryPropertiesJson,
@@ -48,6 +50,7 @@ export class JsonEncoder implements LineEncoder {
   /** Times of events are near each other, start times of processes are not near those. */
   readonly #eventTimes = new Rfc3339Format();
   readonly #startTimes = new Rfc3339Format();
+  readonly #packetTimes = new Rfc3339Format();
 
   constructor(options: JsonEncoderOptions) {
     this.#options = options;
@@ -75,7 +78,14 @@ export class JsonEncoder implements LineEncoder {
       case "process_kprobe":
       case "process_tracepoint":
       case "process_lsm":
+      case "process_connect":
+      case "process_accept":
+      case "process_listen":
+      case "process_close":
+      case "process_dns":
         return this.#body(event, time);
+      case "flow":
+        return this.#flow(event);
       case "amend":
         return this.#amend(event);
       default:
@@ -89,6 +99,26 @@ export class JsonEncoder implements LineEncoder {
     const place = cgroup.id === 0n ? "" : `,"cgroup":${cgroupJson(cgroup)}`;
     const members = `${place}${identityMembers(known)}${known.full}`;
     return `{"exec_id":${jsonString(execId)}${members}}`;
+  }
+
+  /** The workload is that of now; the one in `process` is what was known of it at some event. */
+  #flow(event: FlowEvent): string {
+    const { subject, parent, workload, socket, isOutgoing, counts, marks } = event;
+    const known = this.#workload(workload);
+    let body = subject === undefined ? "" : `,"process":${this.#reference(subject, "short")}`;
+    if (parent !== undefined) body += `,"parent":${this.#reference(parent, "short")}`;
+    body += identityMembers(known) + known.full;
+    if (socket !== undefined) body += `,"socket":${socketJson(socket)}`;
+    if (event.isOther) body += ',"other":true';
+    if (isOutgoing !== undefined) body += `,"outgoing":${isOutgoing}`;
+    if (event.isStarted) body += ',"started":true';
+    if (event.isEnded) body += ',"ended":true';
+    body += `,"connections":${event.connections},"traffic":${trafficJson(counts)}`;
+    body += `,"interval_ns":"${event.intervalNs}"`;
+    body += `,"first_time":"${this.#packetTimes.format(event.firstTimeNs)}"`;
+    body += `,"last_time":"${this.#packetTimes.format(event.lastTimeNs)}"`;
+    if (marks.length > 0) body += `,"marks":${jsonStrings(marks)}`;
+    return `{${body.slice(1)}}`;
   }
 
   #cgroup(event: CgroupEvent): string {
@@ -118,6 +148,7 @@ export class JsonEncoder implements LineEncoder {
       body += `,"time":"${time}"`;
       if (event.coreDumped) body += ',"core_dumped":true';
     } else if (isPolicyEvent(event)) body += policyMembers(event);
+    else if (isNetworkEvent(event)) body += networkMembers(event);
     body += `,"cpu":${event.cpu}`;
     if (event.marks.length > 0) body += `,"marks":${jsonStrings(event.marks)}`;
     return body + "}";

@@ -5,7 +5,7 @@
  */
 import type { ProcessEvent } from "../events/mod.ts";
 import type { Counter } from "../telemetry/mod.ts";
-import { isPolicyEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent } from "./event_kind.ts";
 
 /** Living members. Beyond it new ones are shown, but their children are not followed. */
 const MEMBERS_MAX = 65_536;
@@ -47,7 +47,7 @@ export class ProcessTree {
     const { tgid, execId } = event.subject.process;
     const belongs = this.#belongs(event);
     // It makes no image and ends none, and may come after the exit.
-    if (isPolicyEvent(event)) return belongs;
+    if (isPolicyEvent(event) || isNetworkEvent(event)) return belongs;
     if (event.type === "process_exit") {
       this.#endImage(tgid);
       // Also when the image was never followed: its children may still come.

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { AgentEvent, AmendEvent, CgroupEvent, GapEvent, ProcessEvent } from "../events/mod.ts";
+import type {
+  AgentEvent,
+  AmendEvent,
+  CgroupEvent,
+  FlowEvent,
+  GapEvent,
+  ProcessEvent,
+} from "../events/mod.ts";
 import {
   amendWords,
   cgroupWords,
@@ -12,8 +19,9 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isPolicyEvent, isProcessEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isProcessEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
+import { flowWords, networkWords } from "./network_words.ts";
 import { callWords, verdictWords } from "./policy_words.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
@@ -83,23 +91,31 @@ export class TableEncoder implements LineEncoder {
   encode(event: AgentEvent): string {
     const time = this.#times.format(event.timeNs);
     const word = eventWord(event);
-    if (!isProcessEvent(event)) {
+    if (!isProcessEvent(event) && event.type !== "flow") {
       const words = wordsOf(event);
       const start = `${fitToColumns(time, TIME_COLUMNS)} ${fitToColumns(word, EVENT_COLUMNS)} `;
       return cutToColumns(start + words, this.#columns) + "\n";
     }
-    const process = event.subject.process;
-    const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
-    return this.#line({
-      time,
-      word,
+    return this.#line({ time, word, ...this.#actor(event), detail: detail(event) });
+  }
+
+  /** Of flows the process may be missing, and the workload is that of now. */
+  #actor(event: ProcessEvent | FlowEvent): Omit<Cells, "time" | "word" | "detail"> {
+    const parentPid = String(event.parent?.process.tgid ?? "-");
+    const process = event.subject?.process;
+    if (process === undefined) {
+      const workload = event.type === "flow" ? workloadCell(event.workload) : "-";
+      return { pid: "-", parentPid, user: "-", binary: "-", workload };
+    }
+    return {
       pid: String(process.tgid),
-      parentPid: event.parent === undefined ? "-" : String(event.parent.process.tgid),
-      user: terminalString(name),
+      parentPid,
+      user: terminalString(
+        hostUserName(process, this.#options) ?? String(process.credentials.euid),
+      ),
       binary: terminalText(process.binary),
-      workload: workloadCell(process.workload),
-      detail: detail(event),
-    });
+      workload: workloadCell(event.type === "flow" ? event.workload : process.workload),
+    };
   }
 
   #line(cells: Cells): string {
@@ -128,15 +144,17 @@ function wordsOf(event: CgroupEvent | AmendEvent | GapEvent): string {
   }
 }
 
-function detail(event: ProcessEvent): string {
+function detail(event: ProcessEvent | FlowEvent): string {
   const marks = event.marks.length === 0 ? "" : ` (${event.marks.join(", ")})`;
   return (detailWords(event) + marks).trim();
 }
 
 /** The verdict comes first: a path may be longer than the column. */
-function detailWords(event: ProcessEvent): string {
+function detailWords(event: ProcessEvent | FlowEvent): string {
   if (isPolicyEvent(event)) return `${verdictWords(event)} ${callWords(event)}`;
   if (event.type === "process_exit") return exitWords(event);
+  if (event.type === "flow") return flowWords(event);
+  if (isNetworkEvent(event)) return networkWords(event);
   const { process } = event.subject;
   return `${exeWords(process).trimStart()} ${terminalArguments(process.argv)}`.trim();
 }

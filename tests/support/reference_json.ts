@@ -7,6 +7,7 @@ import type {
   AgentEvent,
   CgroupEvent,
   CgroupPlace,
+  FlowEvent,
   GapEvent,
   Namespaces,
   Process,
@@ -16,6 +17,7 @@ import type {
   Workload,
 } from "../../src/events/mod.ts";
 import type { JsonEncoderOptions } from "../../src/export/mod.ts";
+import { referenceNetwork, referenceSocket, referenceTraffic } from "./reference_network_json.ts";
 import { referencePolicy } from "./reference_policy_json.ts";
 
 type Json = Record<string, unknown>;
@@ -50,6 +52,14 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     case "process_tracepoint":
     case "process_lsm":
       return { ...referenceBody(event, options), ...referencePolicy(event) };
+    case "process_connect":
+    case "process_accept":
+    case "process_listen":
+    case "process_close":
+    case "process_dns":
+      return { ...referenceBody(event, options), ...referenceNetwork(event) };
+    case "flow":
+      return referenceFlow(event, options);
     case "amend":
       return {
         exec_id: event.execId,
@@ -60,6 +70,26 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     default:
       return referenceCgroup(event, options);
   }
+}
+
+function referenceFlow(event: FlowEvent, options: JsonEncoderOptions): Json {
+  return {
+    process: event.subject && reference(event.subject, options),
+    parent: event.parent && reference(event.parent, options),
+    ...referenceIdentity(event.workload),
+    workload: referenceWorkload(event.workload),
+    socket: event.socket && referenceSocket(event.socket),
+    other: event.isOther || undefined,
+    outgoing: event.isOutgoing,
+    started: event.isStarted || undefined,
+    ended: event.isEnded || undefined,
+    connections: event.connections,
+    traffic: referenceTraffic(event.counts),
+    interval_ns: String(event.intervalNs),
+    first_time: rfc3339(event.firstTimeNs),
+    last_time: rfc3339(event.lastTimeNs),
+    marks: full(event.marks),
+  };
 }
 
 function referenceCgroup(event: CgroupEvent, options: JsonEncoderOptions): Json {
