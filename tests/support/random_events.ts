@@ -14,6 +14,7 @@ import {
   sampleGap,
   toReference,
 } from "./sample_events.ts";
+import { randomNetworkEvent } from "./sample_network_events.ts";
 import { randomPolicyEvent } from "./sample_policy_events.ts";
 import { randomWorkload } from "./sample_workloads.ts";
 import type { SeededRandom } from "./seeded_random.ts";
@@ -35,13 +36,15 @@ export function randomEvent(random: SeededRandom): AgentEvent {
       ? { ancestors: Array.from({ length: random.below(3) }, reference) }
       : {}),
   };
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0:
       return sampleExec(process, fields);
     case 1:
       return sampleFork(process, fields);
     case 2:
       return randomPolicyEvent(fields, random);
+    case 3:
+      return randomNetworkEvent(fields, random);
     default:
       return sampleExit(process, {
         ...fields,
