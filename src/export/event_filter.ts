@@ -27,6 +27,7 @@ import {
   processCondition,
   readPid,
 } from "./process_conditions.ts";
+import { NetworkConditions } from "./network_conditions.ts";
 import { PolicyConditions } from "./policy_conditions.ts";
 import { ProcessTree } from "./process_tree.ts";
 import { type Verdict, WorkloadConditions } from "./workload_conditions.ts";
@@ -94,6 +95,7 @@ export class EventFilter {
   readonly #trees: TreeCondition[] = [];
   readonly #workloads = new WorkloadConditions();
   readonly #policies = new PolicyConditions();
+  readonly #network = new NetworkConditions();
   readonly #amendable: AmendableExecs;
   /** Whether an amendment is judged by what was said of the event it amends. */
   readonly #notesExecs: boolean;
@@ -114,7 +116,7 @@ export class EventFilter {
     if (!namesForks && options.showForks !== true) this.#types.delete("process_fork");
     if (!named.has("amend") && options.showAmends === false) this.#types.delete("amend");
     this.needsForks = namesForks || this.#trees.length > 0;
-    this.#notesExecs = this.#types.has("amend") && !this.#policies.asksPolicy &&
+    this.#notesExecs = this.#types.has("amend") && !this.#asksMore &&
       (this.#asksProcess || !this.#workloads.isEmpty);
     this.#amendable = new AmendableExecs(options.counters.counter(
       "shrike_export_filter_amends_forgotten_total",
@@ -130,8 +132,10 @@ export class EventFilter {
     if (event.type === "gap") return "shown";
     if (isProcessEvent(event)) return this.#judgeProcess(event);
     if (!this.#types.has(event.type)) return "hidden";
-    if (this.#policies.asksPolicy) return "hidden";
-    return this.#showsOther(event) ? "shown" : "hidden";
+    if (event.type === "flow") return this.#showsFlow(event) ? "shown" : "hidden";
+    if (this.#asksMore) return "hidden";
+    const isShown = event.type === "amend" ? this.#showsAmend(event) : this.#showsCgroup(event);
+    return isShown ? "shown" : "hidden";
   }
 
   /** Whether an event that was undecided is shown, by what is known of its workload. */
@@ -147,6 +151,11 @@ export class EventFilter {
   /** Asked once about each event that is about to be shown: the last say. */
   admit(_event: AgentEvent): boolean {
     return true;
+  }
+
+  /** Whether only what policies told, or only the network, is wanted. */
+  get #asksMore(): boolean {
+    return this.#policies.asksPolicy || this.#network.asksNetwork;
   }
 
   get #asksProcess(): boolean {
@@ -177,6 +186,13 @@ export class EventFilter {
       case "action":
         this.#policies.add(parsed, key);
         break;
+      case "peer":
+      case "port":
+      case "protocol":
+      case "domain":
+      case "class":
+        this.#network.add(parsed, key);
+        break;
       default:
         this.#workloads.add(parsed, key);
     }
@@ -188,7 +204,8 @@ export class EventFilter {
     for (const tree of this.#trees) if (!tree.observe(event)) fits = false;
     if (!fits) return "hidden";
     const isExec = event.type === "process_exec";
-    const isShown = this.#types.has(event.type) && this.#policies.hold(event);
+    const isShown = this.#types.has(event.type) && this.#policies.hold(event) &&
+      this.#network.hold(event);
     if (!isShown && !(isExec && this.#notesExecs)) return "hidden";
     const { process } = event.subject;
     for (const condition of this.#processes) if (!condition(process)) return "hidden";
@@ -214,16 +231,14 @@ export class EventFilter {
     return this.#workloads.hold(workload);
   }
 
-  #showsOther(event: AmendEvent | FlowEvent | CgroupEvent): boolean {
-    switch (event.type) {
-      case "amend":
-        return this.#showsAmend(event);
-      case "flow":
-        return this.#showsActor(event, event.workload);
-      default:
-        // By the process that acted or was moved.
-        return this.#showsActor(event, event.subject?.process.workload);
-    }
+  /** By the process that acted or was moved. */
+  #showsCgroup(event: CgroupEvent): boolean {
+    return this.#showsActor(event, event.subject?.process.workload);
+  }
+
+  #showsFlow(event: FlowEvent): boolean {
+    return this.#policies.hold(event) && this.#network.hold(event) &&
+      this.#showsActor(event, event.workload);
   }
 
   /** A process or workload that is not known matches no condition. */

@@ -25,13 +25,15 @@ export class FilterError extends Error {
 }
 
 /** What a filter can ask for. */
-export type FilterKey = ProcessKey | WorkloadKey | PolicyKey | "event" | "tree";
+export type FilterKey = ProcessKey | WorkloadKey | PolicyKey | NetworkKey | "event" | "tree";
 /** Asked of the process of an event. */
 export type ProcessKey = "binary" | "args" | "argv" | "uid" | "pid";
 /** Asked of the workload of that process. */
 export type WorkloadKey = "workload" | "container" | "pod" | "namespace" | "unit";
 /** Asked of what a policy told. */
 export type PolicyKey = "policy" | "action";
+/** Asked of what happens on the network. */
+export type NetworkKey = "peer" | "port" | "protocol" | "domain" | "class";
 export type FilterOperator = "=" | "!=" | "~" | "!~";
 
 /** One value of a list, with the place where it starts. */
@@ -66,6 +68,11 @@ const KEYS: Readonly<Record<FilterKey, { operators: readonly FilterOperator[]; e
     unit: { operators: ["=", "!="], example: "unit=ssh.service" },
     policy: { operators: ["=", "!="], example: "policy=no-shadow*" },
     action: { operators: ["=", "!="], example: "action=sigkill,override" },
+    peer: { operators: ["=", "!="], example: "peer=10.0.0.0/8" },
+    port: { operators: ["=", "!="], example: "port=443,8000-8100" },
+    protocol: { operators: ["=", "!="], example: "protocol=udp" },
+    domain: { operators: ["=", "!="], example: "domain=*.example.org" },
+    class: { operators: ["=", "!="], example: "class=public" },
   };
 
 const EXPRESSION_LENGTH_MAX = 8192;
