@@ -83,15 +83,15 @@ export const ROOMS: readonly Room[] = [
     ["ffi", "src/wire", "src/telemetry", "src/loader", "src/policy"],
     ["src/sensors"],
   ),
-  folder("src/api", ["src/events", "src/telemetry"], ["src/policy"]),
+  folder("src/api", ["src/events", "src/telemetry"], ["src/network", "src/policy"]),
   folder("src/export", ["src/events", "src/telemetry"]),
   folder("src/doctor", ["src/cgroups", "src/telemetry"]),
   folder("src/install", ["src/config"]),
   folder(
     "src/cli",
     [
-      ...["src/api", "src/config", "src/doctor", "src/export", "src/install", "src/policy"],
-      ...["src/telemetry", ...AGENT],
+      ...["src/api", "src/config", "src/doctor", "src/export", "src/install", "src/network"],
+      ...["src/policy", "src/telemetry", ...AGENT],
     ],
     ["src/events"],
   ),

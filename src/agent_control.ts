@@ -15,6 +15,7 @@ import { PolicyFiles } from "./agent_policy_files.ts";
 import { PolicyStore } from "./agent_policy_store.ts";
 import { type Config, OFF } from "./config/mod.ts";
 import type { Payload } from "./loader/mod.ts";
+import type { NetworkService } from "./network/mod.ts";
 import type { PolicyService } from "./policy/mod.ts";
 import type { Clock, Counters, Log } from "./telemetry/mod.ts";
 
@@ -26,6 +27,8 @@ export interface AgentControlParts {
   >;
   /** Undefined: this agent has no policies. */
   readonly policies: PolicyService | undefined;
+  /** Missing: this agent does not count traffic. */
+  readonly network?: NetworkService | undefined;
   readonly payload: Pick<Payload, "build">;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -104,14 +107,15 @@ export class AgentControl implements AsyncDisposable {
     const { controlSocket } = this.#parts.config;
     const path = controlSocket ?? (this.#places.isRoot ? this.#places.socket : OFF);
     if (path === OFF) return true;
-    const { payload, clock, counters, log } = this.#parts;
+    const { payload, network, clock, counters, log } = this.#parts;
     const agent = {
       version: payload.build().version,
       pid: Deno.pid,
       sinceNs: clock.wallNs(clock.monotonicNs()),
     };
     try {
-      const server = await ControlServer.open({ path, agent, policies: this.#kept, counters, log });
+      const services = { policies: this.#kept, network };
+      const server = await ControlServer.open({ path, agent, ...services, counters, log });
       this.#parting.use(server);
       return true;
     } catch (error) {

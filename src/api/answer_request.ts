@@ -4,16 +4,24 @@
  * @module
  */
 import type { IncomingMessage } from "node:http";
-import type { PolicyService } from "../policy/mod.ts";
 import { type Log, quote } from "../telemetry/mod.ts";
 import { JsonFieldError, JsonFields } from "./json_fields.ts";
 import { readBody, RequestError } from "./read_body.ts";
-import { type AgentDescription, type Answer, matchRoute, type Route } from "./routes.ts";
+import {
+  type AgentDescription,
+  type AgentServices,
+  type Answer,
+  type Call,
+  matchRoute,
+  type Route,
+} from "./routes.ts";
 
 /** What answers are made of. */
 export interface AnswerParts {
   readonly agent: AgentDescription;
-  readonly policies: PolicyService | undefined;
+  readonly services: {
+    readonly [Name in keyof AgentServices]?: AgentServices[Name] | undefined;
+  };
   readonly log: Log;
   readonly bodySizeMax: number;
 }
@@ -49,9 +57,9 @@ export async function answerRequest(
 async function answerRoute(
   { route, name }: { readonly route: Route; readonly name: string },
   request: IncomingMessage,
-  { agent, policies, log, bodySizeMax }: AnswerParts,
+  { agent, services, log, bodySizeMax }: AnswerParts,
 ): Promise<Answer> {
-  const { fields, change, needsPolicies } = route;
+  const { fields, change, needs } = route;
   const body = fields === undefined
     ? new JsonFields({}, "the body")
     : await readBody(request, bodySizeMax);
@@ -60,9 +68,9 @@ async function answerRoute(
     const hint = `it may have ${fields!.join(", ")}; is the agent older than the command?`;
     throw new RequestError(BAD_REQUEST, `the body has ${quote(unknown)}, which is not known`, hint);
   }
-  if (policies === undefined && needsPolicies) return NO_POLICIES;
-  // What is left when there are none does not ask for them.
-  const answer = await route.answer({ agent, policies: policies!, name, body });
+  if (needs !== undefined && services[needs] === undefined) return MISSING[needs];
+  // It may lack what the route does not ask for.
+  const answer = await route.answer({ ...services, agent, name, body } as Call);
   if (change !== undefined && answer.status < BAD_REQUEST) {
     const object = name === "" ? body.text("file") : name;
     log.info('Over the control socket: {change} policy "{object}"', { change, object });
@@ -83,11 +91,18 @@ function explain(error: unknown, route: Route, log: Log): Answer {
   return errorAnswer(INTERNAL_ERROR, state, said);
 }
 
-const NO_POLICIES: Answer = errorAnswer(
-  UNAVAILABLE,
-  "Cannot ask about policies: this agent runs without them",
-  "see the agent's log for the reason",
-);
+const MISSING: Readonly<Record<keyof AgentServices, Answer>> = {
+  policies: errorAnswer(
+    UNAVAILABLE,
+    "Cannot ask about policies: this agent runs without them",
+    "see the agent's log for the reason",
+  ),
+  network: errorAnswer(
+    UNAVAILABLE,
+    "Cannot ask about the network: this agent does not count traffic",
+    "run it without --network=false; if that is not the reason, see the agent's log",
+  ),
+};
 
 function noRoute(allowed: readonly string[], path: string): Answer {
   if (allowed.length > 0) {

@@ -13,6 +13,7 @@ import type {
 } from "../policy/mod.ts";
 import { ControlError } from "./control_error.ts";
 import { JsonFieldError, JsonFields } from "./json_fields.ts";
+import { readTraffic, type TrafficAnswer } from "./read_traffic_json.ts";
 import { readComplaint, readPlan, readPolicy } from "./read_policy_json.ts";
 
 /** What the agent said no to. */
@@ -62,6 +63,11 @@ export class ControlClient {
       pid: answer.count("pid"),
       since: answer.text("since"),
     }));
+  }
+
+  /** @throws {RefusedError} the agent does not count traffic */
+  async traffic(): Promise<TrafficAnswer> {
+    return await this.#ask("GET", "/v1/traffic", readTraffic);
   }
 
   async list(): Promise<PolicyStatus[]> {

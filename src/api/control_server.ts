@@ -8,6 +8,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { NetworkService } from "../network/mod.ts";
 import type { PolicyService } from "../policy/mod.ts";
 import type { Counters, Log } from "../telemetry/mod.ts";
 import { answerRequest } from "./answer_request.ts";
@@ -46,6 +47,8 @@ export interface ControlServerParts {
   readonly agent: AgentDescription;
   /** Undefined: this agent has no policies, which is what it answers. */
   readonly policies: PolicyService | undefined;
+  /** Missing: this agent does not count traffic. */
+  readonly network?: NetworkService | undefined;
   readonly counters: Counters;
   readonly log: Log;
   readonly limits?: Partial<ControlLimits>;
@@ -178,10 +181,10 @@ export class ControlServer implements AsyncDisposable {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.on("error", () => {});
     response.on("error", () => {});
-    const { route, answer } = await answerRequest(request, {
-      ...this.#parts,
-      bodySizeMax: this.#limits.bodySizeMax,
-    });
+    const { agent, policies, network, log } = this.#parts;
+    const { bodySizeMax } = this.#limits;
+    const parts = { agent, services: { policies, network }, log, bodySizeMax };
+    const { route, answer } = await answerRequest(request, parts);
     this.#counts.request(route, answer.status);
     await this.#send(response, answer);
   }

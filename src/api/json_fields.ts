@@ -41,6 +41,13 @@ export class JsonFields {
     return this.#need(name, this.#optional(name, isCount, "a count"), "a count");
   }
 
+  /** A count that may need 64 bits: a string of digits. */
+  bigCount(name: string): bigint {
+    const text = this.optionalText(name);
+    const isCount = text !== undefined && /^\d{1,20}$/.test(text);
+    return BigInt(this.#need(name, isCount ? text : undefined, "a count as a string"));
+  }
+
   integer(name: string): number {
     const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
     return this.#need(name, this.#optional(name, isInteger, "an integer"), "an integer");

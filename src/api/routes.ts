@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { NetworkService } from "../network/mod.ts";
 import type { AddOptions, PolicyOutcome, PolicyService, PolicySource } from "../policy/mod.ts";
 import type { JsonFields } from "./json_fields.ts";
 import { complaintJson, planJson, policyJson } from "./policy_json.ts";
+import { trafficJson } from "./traffic_json.ts";
 
 /** The agent that answers. */
 export interface AgentDescription {
@@ -21,10 +23,15 @@ export interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** One request that has a route. */
-export interface Call {
-  readonly agent: AgentDescription;
+/** What an agent may be without. */
+export interface AgentServices {
   readonly policies: PolicyService;
+  readonly network: NetworkService;
+}
+
+/** One request that has a route. What the route does not need may be missing. */
+export interface Call extends AgentServices {
+  readonly agent: AgentDescription;
   /** What stands at `:name`; "" without. */
   readonly name: string;
   /** Of requests that have one. */
@@ -40,7 +47,7 @@ export interface Route {
   readonly path: string;
   /** What its body may have; missing when it has no body. */
   readonly fields?: readonly string[];
-  readonly needsPolicies: boolean;
+  readonly needs?: keyof AgentServices;
   /** What is changed, for the log; missing for questions. */
   readonly change?: string;
   answer(call: Call): Promise<Answer> | Answer;
@@ -58,16 +65,19 @@ const SOURCE_FIELDS = ["file", "text"] as const;
 export const ROUTES: readonly Route[] = [
   {
     ...{ name: "status", method: "GET", path: "/v1/status" },
-    needsPolicies: false,
     answer: ({ agent: { version, pid, sinceNs } }) =>
       ok({ version, pid, since: new Date(Number(sinceNs / NS_PER_MS)).toISOString() }),
   },
   {
-    ...{ needsPolicies: true, name: "list", method: "GET", path: "/v1/policies" },
+    ...{ needs: "network", name: "traffic", method: "GET", path: "/v1/traffic" },
+    answer: ({ network }) => ok(trafficJson(network.readTraffic(), network.state())),
+  },
+  {
+    ...{ needs: "policies", name: "list", method: "GET", path: "/v1/policies" },
     answer: ({ policies }) => ok({ policies: policies.list().map(policyJson) }),
   },
   {
-    ...{ needsPolicies: true, name: "show", method: "GET", path: "/v1/policies/:name" },
+    ...{ needs: "policies", name: "show", method: "GET", path: "/v1/policies/:name" },
     answer: ({ policies, name }) => {
       const shown = policies.show(name);
       if (shown === undefined) return missing(name);
@@ -76,12 +86,12 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...{ name: "add", method: "POST", path: "/v1/policies", change: "add" },
-    ...{ needsPolicies: true, fields: [...SOURCE_FIELDS, "mode", "persist", "replace"] },
+    ...{ needs: "policies", fields: [...SOURCE_FIELDS, "mode", "persist", "replace"] },
     answer: async ({ policies, body }) =>
       outcomeAnswer(await policies.add(readSource(body), readAddOptions(body))),
   },
   {
-    ...{ name: "plan", method: "POST", path: "/v1/plan", needsPolicies: true },
+    ...{ name: "plan", method: "POST", path: "/v1/plan", needs: "policies" },
     fields: SOURCE_FIELDS,
     answer: async ({ policies, body }) => {
       const plan = await policies.plan(readSource(body));
@@ -89,23 +99,23 @@ export const ROUTES: readonly Route[] = [
     },
   },
   {
-    ...{ needsPolicies: true, name: "delete", method: "DELETE", path: "/v1/policies/:name" },
+    ...{ needs: "policies", name: "delete", method: "DELETE", path: "/v1/policies/:name" },
     change: "delete",
     answer: async ({ policies, name }) => await policies.remove(name) ? ok({}) : missing(name),
   },
   {
-    ...{ needsPolicies: true, name: "enable", method: "POST", path: "/v1/policies/:name/enable" },
+    ...{ needs: "policies", name: "enable", method: "POST", path: "/v1/policies/:name/enable" },
     change: "enable",
     answer: (call) => changePolicy(call, () => call.policies.setEnabled(call.name, true)),
   },
   {
-    ...{ needsPolicies: true, name: "disable", method: "POST", path: "/v1/policies/:name/disable" },
+    ...{ needs: "policies", name: "disable", method: "POST", path: "/v1/policies/:name/disable" },
     change: "disable",
     answer: (call) => changePolicy(call, () => call.policies.setEnabled(call.name, false)),
   },
   {
     ...{ name: "mode", method: "POST", path: "/v1/policies/:name/mode", change: "set the mode of" },
-    ...{ needsPolicies: true, fields: ["mode"] },
+    ...{ needs: "policies", fields: ["mode"] },
     answer: (call) => {
       const mode = call.body.word("mode", MODES);
       return changePolicy(call, () => call.policies.setMode(call.name, mode));

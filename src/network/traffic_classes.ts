@@ -31,7 +31,10 @@ export interface TrafficSums {
 /** What all classes come to. */
 export function sumTraffic(counts: readonly TrafficCount[]): TrafficSums {
   const sum = (direction: TrafficClass["direction"], unit: "bytes" | "packets") =>
-    counts.reduce((total, count) => count.direction === direction ? total + count[unit] : total, 0n);
+    counts.reduce(
+      (total, count) => count.direction === direction ? total + count[unit] : total,
+      0n,
+    );
   return {
     bytesReceived: sum("receive", "bytes"),
     bytesSent: sum("transmit", "bytes"),
