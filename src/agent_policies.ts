@@ -257,24 +257,32 @@ export class AgentPolicies implements PolicyService {
   #registerGauges(): void {
     const { counters } = this.#parts;
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`shrike_policy_${name}`, help, {}, read);
+      counters.gauge(name, help, {}, read);
     for (const state of ["enabled", "disabled"] as const) {
-      const help = "Policies by what they are going through";
-      counters.gauge("shrike_policies", help, { state }, () => this.#countOf(state));
+      counters.gauge(
+        "shrike_policies",
+        "Policies by what they are going through",
+        { state },
+        () => this.#countOf(state),
+      );
     }
-    gauge("rows", "Rows of values in the kernel's tables", () => this.#loading.tables.usage().rows);
     gauge(
-      "slots",
+      "shrike_policy_rows",
+      "Rows of values in the kernel's tables",
+      () => this.#loading.tables.usage().rows,
+    );
+    gauge(
+      "shrike_policy_slots",
       "Masks of workloads in the kernel's tables",
       () => this.#loading.tables.usage().slots,
     );
     gauge(
-      "resting_bits",
+      "shrike_policy_resting_bits",
       "Bits of policies that are gone and may still be told of",
       () => this.#loading.tables.usage().restingBits,
     );
     gauge(
-      "conflicts",
+      "shrike_policy_conflicts",
       "Bindings that do not hold because of another one",
       () => this.#loading.coverage.sets.conflicts().length,
     );

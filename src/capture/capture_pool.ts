@@ -165,7 +165,10 @@ export class CapturePool implements RecordSource {
 
   #makeCrew(): WorkerCrew {
     const { counters, libbpfPath, recordsMapFd, workerUrl, spawn = spawnWorker } = this.#options;
-    const help = "Capture workers that died and were replaced";
+    const restarts = counters.counter(
+      "shrike_capture_worker_restarts_total",
+      "Capture workers that died and were replaced",
+    );
     return new WorkerCrew({
       system: this.#system,
       spawn: () => spawn(workerUrl),
@@ -173,7 +176,7 @@ export class CapturePool implements RecordSource {
       recordsMapFd,
       doorbell: this.#doorbell.memory,
       limit: this.#workerLimit,
-      restarts: counters.counter("shrike_capture_worker_restarts_total", help),
+      restarts,
       grants: (cpus) =>
         this.#lanes.filter((lane) => cpus.includes(lane.cpu)).map((lane) => lane.grant()),
       serialize: (step) => void this.#change(step).catch((error) => this.#fail(error)),

@@ -43,8 +43,18 @@ export class Lane {
       head: () => perf.head(),
       counters: {
         kernelLost: kernelLostCounter(counters, perf.cpu),
-        malformed: counter(counters, "malformed", "Records that could not be read", perf.cpu),
-        foreign: counter(counters, "foreign", "Perf records of unknown type", perf.cpu),
+        malformed: counter(
+          counters,
+          "shrike_capture_malformed_total",
+          "Records that could not be read",
+          perf.cpu,
+        ),
+        foreign: counter(
+          counters,
+          "shrike_capture_foreign_total",
+          "Perf records of unknown type",
+          perf.cpu,
+        ),
       },
       losses,
       clock,
@@ -52,9 +62,17 @@ export class Lane {
     const mirror = (slot: number, name: string, help: string) =>
       new CounterMirror(this.#ring, slot, counter(counters, name, help, perf.cpu));
     this.#mirrors = [
-      mirror(RingSlot.STALL_COUNT, "stalls", "Times the shared ring was full"),
-      mirror(RingSlot.COPY_COUNT, "copies", "Times a worker moved records to the shared ring"),
-      mirror(RingSlot.SWITCH_COUNT, "wakeup_switches", "Changes between the two ways to be woken"),
+      mirror(RingSlot.STALL_COUNT, "shrike_capture_stalls_total", "Times the shared ring was full"),
+      mirror(
+        RingSlot.COPY_COUNT,
+        "shrike_capture_copies_total",
+        "Times a worker moved records to the shared ring",
+      ),
+      mirror(
+        RingSlot.SWITCH_COUNT,
+        "shrike_capture_wakeup_switches_total",
+        "Changes between the two ways to be woken",
+      ),
     ];
   }
 
@@ -114,11 +132,16 @@ export class Lane {
 
 /** Losses the kernel reported for a CPU, whichever rings it had. */
 export function kernelLostCounter(counters: Counters, cpu: number): Counter {
-  return counter(counters, "kernel_lost", "Records the kernel had no room for", cpu);
+  return counter(
+    counters,
+    "shrike_capture_kernel_lost_total",
+    "Records the kernel had no room for",
+    cpu,
+  );
 }
 
 function counter(counters: Counters, name: string, help: string, cpu: number): Counter {
-  return counters.counter(`shrike_capture_${name}_total`, help, { cpu: `${cpu}` });
+  return counters.counter(name, help, { cpu: `${cpu}` });
 }
 
 /** Adds to a counter what a slot of the ring's header grew by. */

@@ -78,23 +78,23 @@ type PartName = keyof typeof PARTS;
 /** What the kernel counts, as metrics. */
 const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: string]>> = {
   [PolicyCount.POLICY_COUNT_CALLS_FULL]: [
-    "calls_full",
+    "shrike_policy_calls_full_total",
     "Calls whose end is not seen, because too many are under way",
   ],
   [PolicyCount.POLICY_COUNT_UNREADABLE]: [
-    "unreadable",
+    "shrike_policy_unreadable_total",
     "Arguments that could not be read, and so count as values nobody lists",
   ],
   [PolicyCount.POLICY_COUNT_SIGNAL_FAILED]: [
-    "signal_failed",
+    "shrike_policy_signal_failed_total",
     "Signals that the kernel refused to send",
   ],
   [PolicyCount.POLICY_COUNT_PROCESSES_FULL]: [
-    "processes_full",
+    "shrike_policy_processes_full_total",
     "Processes whose past is not kept, because there are too many",
   ],
   [PolicyCount.POLICY_COUNT_NO_SLOT]: [
-    "no_slot",
+    "shrike_policy_no_slot_total",
     "Calls that no policy has seen, because programs interrupted each other too deeply",
   ],
 };
@@ -346,9 +346,9 @@ export class PolicyKernel {
   #registerCounts(): void {
     const { counters } = this.#options;
     for (const [which, [name, help]] of Object.entries(KERNEL_COUNTS)) {
-      counters.gauge(`shrike_policy_${name}_total`, help, {}, () => this.count(Number(which)));
+      counters.counterOf(name, help, {}, () => this.count(Number(which)));
     }
-    counters.gauge(
+    counters.counterOf(
       "shrike_policy_skipped_runs_total",
       "Calls that no policy has seen, because the kernel skipped the program",
       {},

@@ -66,17 +66,32 @@ export interface CgroupMapOptions {
 
 /** What is counted in the kernel, as metrics. */
 const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: string]>> = {
-  [CgroupCount.CGROUP_COUNT_FULL]: ["map_full", "New cgroups that found no room"],
-  [CgroupCount.CGROUP_COUNT_FAILED]: ["map_failed", "New cgroups that the kernel's map refused"],
-  [CgroupCount.CGROUP_COUNT_TOO_DEEP]: ["map_too_deep", "New cgroups deeper than the map goes"],
-  [CgroupCount.CGROUP_COUNT_ZERO_ID]: ["zero_id", "Records of tasks without a cgroup id"],
-  [CgroupCount.CGROUP_COUNT_DEEP_TASK]: ["task_too_deep", "Records of tasks that are too deep"],
+  [CgroupCount.CGROUP_COUNT_FULL]: [
+    "shrike_cgroup_map_full_total",
+    "New cgroups that found no room",
+  ],
+  [CgroupCount.CGROUP_COUNT_FAILED]: [
+    "shrike_cgroup_map_failed_total",
+    "New cgroups that the kernel's map refused",
+  ],
+  [CgroupCount.CGROUP_COUNT_TOO_DEEP]: [
+    "shrike_cgroup_map_too_deep_total",
+    "New cgroups deeper than the map goes",
+  ],
+  [CgroupCount.CGROUP_COUNT_ZERO_ID]: [
+    "shrike_cgroup_zero_id_total",
+    "Records of tasks without a cgroup id",
+  ],
+  [CgroupCount.CGROUP_COUNT_DEEP_TASK]: [
+    "shrike_cgroup_task_too_deep_total",
+    "Records of tasks that are too deep",
+  ],
   [CgroupCount.CGROUP_COUNT_ANCESTOR]: [
-    "by_ancestor",
+    "shrike_cgroup_by_ancestor_total",
     "Records whose cgroup only an ancestor told",
   ],
   [CgroupCount.CGROUP_COUNT_UNKNOWN]: [
-    "untracked",
+    "shrike_cgroup_untracked_total",
     "Records of cgroups that the map does not know",
   ],
 };
@@ -105,7 +120,7 @@ export class CgroupMap {
       () => map.maxEntries,
     );
     for (const [which, [name, help]] of Object.entries(KERNEL_COUNTS)) {
-      counters.gauge(`shrike_cgroup_${name}_total`, help, {}, () => this.count(Number(which)));
+      counters.counterOf(name, help, {}, () => this.count(Number(which)));
     }
   }
 

@@ -53,10 +53,14 @@ export class CacheStore {
       ]),
     );
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`shrike_process_cache_${name}`, help, {}, read);
-    gauge("entries", "Images in the process cache", () => this.size);
-    gauge("bytes", "Estimated memory of the process cache", () => this.#bytes);
-    gauge("capacity", "Images the process cache holds at most", () => limits.entriesMax);
+      counters.gauge(name, help, {}, read);
+    gauge("shrike_process_cache_entries", "Images in the process cache", () => this.size);
+    gauge("shrike_process_cache_bytes", "Estimated memory of the process cache", () => this.#bytes);
+    gauge(
+      "shrike_process_cache_capacity",
+      "Images the process cache holds at most",
+      () => limits.entriesMax,
+    );
   }
 
   /** Entries in the store. */

@@ -34,8 +34,7 @@ export class CgroupCounts {
     capacity: number,
     entries: () => ReadonlyMap<bigint, CgroupEntry>,
   ) {
-    const counter = (name: string, help: string) =>
-      counters.counter(`shrike_cgroup_${name}_total`, help);
+    const counter = (name: string, help: string) => counters.counter(name, help);
     const lookup = (result: LookupResult) =>
       counters.counter(
         "shrike_cgroup_lookups_total",
@@ -51,16 +50,34 @@ export class CgroupCounts {
       zero_id: lookup("zero_id"),
       other_hierarchy: lookup("other_hierarchy"),
     };
-    this.ignored = counter("facts_ignored", "Facts about cgroups of other hierarchies");
-    this.tooDeep = counter("too_deep", "Cgroups made deeper than the kernel's table goes");
-    this.idReuse = counter("id_reuse", "Cgroups whose id an earlier one in the table had");
-    this.sweepFinds = counter("sweep_finds", "Removals that no record had told");
-    this.full = counter("table_full", "Cgroups that found no room in the table");
-    this.evictions = counter("table_evictions", "Removed cgroups given up before their time");
+    this.ignored = counter(
+      "shrike_cgroup_facts_ignored_total",
+      "Facts about cgroups of other hierarchies",
+    );
+    this.tooDeep = counter(
+      "shrike_cgroup_too_deep_total",
+      "Cgroups made deeper than the kernel's table goes",
+    );
+    this.idReuse = counter(
+      "shrike_cgroup_id_reuse_total",
+      "Cgroups whose id an earlier one in the table had",
+    );
+    this.sweepFinds = counter(
+      "shrike_cgroup_sweep_finds_total",
+      "Removals that no record had told",
+    );
+    this.full = counter(
+      "shrike_cgroup_table_full_total",
+      "Cgroups that found no room in the table",
+    );
+    this.evictions = counter(
+      "shrike_cgroup_table_evictions_total",
+      "Removed cgroups given up before their time",
+    );
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`shrike_cgroup_table_${name}`, help, {}, read);
-    gauge("entries", "Cgroups in the table", () => entries().size);
-    gauge("capacity", "Cgroups the table holds at most", () => capacity);
+      counters.gauge(name, help, {}, read);
+    gauge("shrike_cgroup_table_entries", "Cgroups in the table", () => entries().size);
+    gauge("shrike_cgroup_table_capacity", "Cgroups the table holds at most", () => capacity);
     for (const state of ["new", "running", "removed"] as const) {
       counters.gauge(
         "shrike_cgroup_table_cgroups",

@@ -40,7 +40,7 @@ export class Counters {
   readonly #overflow: Counter = { value: 0 };
 
   constructor() {
-    this.gauge(
+    this.counterOf(
       "shrike_telemetry_series_overflow_total",
       "Additions to series beyond the limit",
       {},
@@ -58,6 +58,11 @@ export class Counters {
     this.#counters.set(key, counter);
     this.#series.set(key, { name, kind: "counter", help, labels, read: () => counter.value });
     return counter;
+  }
+
+  /** A counter that somebody else keeps, such as the kernel; otherwise as `gauge()`. */
+  counterOf(name: string, help: string, labels: Labels, read: () => number): void {
+    this.#series.set(seriesKey(name, labels), { name, kind: "counter", help, labels, read });
   }
 
   /** A value read at the time of the snapshot; a second call of one name and labels replaces. */

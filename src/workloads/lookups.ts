@@ -111,15 +111,23 @@ export class Lookups {
       "Questions to runtimes put off because the queue was full",
     );
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`shrike_workloads_${name}`, help, {}, read);
-    gauge("subjects", "Containers, pods and units asked about", () => this.#entries.size);
-    gauge("subjects_capacity", "Subjects held at most", () => options.subjectsMax);
+      counters.gauge(name, help, {}, read);
     gauge(
-      "lookups_open",
+      "shrike_workloads_subjects",
+      "Containers, pods and units asked about",
+      () => this.#entries.size,
+    );
+    gauge("shrike_workloads_subjects_capacity", "Subjects held at most", () => options.subjectsMax);
+    gauge(
+      "shrike_workloads_lookups_open",
       "Questions that wait or are under way",
       () => this.#waiting.size + this.#waitingUnits.size + this.#asking,
     );
-    gauge("facts_length", "Code units of all facts of runtimes, as JSON", () => this.#factsLength);
+    gauge(
+      "shrike_workloads_facts_length",
+      "Code units of all facts of runtimes, as JSON",
+      () => this.#factsLength,
+    );
   }
 
   /** Subjects held. */

@@ -79,10 +79,18 @@ export class WorkloadSets {
       "Cgroups that stay in the set of their parent because there are too many different ones",
     );
     const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(`shrike_policy_${name}`, help, {}, read);
-    gauge("sets", "Sets of workloads that the same policies concern", () => this.#index.size);
-    gauge("set_cgroups", "Cgroups whose set is known", () => this.#places.size);
-    gauge("sets_waiting", "Cgroups that wait for their set", () => this.#waiting.size);
+      counters.gauge(name, help, {}, read);
+    gauge(
+      "shrike_policy_sets",
+      "Sets of workloads that the same policies concern",
+      () => this.#index.size,
+    );
+    gauge("shrike_policy_set_cgroups", "Cgroups whose set is known", () => this.#places.size);
+    gauge(
+      "shrike_policy_sets_waiting",
+      "Cgroups that wait for their set",
+      () => this.#waiting.size,
+    );
   }
 
   /** For `PolicyTables`. */
