@@ -10,6 +10,7 @@ export {
   type LoadedConfig,
   type ValueChecks,
 } from "./load_config.ts";
+export { addressText, type MetricsAddress } from "./metrics_address.ts";
 export { type ConfigOption, OPTION_GROUPS, type OptionCommand } from "./option.ts";
 export { type Config, environmentName, type OptionName, OPTIONS, optionsOf } from "./options.ts";
 export { OFF } from "./policy_options.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { metricsAddress } from "./metrics_address.ts";
 import { list, option, optional } from "./option.ts";
 import { boolean, duration, integer, text } from "./value.ts";
 
@@ -80,17 +81,14 @@ export const NETWORK_OPTIONS = {
     commands: ["run"],
     help: "Sockets remembered at most, with the process that uses them",
   }),
-  metricsAddress: optional(
-    text({ placeholder: "<address>", allowed: "HOST:PORT, [IPV6]:PORT, or unix:PATH" }),
-    {
-      flag: "metrics-address",
-      key: "metrics.address",
-      group: "Metrics",
-      commands: ["run"],
-      initialText: "off",
-      help: "Where /metrics, /healthz and /readyz are answered",
-    },
-  ),
+  metricsAddress: optional(metricsAddress(), {
+    flag: "metrics-address",
+    key: "metrics.address",
+    group: "Metrics",
+    commands: ["run"],
+    initialText: "off",
+    help: "Where /metrics, /healthz and /readyz are answered: HOST:PORT, [IPV6]:PORT, unix:PATH",
+  }),
   metricsSeriesMax: option(integer({ min: 100, max: 1_000_000 }), 10_000, {
     flag: "metrics-series",
     key: "metrics.series",

@@ -1,0 +1,120 @@
+/**
+ * Samples as text for Prometheus, by its client library: the text format 0.0.4, or OpenMetrics.
+ *
+ * @module
+ */
+import {
+  Counter,
+  Gauge,
+  openMetricsContentType as OPENMETRICS_TYPE,
+  prometheusContentType as TEXT_TYPE,
+  Registry,
+  type RegistryContentType,
+} from "prom-client";
+import type { Sample } from "../telemetry/mod.ts";
+import { labelValue } from "./sample.ts";
+
+/** How a scrape is written. */
+export type ExpositionFormat = "text" | "openmetrics";
+
+/** By format. */
+export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
+  text: TEXT_TYPE,
+  openmetrics: OPENMETRICS_TYPE,
+};
+
+/** Work at a time before events have their turn. */
+const SLICE_MS = 5;
+const OPENMETRICS_END = "# EOF\n";
+
+/**
+ * Samples of one name must have one kind, one help and the same label names. Counters of equal
+ * labels add up; of equal gauges the last is told. Values that are no finite numbers are left out.
+ */
+export async function writeExposition(
+  samples: Iterable<Sample>,
+  format: ExpositionFormat,
+): Promise<string> {
+  const parts: string[] = [];
+  let sliceEndMs = performance.now() + SLICE_MS;
+  for (const family of familiesOf(samples)) {
+    parts.push(await writeFamily(family, format));
+    if (performance.now() < sliceEndMs) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    sliceEndMs = performance.now() + SLICE_MS;
+  }
+  return parts.join("") + (format === "openmetrics" ? OPENMETRICS_END : "");
+}
+
+/** By name, in the order of the first sample of each. */
+function familiesOf(samples: Iterable<Sample>): Iterable<Sample[]> {
+  const families = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    // What is not known is not told. The library writes NaN in a way of its own.
+    if (!Number.isFinite(sample.value)) continue;
+    const family = families.get(sample.name);
+    if (family === undefined) families.set(sample.name, [sample]);
+    else family.push(sample);
+  }
+  return families.values();
+}
+
+/** One family has a registry of its own, so that the work can be cut into slices. */
+async function writeFamily(samples: readonly Sample[], format: ExpositionFormat): Promise<string> {
+  const { name, kind, help, labels } = samples[0]!;
+  const registry = new Registry<RegistryContentType>();
+  registry.setContentType(format === "openmetrics" ? OPENMETRICS_TYPE : TEXT_TYPE);
+  const labelNames = Object.keys(labels);
+  const options = { name, help, labelNames, registers: [registry] };
+  if (kind === "counter") {
+    const metric = new Counter(options);
+    for (const sample of samples) metric.inc(cleaned(sample.labels), Math.max(0, sample.value));
+  } else {
+    const metric = new Gauge(options);
+    for (const sample of samples) metric.set(cleaned(sample.labels), sample.value);
+  }
+  const text = await registry.metrics();
+  return format === "openmetrics" ? text.slice(0, -OPENMETRICS_END.length) : text;
+}
+
+function cleaned(labels: Sample["labels"]): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const name of Object.keys(labels)) values[name] = labelValue(labels[name]!);
+  return values;
+}
+
+/**
+ * The format that an Accept header of HTTP asks for; text when it asks for nothing we have, which
+ * is what every scraper reads.
+ */
+export function chooseFormat(accept: string | undefined): ExpositionFormat {
+  let [openMetrics, text] = [0, 0];
+  for (const range of (accept ?? "").toLowerCase().split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
+    const quality = qualityOf(parameters);
+    const version = parameters.find((part) => part.startsWith("version="))?.slice(8);
+    const isKnown = version === undefined || version.replaceAll('"', "").startsWith("1.");
+    if (type === "application/openmetrics-text" && isKnown) {
+      openMetrics = Math.max(openMetrics, quality);
+    } else if (["text/plain", "text/*", "*/*"].includes(type)) text = Math.max(text, quality);
+  }
+  return openMetrics > 0 && openMetrics >= text ? "openmetrics" : "text";
+}
+
+/** Whether an Accept-Encoding header of HTTP takes gzip. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  let [gzip, any]: (number | undefined)[] = [];
+  for (const range of (acceptEncoding ?? "").toLowerCase().split(",")) {
+    const [coding, ...parameters] = range.split(";").map((part) => part.trim());
+    if (coding === "gzip" || coding === "x-gzip") gzip = qualityOf(parameters);
+    else if (coding === "*") any = qualityOf(parameters);
+  }
+  return (gzip ?? any ?? 0) > 0;
+}
+
+/** `q=` of RFC 9110, 1 when there is none; what is no number counts as 0. */
+function qualityOf(parameters: readonly string[]): number {
+  const text = parameters.find((part) => part.startsWith("q="))?.slice(2);
+  if (text === undefined) return 1;
+  return /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(text) ? Number(text) : 0;
+}
