@@ -167,6 +167,16 @@ export class AgentPolicies implements PolicyService {
     return this.#isEnded ? 0 : this.#parts.kernel.skippedRuns();
   }
 
+  /** What the kernel counts about programs of policies; one program may serve several hooks. */
+  programInfo(): ReturnType<PolicyLoadingParts["kernel"]["programInfo"]> {
+    return this.#isEnded ? [] : this.#parts.kernel.programInfo();
+  }
+
+  /** Kernel memory of the maps of policies, bytes. */
+  mapMemorySize(): number {
+    return this.#isEnded ? 0 : this.#parts.kernel.mapMemorySize();
+  }
+
   /** Takes everything out of the kernel, behind the change under way. What matched can be told. */
   end(): Promise<void> {
     const before = this.#last;

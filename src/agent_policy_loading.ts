@@ -32,6 +32,8 @@ export type PolicyKernelRoom =
     | "enterProcesses"
     | "programs"
     | "skippedRuns"
+    | "programInfo"
+    | "mapMemorySize"
   >;
 
 /** What loading works with. */

@@ -20,6 +20,19 @@ const PROBE_TIMEOUT_MS = 1000;
 /** A lock file that is removed just when it was opened is opened anew; more is no coincidence. */
 const LOCK_TRIES_MAX = 10;
 
+/** What a socket is for, in hints. */
+export interface SocketPurpose {
+  /** Option that names the path. */
+  readonly flag: string;
+  /** What to do when another agent has it, before other advice. */
+  readonly whenTaken: string;
+}
+
+const CONTROL: SocketPurpose = {
+  flag: "--control-socket",
+  whenTaken: "shrike policy asks that agent; ",
+};
+
 /** The right to listen at a path, held by this process alone until it is disposed. */
 export class ControlSocket implements Disposable {
   readonly path: string;
@@ -33,18 +46,18 @@ export class ControlSocket implements Disposable {
   }
 
   /**
-   * Takes the place. Makes the directory when it is missing; its parent must be there.
+   * Takes the place, for control unless another purpose is given. Makes the directory when it is missing; its parent must be there.
    *
    * @throws {ControlError} another agent has it, or it is not safe to listen there
    */
-  static async claim(path: string): Promise<ControlSocket> {
-    const action = `listen on "${path}"`;
-    attempt(action, () => prepareDirectory(action, dirname(path)));
-    const lock = attempt(action, () => takeLock(lockPathOf(path)));
-    if (lock === undefined) throw takenError(action);
+  static async claim(path: string, purpose = CONTROL): Promise<ControlSocket> {
+    const attempt = new Attempt(`listen on "${path}"`, purpose);
+    attempt.do(() => prepareDirectory(attempt.action, dirname(path)));
+    const lock = attempt.do(() => takeLock(lockPathOf(path)));
+    if (lock === undefined) throw attempt.takenError();
     const claimed = new ControlSocket(path, lock);
     try {
-      await removeStale(action, path);
+      await removeStale(attempt, path);
       return claimed;
     } catch (error) {
       claimed[Symbol.dispose]();
@@ -69,11 +82,6 @@ export class ControlSocket implements Disposable {
 
 function lockPathOf(path: string): string {
   return `${path}.lock`;
-}
-
-function takenError(action: string): SocketTakenError {
-  const hint = "shrike policy asks that agent; give this one its own --control-socket, or off";
-  return new SocketTakenError(action, "another agent listens there", hint);
 }
 
 function prepareDirectory(action: string, directory: string): void {
@@ -118,18 +126,19 @@ function inodeOf(path: string): number | null | undefined {
 }
 
 /** Removes a socket on which nobody listens any more. */
-async function removeStale(action: string, path: string): Promise<void> {
-  const info = attempt(
-    action,
-    () => inodeOf(path) === undefined ? undefined : Deno.lstatSync(path),
-  );
+async function removeStale(attempt: Attempt, path: string): Promise<void> {
+  const info = attempt.do(() => inodeOf(path) === undefined ? undefined : Deno.lstatSync(path));
   if (info === undefined) return;
   if (info.isSocket !== true) {
-    throw new ControlError(action, "there is something that is no socket", "give another path");
+    throw new ControlError(
+      attempt.action,
+      "there is something that is no socket",
+      "give another path",
+    );
   }
   // Whoever listens without our lock is no agent of this version, and is left alone.
-  if (await isAnswered(path)) throw takenError(action);
-  attempt(action, () => Deno.removeSync(path));
+  if (await isAnswered(path)) throw attempt.takenError();
+  attempt.do(() => Deno.removeSync(path));
 }
 
 /** Only a refused connection proves that nobody listens. */
@@ -147,13 +156,23 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-function attempt<T>(action: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (cause instanceof ControlError) throw cause;
-    const state = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
-    const hint = "run as root, or name another path with --control-socket";
-    throw new ControlError(action, state, hint, cause);
+/** One try to listen, and how it is told that it failed. */
+class Attempt {
+  constructor(readonly action: string, readonly purpose: SocketPurpose) {}
+
+  do<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      if (cause instanceof ControlError) throw cause;
+      const state = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+      const hint = `run as root, or name another path with ${this.purpose.flag}`;
+      throw new ControlError(this.action, state, hint, cause);
+    }
+  }
+
+  takenError(): SocketTakenError {
+    const hint = `${this.purpose.whenTaken}give this one its own ${this.purpose.flag}, or off`;
+    return new SocketTakenError(this.action, "another agent listens there", hint);
   }
 }

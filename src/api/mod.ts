@@ -7,7 +7,7 @@
 export { type AgentStatus, ControlClient, RefusedError } from "./control_client.ts";
 export { ControlError, SocketTakenError } from "./control_error.ts";
 export { type ControlLimits, ControlServer, type ControlServerParts } from "./control_server.ts";
-export { DEFAULT_CONTROL_SOCKET } from "./control_socket.ts";
+export { ControlSocket, DEFAULT_CONTROL_SOCKET, type SocketPurpose } from "./control_socket.ts";
 export { complaintJson, planJson, policyJson } from "./policy_json.ts";
 export type { TrafficAnswer } from "./read_traffic_json.ts";
 export type { AgentDescription } from "./routes.ts";

@@ -82,6 +82,15 @@ export interface ProgramCounts extends BpfProgramInfo {
   readonly program: string;
 }
 
+/** What one map takes. */
+export interface MapUsage {
+  readonly sensor: string;
+  readonly map: string;
+  readonly maxEntries: number;
+  /** Kernel memory, bytes. */
+  readonly memorySize: number;
+}
+
 /**
  * Loads the sensors, attaches nothing.
  *
@@ -249,19 +258,25 @@ export class LoadedSensors {
     return skipped;
   }
 
-  /** Kernel memory of all maps, bytes; shared maps count once. */
-  mapMemorySize(): number {
-    let size = 0;
+  /** All maps; those that sensors share are told once, under the first that has them. */
+  mapUsage(): MapUsage[] {
+    const usage: MapUsage[] = [];
     const seen = new Set<string>();
-    for (const { object } of this.#sensors) {
+    for (const { sensor, object } of this.#sensors) {
       for (const map of object.maps) {
         const isShared = this.#maps.get(map.name) !== undefined;
         if (isShared && seen.has(map.name)) continue;
         seen.add(map.name);
-        size += map.memlockBytes();
+        const { name, maxEntries } = map;
+        usage.push({ sensor: sensor.name, map: name, maxEntries, memorySize: map.memlockBytes() });
       }
     }
-    return size;
+    return usage;
+  }
+
+  /** Kernel memory of all maps, bytes. */
+  mapMemorySize(): number {
+    return this.mapUsage().reduce((sum, { memorySize }) => sum + memorySize, 0);
   }
 
   /** Detaches and frees everything. Safe to call twice. */

@@ -26,6 +26,7 @@ export {
   type LoaderSystem,
   type LoadOptions,
   loadSensors,
+  type MapUsage,
   type ProgramCounts,
   type SensorReport,
 } from "./load_sensors.ts";

@@ -70,7 +70,7 @@ export class Counters {
     this.#series.set(seriesKey(name, labels), { name, kind: "gauge", help, labels, read });
   }
 
-  /** All series, sorted by name and labels. */
+  /** All series, sorted by name and labels. What cannot be read is NaN: the others are told. */
   snapshot(): Sample[] {
     return [...this.#series.entries()]
       .sort(([a], [b]) => a < b ? -1 : 1)
@@ -79,7 +79,7 @@ export class Counters {
         kind,
         help,
         labels,
-        value: read(),
+        value: valueOf(read),
       }));
   }
 
@@ -88,6 +88,15 @@ export class Counters {
     let sum = 0;
     for (const series of this.#series.values()) if (series.name === name) sum += series.read();
     return sum;
+  }
+}
+
+/** A read fails when its owner has just ended, such as a map of the kernel while the agent stops. */
+function valueOf(read: () => number): number {
+  try {
+    return read();
+  } catch {
+    return Number.NaN;
   }
 }
 

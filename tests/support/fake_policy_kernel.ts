@@ -72,6 +72,14 @@ export class FakePolicyKernel implements PolicyKernelRoom {
     return 0;
   }
 
+  programInfo(): never[] {
+    return [];
+  }
+
+  mapMemorySize(): number {
+    return 0;
+  }
+
   [Symbol.dispose](): void {
     this.isDisposed = true;
   }
