@@ -37,6 +37,7 @@ const AGENT = [
   "src/agent_control.ts",
   "src/agent_file_watch.ts",
   "src/agent_kept_policies.ts",
+  "src/agent_metric_sources.ts",
   "src/agent_metrics.ts",
   "src/agent_network.ts",
   "src/agent_own_cgroup.ts",
