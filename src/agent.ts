@@ -2,7 +2,7 @@
  * Start and stop order of all rooms.
  *
  * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, tables of policies,
- * hooks, pipeline (which reads /proc first), control socket and policies. Stop: control socket,
+ * metrics, hooks, pipeline (which reads /proc first), control socket and policies. Stop: control socket,
  * hooks and policies, pipeline (empties the rings), sinks, rings, then the rest in reverse; until
  * when this run has watched is written down when all was handed over. A step that fails undoes
  * those before it.
@@ -24,7 +24,7 @@ import type { Absence } from "./agent_presence.ts";
 import { AgentUsage } from "./agent_usage.ts";
 import type { WorkloadListener } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
-import type { LoadedSensors, MapEntries, SensorReport } from "./loader/mod.ts";
+import type { KernelDrops, LoadedSensors, MapEntries, SensorReport } from "./loader/mod.ts";
 import type { PipelineOptions } from "./pipeline/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import {
@@ -33,6 +33,7 @@ import {
   LossLedger,
   type SendDatagram,
   ServiceManager,
+  type SystemClock,
   Watchdog,
 } from "./telemetry/mod.ts";
 
@@ -99,14 +100,12 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const policyParts = { ...shared, libbpf, libc, payload, sensors, cgroups, workloads };
   const policies = rooms.openPolicies({ ...policyParts, log: log("policy") });
   started.defer(() => policies?.end());
+  const metricsParts = { ...policyParts, config, policies, log: log("metrics") };
+  const metrics = started.use(rooms.openMetrics(metricsParts));
+  await metrics.start();
   const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
-  const turns = new Turns((count) => {
-    drops.check();
-    void capture.checkCpus();
-    for (const room of [cgroups, policies, presence]) room?.tick();
-    logClockStep(clock.refresh(), log("agent"));
-    if (count % TRIM_TURNS === 1) libc.trimMalloc();
-  });
+  const ticking = [cgroups, policies, presence, metrics];
+  const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
   sensors.attach();
   const absence = presence.begin();
   let processes = 0;
@@ -129,13 +128,14 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const controlParts = { ...shared, config, payload, policies, log: log("policy") };
   const control = started.use(rooms.openControl(controlParts));
   await control.start();
+  metrics.started(sensors.report);
   const manager = openServiceManager(options.environment, libc);
   started.use(startWatchdog(manager, turns));
   const ready = { cpus: capture.rings.length, processes, sensors: sensors.report, absence };
   manager.ready(`Watching ${ready.cpus} CPUs`);
   const parts = started.move();
   const stop = async (): Promise<AgentSummary> => {
-    manager.stopping();
+    for (const told of [manager, metrics]) told.stopping();
     await parts.disposeAsync();
     return { ...usage.taken, lost: losses.totals };
   };
@@ -207,6 +207,24 @@ function sensorParts(config: Config, { settings, mapEntries }: CgroupRoom): {
 
 /** After the start, which needs more than what follows, and then about every half minute. */
 const TRIM_TURNS = 30;
+
+/** What is done at each turn of the pipeline. */
+function turnWork({ libc, clock, capture, drops, ticking, log }: {
+  readonly libc: Pick<Libc, "trimMalloc">;
+  readonly clock: Pick<SystemClock, "refresh">;
+  readonly capture: Pick<Capture, "checkCpus">;
+  readonly drops: Pick<KernelDrops, "check">;
+  readonly ticking: readonly ({ tick(): void } | undefined)[];
+  readonly log: Log;
+}): (count: number) => void {
+  return (count) => {
+    drops.check();
+    void capture.checkCpus();
+    for (const room of ticking) room?.tick();
+    logClockStep(clock.refresh(), log);
+    if (count % TRIM_TURNS === 1) libc.trimMalloc();
+  };
+}
 
 /** The pipeline's ticks: what is done about once a second, and the proof that it still turns. */
 class Turns {

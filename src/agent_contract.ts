@@ -6,6 +6,7 @@
 import type { Libbpf, Libc } from "../ffi/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
 import type { AgentControl, AgentControlParts } from "./agent_control.ts";
+import type { AgentMetrics, AgentMetricsParts } from "./agent_metrics.ts";
 import type { AgentPolicies } from "./agent_policies.ts";
 import type { AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
 import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
@@ -111,6 +112,7 @@ export type PresenceRoom = Pick<AgentPresence, "begin" | "tick" | "end" | "fail"
 /** What the agent asks of its policies. */
 export type PolicyRoom =
   & Pick<AgentPolicies, "teller" | "follow" | "tick" | "amend" | "skippedRuns" | "end">
+  & Pick<AgentPolicies, "programInfo" | "mapMemorySize">
   & PolicyService;
 
 /** What policies are made with. */
@@ -128,6 +130,11 @@ export interface PolicyParts {
   readonly counters: Counters;
   readonly log: Log;
 }
+
+/** What the agent asks of its metrics. */
+export type MetricsRoom =
+  & Pick<AgentMetrics, "start" | "tick" | "started" | "stopping">
+  & AsyncDisposable;
 
 /** What the agent asks of its control. */
 export type ControlRoom = Pick<AgentControl, "start"> & AsyncDisposable;
@@ -168,6 +175,7 @@ export interface AgentRooms {
   openCapture(parts: CaptureParts): Capture;
   /** Undefined: this host has none; the agent goes on without. */
   openPolicies(parts: PolicyParts): PolicyRoom | undefined;
+  openMetrics(parts: AgentMetricsParts): MetricsRoom;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
   scan(parts: ScanParts): readonly ProcessFound[];
   openPipeline(input: PipelineInput): PipelineRoom;

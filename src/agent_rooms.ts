@@ -7,6 +7,7 @@ import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from 
 import type { AgentRooms } from "./agent_contract.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentControl } from "./agent_control.ts";
+import { AgentMetrics } from "./agent_metrics.ts";
 import { openPolicies } from "./agent_open_policies.ts";
 import { AgentPresence } from "./agent_presence.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
@@ -50,6 +51,7 @@ export function hostRooms(): AgentRooms {
         onEvent: (event) => tellCaptureEvent(event, log, onFailure),
       }),
     openPolicies,
+    openMetrics: (parts) => new AgentMetrics(parts),
     openDrops: ({ capture, sensors, policies, ...parts }) =>
       new KernelDrops({
         ...{ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) },

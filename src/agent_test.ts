@@ -1,247 +1,11 @@
 import assert from "node:assert/strict";
-import type { Libbpf, Libc } from "../ffi/mod.ts";
+import { FakeRooms } from "../tests/support/fake_rooms.ts";
 import { startAgent } from "./agent.ts";
-import type {
-  AgentOptions,
-  AgentRooms,
-  Capture,
-  CgroupRoom,
-  ControlRoom,
-  PipelineRoom,
-  PolicyRoom,
-  PresenceRoom,
-  WorkloadRoom,
-} from "./agent_contract.ts";
+import type { AgentOptions } from "./agent_contract.ts";
 import { loadConfig } from "./config/mod.ts";
-import type { EventSink } from "./export/mod.ts";
-import type { LoadedSensors, Payload } from "./loader/mod.ts";
-import type { PipelineOptions } from "./pipeline/mod.ts";
-import { FakePolicyService } from "../tests/support/fake_policy_service.ts";
-import { SAMPLE_WORKLOAD } from "../tests/support/sample_events.ts";
-import { Counters, type Log, SystemClock } from "./telemetry/mod.ts";
+import { Counters, type Log } from "./telemetry/mod.ts";
 
 const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
-
-/** Rooms that write down what is done to them, and fail at one step. */
-class FakeRooms {
-  readonly trace: string[] = [];
-  /** Names of what is open now. */
-  readonly open = new Set<string>();
-  readonly datagrams: string[] = [];
-  presenceFailures = 0;
-  pipelineOptions: PipelineOptions = {};
-  failPipeline: (error: Error) => void = () => {};
-  failCapture: (error: Error) => void = () => {};
-  readonly #failAt: string;
-
-  constructor(failAt = "") {
-    this.#failAt = failAt;
-  }
-
-  step(name: string): void {
-    this.trace.push(name);
-    if (name === this.#failAt) throw new Error(`fake failure of ${name}`);
-  }
-
-  #acquire(name: string): Disposable {
-    this.step(`open ${name}`);
-    this.open.add(name);
-    return { [Symbol.dispose]: () => this.#release(name) };
-  }
-
-  #release(name: string): void {
-    // As the real ones do.
-    if (name === "sensors") this.open.delete("hooks");
-    assert.ok(this.open.delete(name), `${name} is closed once`);
-    this.step(`close ${name}`);
-  }
-
-  rooms(): AgentRooms {
-    return {
-      openLibc: () => this.#libc(),
-      openClock: () => new SystemClock(() => BigInt(this.trace.length)),
-      openPayload: () => {
-        this.step("open payload");
-        return { libbpfPath: () => "/libbpf.so" } as Payload;
-      },
-      openLibbpf: () => ({ ...this.#acquire("libbpf"), setLog: () => {} }) as unknown as Libbpf,
-      openPresence: () => this.#presence(),
-      openCgroups: () => this.#cgroups(),
-      openWorkloads: () => this.#workloads(),
-      loadSensors: () => this.#sensors(),
-      openCapture: ({ onFailure }) => {
-        this.failCapture = onFailure;
-        return this.#capture();
-      },
-      openPolicies: () => this.#policies(),
-      openDrops: () => {
-        this.step("open drops");
-        return { check: () => this.step("check drops") };
-      },
-      scan: () => {
-        this.step("scan");
-        return [];
-      },
-      openPipeline: ({ options }) => this.#pipeline(options),
-      openControl: () => this.#control(),
-    };
-  }
-
-  #policies(): PolicyRoom {
-    this.step("open policies");
-    this.open.add("policies");
-    return {
-      ...new FakePolicyService(),
-      teller: { take: () => [], expire: () => [], giveUp: () => [] },
-      ...{ follow: () => {}, tick: () => {}, amend: () => {}, skippedRuns: () => 0 },
-      end: async () => {
-        if (this.open.delete("policies")) await this.trace.push("end policies");
-      },
-    } as unknown as PolicyRoom;
-  }
-
-  #control(): ControlRoom {
-    this.step("open control");
-    this.open.add("control");
-    return {
-      start: () => {
-        this.step("start control");
-        return Promise.resolve();
-      },
-      [Symbol.asyncDispose]: () => {
-        this.#release("control");
-        return Promise.resolve();
-      },
-    };
-  }
-
-  #libc(): Libc {
-    return {
-      ...this.#acquire("libc"),
-      trimMalloc: () => {},
-      getrusage: () => ({ userNs: 2e6, systemNs: 1e6, maxResidentSize: 4096 }),
-      sendDatagram: (_: string, bytes: Uint8Array) =>
-        void this.datagrams.push(new TextDecoder().decode(bytes)),
-    } as unknown as Libc;
-  }
-
-  #presence(): PresenceRoom {
-    return {
-      ...this.#acquire("presence"),
-      begin: () => {
-        this.step("begin presence");
-        return undefined;
-      },
-      tick: () => this.step("tick presence"),
-      end: () => void this.trace.push("end presence"),
-      fail: () => void this.presenceFailures++,
-    };
-  }
-
-  #cgroups(): CgroupRoom {
-    this.step("open cgroups");
-    return {
-      settings: { all: { cgroup_source: 1 }, cgroup: { cgroup_source: 1 } },
-      mapEntries: {},
-      table: undefined,
-      observe: () => {},
-      open: () => undefined,
-      scan: () => {
-        this.step("walk cgroups");
-        return [];
-      },
-      placeOf: () => ({ id: 0n, trackingId: 0n, level: 0, hierarchy: 0 }),
-      onAttached: () => {},
-      setPolicySet: () => false,
-      policySets: () => new Set(),
-      trackBy: () => {},
-      retrack: () => {},
-      tick: () => this.step("tick cgroups"),
-    };
-  }
-
-  #sensors(): LoadedSensors {
-    return {
-      ...this.#acquire("sensors"),
-      recordsMapFd: 9,
-      report: [],
-      attach: () => {
-        this.step("attach");
-        this.open.add("hooks");
-      },
-      detach: () => {
-        if (this.open.delete("hooks")) this.trace.push("detach");
-      },
-    } as unknown as LoadedSensors;
-  }
-
-  #capture(): Capture {
-    this.step("open capture");
-    return {
-      rings: [],
-      wait: () => Promise.resolve(),
-      wake: () => {},
-      start: () => {
-        // A pool that fails half-way leaves workers behind for its stop().
-        this.open.add("workers");
-        this.step("start workers");
-        return Promise.resolve();
-      },
-      stop: () => Promise.resolve(this.#release("workers")),
-      checkCpus: () => Promise.resolve(this.step("check cpus")),
-      wasStalled: () => false,
-    };
-  }
-
-  #workloads(): WorkloadRoom {
-    return {
-      ...this.#acquire("workloads"),
-      start: () => this.step("ask runtimes"),
-      listen: () => {},
-      identityOf: (cgroup) => ({ cgroup, workload: SAMPLE_WORKLOAD }),
-      entered: ({ workload }) => workload,
-      workloadAt: () => SAMPLE_WORKLOAD,
-    };
-  }
-
-  #pipeline(options: PipelineOptions): PipelineRoom {
-    this.step("open pipeline");
-    this.pipelineOptions = options;
-    return {
-      amend: () => {},
-      forget: () => {},
-      started: Promise.resolve(),
-      processes: () => [],
-      run: async (signal) => {
-        this.open.add("pipeline");
-        try {
-          this.step("run pipeline");
-          options.scanCgroups?.();
-          options.scan?.();
-          await new Promise<void>((resolve, reject) => {
-            this.failPipeline = reject;
-            signal.addEventListener("abort", () => resolve());
-          });
-        } finally {
-          this.#release("pipeline");
-        }
-      },
-    };
-  }
-
-  sink(): EventSink {
-    this.#acquire("sink");
-    return {
-      name: "fake",
-      push: () => {},
-      flush: () => {},
-      close: () => {
-        this.#release("sink");
-        return Promise.resolve();
-      },
-    };
-  }
-}
 
 function optionsFor(fakes: FakeRooms, more: Partial<AgentOptions> = {}): AgentOptions {
   const readFile = () => {
@@ -272,6 +36,8 @@ const START = [
   "start workers",
   "open sink",
   "open policies",
+  "open metrics",
+  "start metrics",
   "open drops",
   "attach",
   "begin presence",
@@ -281,13 +47,16 @@ const START = [
   "scan",
   "open control",
   "start control",
+  "metrics started",
 ];
 const STOP = [
+  "metrics stopping",
   "close control",
   "end presence",
   "detach",
   "end policies",
   "close pipeline",
+  "close metrics",
   "close sink",
   "close workers",
   "close sensors",
@@ -310,7 +79,7 @@ Deno.test("startAgent() starts rooms in order, stop() ends them in reverse", asy
   await agent.ended;
 });
 
-for (const failAt of START) {
+for (const failAt of START.filter((step) => step !== "metrics started")) {
   Deno.test(`startAgent() leaves nothing behind when "${failAt}" fails`, async () => {
     const fakes = new FakeRooms(failAt);
     await assert.rejects(
@@ -364,7 +133,7 @@ Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", a
   const agent = await startAgent(optionsFor(fakes), fakes.rooms());
   fakes.pipelineOptions.onTick!();
   assert.deepEqual(fakes.trace.slice(START.length), [
-    ...["check drops", "check cpus", "tick cgroups", "tick presence"],
+    ...["check drops", "check cpus", "tick cgroups", "tick presence", "tick metrics"],
   ]);
   await agent.stop();
 });
