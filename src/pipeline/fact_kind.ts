@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CgroupFact, KernelFact, PolicyHit, ProcessFact } from "../events/mod.ts";
+import type { CgroupFact, KernelFact, NetworkFact, PolicyHit, ProcessFact } from "../events/mod.ts";
 
 /** Whether a fact changes the table of processes. */
 export function isProcessFact(fact: KernelFact): fact is ProcessFact {
@@ -13,7 +13,22 @@ export function isProcessFact(fact: KernelFact): fact is ProcessFact {
     case "process_exited":
       return true;
     default:
-      fact satisfies CgroupFact | PolicyHit;
+      fact satisfies CgroupFact | PolicyHit | NetworkFact;
+      return false;
+  }
+}
+
+/** Whether a fact changes the table of cgroups. */
+export function isCgroupFact(fact: CgroupFact | PolicyHit | NetworkFact): fact is CgroupFact {
+  switch (fact.type) {
+    case "cgroup_created":
+    case "cgroup_removed":
+    case "cgroup_released":
+    case "cgroup_renamed":
+    case "cgroup_attached":
+      return true;
+    default:
+      fact satisfies PolicyHit | NetworkFact;
       return false;
   }
 }

@@ -3,6 +3,14 @@
  *
  * @module
  */
-export { Pipeline, type PipelineOptions, type PipelineParts } from "./run_pipeline.ts";
+export type {
+  FactContext,
+  FactTeller,
+  HitContext,
+  HitTeller,
+  NetworkContext,
+  NetworkTeller,
+} from "./fact_teller.ts";
 export type { PipelineOutlet } from "./outlet.ts";
-export type { HitContext, HitTeller } from "./policy_hits.ts";
+export type { PipelineOptions, PipelineParts } from "./pipeline_parts.ts";
+export { Pipeline } from "./run_pipeline.ts";

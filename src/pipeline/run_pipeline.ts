@@ -6,75 +6,27 @@
  *
  * @module
  */
-import type { RecordSource } from "../capture/mod.ts";
 import type {
-  CgroupAttached,
+  AgentEvent,
   CgroupFact,
-  CgroupFound,
   CgroupPlace,
   KernelFact,
   ProcessFact,
-  ProcessFound,
   Workload,
 } from "../events/mod.ts";
-import type { RecordDecoder } from "../sensors/sensor.ts";
-import {
-  type CachedProcess,
-  type CgroupTable,
-  type ProcessCache,
-  resolveStartup,
-  TidRule,
-} from "../state/mod.ts";
-import type { Clock, Counter, Counters, LossLedger } from "../telemetry/mod.ts";
+import { type CachedProcess, type ProcessCache, resolveStartup, TidRule } from "../state/mod.ts";
+import type { Counter } from "../telemetry/mod.ts";
 import { Amendments } from "./amendments.ts";
 import { attachContext, exitStatus } from "./attach_context.ts";
 import { cgroupEvent } from "./cgroup_event.ts";
 import { DecoderTable } from "./decode_record.ts";
-import { type MergeOptions, MergeStatus, TimeMerge } from "./merge_by_time.ts";
-import { isProcessFact } from "./fact_kind.ts";
-import type { PipelineOutlet } from "./outlet.ts";
+import { isCgroupFact, isProcessFact } from "./fact_kind.ts";
+import { FactTellers } from "./fact_teller.ts";
+import { MergeStatus, TimeMerge } from "./merge_by_time.ts";
 import { Outlets } from "./outlets.ts";
-import { type HitTeller, PolicyHits } from "./policy_hits.ts";
+import type { PipelineOptions, PipelineParts } from "./pipeline_parts.ts";
 import { takeGaps } from "./report_gaps.ts";
 import { nextTurn, sleep } from "./waits.ts";
-
-/** What a pipeline is made of. */
-export interface PipelineParts {
-  readonly source: RecordSource;
-  readonly decoders: readonly RecordDecoder[];
-  readonly cache: ProcessCache;
-  /** Missing: nothing is known of cgroups but what process records say. */
-  readonly cgroups?: CgroupTable;
-  readonly sinks: readonly PipelineOutlet[];
-  readonly losses: LossLedger;
-  readonly counters: Counters;
-  readonly clock: Clock;
-}
-
-/** How it behaves. */
-export interface PipelineOptions extends MergeOptions {
-  /** Add ancestors beyond the parent to every event. Default false. */
-  readonly ancestors?: boolean;
-  /** Emit process_fork events. Default false. */
-  readonly emitForks?: boolean;
-  /** Emit events about cgroups. Default false. */
-  readonly emitCgroups?: boolean;
-  /** Reads which cgroups there are, before `scan`, under the same conditions. */
-  readonly scanCgroups?: () => readonly CgroupFound[];
-  /** Told of each task that was moved; of those in the window of the scan first, and then again. */
-  readonly onAttached?: (fact: CgroupAttached) => void;
-  /**
-   * Reads what runs already; called once at the start of `run()`. Hooks must be attached and the
-   * source running by then, so that nothing falls between.
-   */
-  readonly scan?: () => readonly ProcessFound[];
-  /**
-   * Called about once a second, before gaps are reported: the place to read the kernel's counters.
-   */
-  readonly onTick?: () => void;
-  /** Makes events of matches of policies; without it there are none. */
-  readonly policies?: HitTeller;
-}
 
 /** A round ends after so many records or so much time, whichever comes first. */
 const ROUND_RECORDS_MAX = 4096;
@@ -110,7 +62,7 @@ export class Pipeline {
   readonly #tidRule: TidRule;
   readonly #outlets: Outlets;
   readonly #amendments: Amendments;
-  readonly #policyHits: PolicyHits | undefined;
+  readonly #tellers: FactTellers;
   readonly #records: Counter;
   readonly #windowsCut: Counter;
   readonly #started = Promise.withResolvers<void>();
@@ -126,8 +78,9 @@ export class Pipeline {
     this.#outlets = new Outlets(parts.sinks, counters);
     this.#amendments = new Amendments(counters);
     const { cache, clock } = parts;
-    this.#policyHits = options.policies && new PolicyHits({
-      ...{ cache, clock, teller: options.policies, withAncestors: options.ancestors ?? false },
+    this.#tellers = new FactTellers({
+      ...{ cache, clock, withAncestors: options.ancestors ?? false },
+      ...{ policies: options.policies, network: options.network },
       emit: (event) => this.#outlets.push(event),
     });
     this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
@@ -149,7 +102,7 @@ export class Pipeline {
       this.#started.resolve();
       while (!signal.aborted) await this.#pause(this.#round());
       await this.#drain();
-      this.#policyHits?.giveUp();
+      this.#tellers.giveUp();
     } finally {
       signal.removeEventListener("abort", wake);
       this.#started.resolve();
@@ -166,6 +119,20 @@ export class Pipeline {
   /** What runs, as far as it is known. */
   processes(): Iterable<CachedProcess> {
     return this.#parts.cache.running();
+  }
+
+  /** The newest image of a thread group, as far as it is known. */
+  find(tgid: number, leaderStartNs: bigint): CachedProcess | undefined {
+    return this.#parts.cache.find(tgid, leaderStartNs);
+  }
+
+  /**
+   * Tells events that come from no record. They stand behind what has been applied so far; also
+   * after `run()` has ended, as long as the sinks are there.
+   */
+  tell(events: readonly AgentEvent[]): void {
+    for (const event of events) this.#outlets.push(event);
+    if (events.length > 0) this.#outlets.flush();
   }
 
   /**
@@ -309,8 +276,8 @@ export class Pipeline {
 
   #apply(fact: KernelFact, isLate: boolean): void {
     if (isProcessFact(fact)) this.#applyProcess(fact, isLate);
-    else if (fact.type === "policy_hit") this.#policyHits?.apply(fact, isLate);
-    else this.#applyCgroup(fact, isLate);
+    else if (isCgroupFact(fact)) this.#applyCgroup(fact, isLate);
+    else this.#tellers.apply(fact, isLate);
   }
 
   #applyCgroup(fact: CgroupFact, isLate: boolean): void {
@@ -373,7 +340,7 @@ export class Pipeline {
     this.#nextTickNs = this.#nowNs() + TICK_MS * NS_PER_MS;
     cache.sweep(clock.monotonicNs());
     cgroups?.sweep(clock.monotonicNs());
-    this.#policyHits?.expire(clock.monotonicNs());
+    this.#tellers.expire(clock.monotonicNs());
     this.#options.onTick?.();
     this.#reportGaps();
     // Also when nothing happens: sinks may hold events for a time.

@@ -160,6 +160,14 @@ export class ProcessCache {
   }
 
   /**
+   * What a record tells of a process that is not cached, and that may have ended: not entered,
+   * because nothing would ever end it.
+   */
+  standIn(fact: FactBase): CachedProcess {
+    return makeEntry({ process: this.#unknownProcess(fact), ...startOf(fact), parent: undefined });
+  }
+
+  /**
    * Enters a process read from /proc; parents must come before their children (`resolveStartup()`).
    *
    * @returns its image, or undefined when that thread group is known already.
@@ -294,31 +302,23 @@ export class ProcessCache {
   }
 
   #insertUnknown(fact: FactBase): CacheEntry {
-    const group = {
-      tgid: fact.tgid,
-      namespaceTgid: fact.namespaceTgid,
-      pidNsLevel: 0,
-      startNs: fact.leaderStartNs,
-      cgroup: fact.cgroup,
-      seenNs: fact.timeNs,
-    };
     return this.#insert({
-      process: this.#maker.unknown(group, undefined),
+      process: this.#unknownProcess(fact),
       ...startOf(fact),
       parent: undefined,
     });
   }
 
   #insert(init: EntryFacts): CacheEntry {
-    const { process, parent } = init;
-    const entry = new CacheEntry({
-      forkOnly: false,
-      found: false,
-      ...init,
-      size: estimateSize(process, parent?.process),
-    });
+    const entry = makeEntry(init);
     this.#store.insert(entry);
     return entry;
+  }
+
+  #unknownProcess(fact: FactBase): Process {
+    const { tgid, namespaceTgid, cgroup, timeNs: seenNs, leaderStartNs: startNs } = fact;
+    const group = { tgid, namespaceTgid, pidNsLevel: 0, startNs, cgroup, seenNs };
+    return this.#maker.unknown(group, undefined);
   }
 
   #parentOf(fact: ProcessForked | ProcessExecuted): CacheEntry | undefined {
@@ -353,6 +353,11 @@ interface EntryFacts {
   readonly parent: CacheEntry | undefined;
   readonly forkOnly?: boolean;
   readonly found?: boolean;
+}
+
+function makeEntry(init: EntryFacts): CacheEntry {
+  const size = estimateSize(init.process, init.parent?.process);
+  return new CacheEntry({ forkOnly: false, found: false, ...init, size });
 }
 
 function startOf(fact: FactBase): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {

@@ -1,0 +1,103 @@
+/**
+ * Facts that others make events of: matches of policies, and what the network sensor tells. The
+ * pipeline says whose each is, as the cache has it at that moment.
+ *
+ * @module
+ */
+import type {
+  FactBase,
+  NetworkFact,
+  NetworkProcessEvent,
+  PolicyEvent,
+  PolicyHit,
+  ProcessEvent,
+  ProcessEventBase,
+} from "../events/mod.ts";
+import type { CachedProcess, ProcessCache } from "../state/mod.ts";
+import type { Clock } from "../telemetry/mod.ts";
+import { attachContext } from "./attach_context.ts";
+
+/** What an event about the process of a fact carries, as of now. */
+export type FactContext<Fact> = (fact: Fact, isLate: boolean) => ProcessEventBase;
+
+/** Makes events of facts. */
+export interface FactTeller<Fact, Event> {
+  /** What is to be told now, in the order of the stream; `context` holds until it returns. */
+  take(fact: Fact, isLate: boolean, context: FactContext<Fact>): readonly Event[];
+  /** What has waited for what belongs to it for too long; about once a second. */
+  expire(nowNs: bigint): readonly Event[];
+  /** What waits still, when nothing more will come. */
+  giveUp(): readonly Event[];
+}
+
+/** What a match of a policy is told with. */
+export type HitContext = FactContext<PolicyHit>;
+/** Makes events of matches. */
+export type HitTeller = FactTeller<PolicyHit, PolicyEvent>;
+/** What a fact of the network is told with. */
+export type NetworkContext = FactContext<NetworkFact>;
+/** Makes events of what the network sensor has seen. */
+export type NetworkTeller = FactTeller<NetworkFact, NetworkProcessEvent>;
+
+/** What `FactTellers` works with. */
+export interface FactTellersParts {
+  readonly cache: ProcessCache;
+  readonly clock: Clock;
+  readonly withAncestors: boolean;
+  readonly policies: HitTeller | undefined;
+  readonly network: NetworkTeller | undefined;
+  emit(event: ProcessEvent): void;
+}
+
+/** Hands facts to those who tell of them, and their events on. Without a teller, none are told. */
+export class FactTellers {
+  readonly #parts: FactTellersParts;
+  readonly #hitContext: HitContext;
+  readonly #networkContext: NetworkContext;
+
+  constructor(parts: FactTellersParts) {
+    this.#parts = parts;
+    const { cache } = parts;
+    this.#hitContext = this.#contextOf((hit) => cache.observe(hit));
+    // The process of a socket is the one that was seen to use it, maybe long ago: it may have
+    // ended, and it may be in another cgroup by now. So the fact says nothing new about it.
+    this.#networkContext = this.#contextOf((fact) =>
+      cache.find(fact.tgid, fact.leaderStartNs) ?? cache.standIn(fact)
+    );
+  }
+
+  apply(fact: PolicyHit | NetworkFact, isLate: boolean): void {
+    const { policies, network } = this.#parts;
+    if (fact.type === "policy_hit") this.#emit(policies?.take(fact, isLate, this.#hitContext));
+    else this.#emit(network?.take(fact, isLate, this.#networkContext));
+  }
+
+  expire(nowNs: bigint): void {
+    this.#emit(this.#parts.policies?.expire(nowNs));
+    this.#emit(this.#parts.network?.expire(nowNs));
+  }
+
+  giveUp(): void {
+    this.#emit(this.#parts.policies?.giveUp());
+    this.#emit(this.#parts.network?.giveUp());
+  }
+
+  /** One for all facts of a kind. */
+  #contextOf<Fact extends FactBase>(subjectOf: (fact: Fact) => CachedProcess): FactContext<Fact> {
+    const { clock, withAncestors } = this.#parts;
+    return (fact, isLate) =>
+      // Whoever tells of the fact knows the type of its event.
+      attachContext("process_kprobe", subjectOf(fact), {
+        timeNs: clock.wallNs(fact.timeNs),
+        cpu: fact.cpu,
+        isLate,
+        // Any thread may do it.
+        isTidWrong: false,
+        withAncestors,
+      });
+  }
+
+  #emit(events: readonly ProcessEvent[] = []): void {
+    for (const event of events) this.#parts.emit(event);
+  }
+}
