@@ -41,6 +41,7 @@ const AGENT = [
   "src/agent_metrics.ts",
   "src/agent_network.ts",
   "src/agent_own_cgroup.ts",
+  "src/agent_open_network.ts",
   "src/agent_open_policies.ts",
   "src/agent_policies.ts",
   "src/agent_policy_coverage.ts",

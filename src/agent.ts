@@ -2,10 +2,10 @@
  * Start and stop order of all rooms.
  *
  * Start: libc, clock, payload, libbpf, sensors into the kernel, rings, sinks, tables of policies,
- * metrics, hooks, pipeline (which reads /proc first), control socket and policies. Stop: control socket,
- * hooks and policies, pipeline (empties the rings), sinks, rings, then the rest in reverse; until
- * when this run has watched is written down when all was handed over. A step that fails undoes
- * those before it.
+ * metrics, hooks, pipeline (which reads /proc first), control socket and policies. Stop: control
+ * socket, hooks and policies, pipeline (empties the rings), last flows, metrics, sinks, rings, then
+ * the rest in reverse; until when this run has watched is written down when all was handed over. A
+ * step that fails undoes those before it.
  *
  * @module
  */
@@ -16,10 +16,13 @@ import type {
   Capture,
   CaptureParts,
   CgroupRoom,
+  NetworkRoom,
   PipelineRoom,
   PolicyRoom,
   PresenceRoom,
 } from "./agent_contract.ts";
+import { needsNetwork } from "./agent_network.ts";
+import { networkMapEntries, networkSettings } from "./agent_open_network.ts";
 import type { Absence } from "./agent_presence.ts";
 import { AgentUsage } from "./agent_usage.ts";
 import type { WorkloadListener } from "./agent_workloads.ts";
@@ -100,11 +103,13 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const policyParts = { ...shared, libbpf, libc, payload, sensors, cgroups, workloads };
   const policies = rooms.openPolicies({ ...policyParts, log: log("policy") });
   started.defer(() => policies?.end());
-  const metricsParts = { ...policyParts, config, policies, log: log("metrics") };
+  const networkParts = { clock, counters, config, sensors, cgroups, workloads };
+  const network = rooms.openNetwork({ ...networkParts, log: log("network") });
+  const metricsParts = { ...policyParts, config, policies, network, log: log("metrics") };
   const metrics = started.use(rooms.openMetrics(metricsParts));
   await metrics.start();
   const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
-  const ticking = [cgroups, policies, presence, metrics];
+  const ticking = [cgroups, policies, network, presence, metrics];
   const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
   sensors.attach();
   const absence = presence.begin();
@@ -117,15 +122,21 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config, workloads },
     cgroups: cgroups.open(sensors),
-    options: { ...pipelineOptions(options, cgroups, policies), onTick: () => turns.tick(), scan },
+    options: {
+      ...pipelineOptions(options, { cgroups, policies, network }),
+      ...{ onTick: () => turns.tick(), scan },
+    },
   });
   workloads.listen(listeners(pipeline, policies));
   policies?.follow(pipeline);
-  const running = new Running(pipeline, captureFailed, { presence, sensors, policies });
+  network.follow(pipeline);
+  const watch = { presence, sensors, policies, network };
+  const running = new Running(pipeline, captureFailed, watch);
   started.defer(() => running.stop());
   // Policies ask about what ran before. When the scan fails, the start has failed.
   await running.started;
-  const controlParts = { ...shared, config, payload, policies, log: log("policy") };
+  network.start();
+  const controlParts = { ...shared, config, payload, policies, network, log: log("policy") };
   const control = started.use(rooms.openControl(controlParts));
   await control.start();
   metrics.started(sensors.report);
@@ -183,11 +194,16 @@ function listeners(pipeline: PipelineRoom, policies: PolicyRoom | undefined): Wo
 
 function pipelineOptions(
   { config, needsForks }: AgentOptions,
-  cgroups: CgroupRoom,
-  policies: PolicyRoom | undefined,
+  { cgroups, policies, network }: {
+    readonly cgroups: CgroupRoom;
+    readonly policies: PolicyRoom | undefined;
+    readonly network: NetworkRoom;
+  },
 ): PipelineOptions {
   return {
     ...(policies !== undefined && { policies: policies.teller }),
+    network: network.teller,
+    onProcess: (fact, subject) => network.onProcess(fact, subject),
     holdBackMs: config.holdBackMs,
     ancestors: config.withAncestors,
     emitForks: config.withForks || needsForks,
@@ -200,9 +216,15 @@ function pipelineOptions(
 function sensorParts(config: Config, { settings, mapEntries }: CgroupRoom): {
   readonly settings: Readonly<Record<string, SensorSettings>>;
   readonly mapEntries: MapEntries;
+  readonly withNetwork: boolean;
 } {
   const process = { ...settings.all, environment_variables: config.withEnvironment };
-  return { settings: { process, cgroup: settings.cgroup }, mapEntries };
+  const network = { ...settings.all, ...networkSettings(config) };
+  return {
+    settings: { process, cgroup: settings.cgroup, network },
+    mapEntries: { ...mapEntries, ...networkMapEntries(config) },
+    withNetwork: needsNetwork(config),
+  };
 }
 
 /** After the start, which needs more than what follows, and then about every half minute. */
@@ -246,6 +268,7 @@ interface Watch {
   readonly presence: Pick<PresenceRoom, "end" | "fail">;
   readonly sensors: Pick<LoadedSensors, "detach">;
   readonly policies: Pick<PolicyRoom, "end"> | undefined;
+  readonly network: Pick<NetworkRoom, "end">;
 }
 
 /** A pipeline that was started. */
@@ -272,13 +295,17 @@ class Running {
     this.started = Promise.race([this.ended, turn.then(() => pipeline.started)]);
   }
 
-  /** No new records first, then the pipeline empties the rings. */
+  /**
+   * No new records first, then the pipeline empties the rings. Flows last: what is in them is known
+   * to the pipeline by then.
+   */
   async stop(): Promise<void> {
     this.#watch.presence.end();
     this.#watch.sensors.detach();
     await this.#watch.policies?.end();
     this.#abort.abort();
     await this.#pipelineEnded.catch(() => {});
+    await this.#watch.network.end();
   }
 }
 

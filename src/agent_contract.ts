@@ -7,17 +7,20 @@ import type { Libbpf, Libc } from "../ffi/mod.ts";
 import type { AgentCgroups, AgentCgroupsParts } from "./agent_cgroups.ts";
 import type { AgentControl, AgentControlParts } from "./agent_control.ts";
 import type { AgentMetrics, AgentMetricsParts } from "./agent_metrics.ts";
+import type { AgentNetwork } from "./agent_network.ts";
 import type { AgentPolicies } from "./agent_policies.ts";
 import type { AgentPresence, AgentPresenceParts } from "./agent_presence.ts";
 import type { AgentWorkloads, AgentWorkloadsParts, WorkloadListener } from "./agent_workloads.ts";
 import type { RecordSource } from "./capture/mod.ts";
 import type { Config } from "./config/mod.ts";
-import type { ProcessFound } from "./events/mod.ts";
+import type { AgentEvent, ProcessFound } from "./events/mod.ts";
 import type { EventSink } from "./export/mod.ts";
 import type { KernelDrops, LoadedSensors, MapEntries, Payload } from "./loader/mod.ts";
+import type { NetworkService } from "./network/mod.ts";
 import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
-import type { PolicyService, RunningProcess } from "./policy/mod.ts";
+import type { PolicyService } from "./policy/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
+import type { CachedProcess } from "./state/mod.ts";
 import type { Clock, Counters, Log, LossLedger, SystemClock } from "./telemetry/mod.ts";
 
 /** What sinks are made with. */
@@ -115,6 +118,22 @@ export type PolicyRoom =
   & Pick<AgentPolicies, "programInfo" | "mapMemorySize">
   & PolicyService;
 
+/** What the agent asks of its network. */
+export type NetworkRoom =
+  & Pick<AgentNetwork, "teller" | "follow" | "start" | "tick" | "onProcess" | "end">
+  & NetworkService;
+
+/** What the network is made with. */
+export interface NetworkParts {
+  readonly config: Config;
+  readonly sensors: LoadedSensors;
+  readonly cgroups: Pick<CgroupRoom, "table" | "observe">;
+  readonly workloads: Pick<WorkloadRoom, "workloadAt">;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
 /** What policies are made with. */
 export interface PolicyParts {
   readonly libbpf: Libbpf;
@@ -152,7 +171,11 @@ export interface PipelineRoom extends WorkloadListener {
   /** Resolves when what ran before is known, or when it never will be. */
   readonly started: Promise<void>;
   /** What runs, as far as it is known. */
-  processes(): Iterable<RunningProcess>;
+  processes(): Iterable<CachedProcess>;
+  /** The newest image of a thread group. */
+  find(tgid: number, leaderStartNs: bigint): CachedProcess | undefined;
+  /** Tells events that come from no record, also after `run()` has ended. */
+  tell(events: readonly AgentEvent[]): void;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -170,12 +193,15 @@ export interface AgentRooms {
     readonly payload: Payload;
     readonly settings: Readonly<Record<string, SensorSettings>>;
     readonly mapEntries: MapEntries;
+    /** Whether the network sensor is wanted. */
+    readonly withNetwork: boolean;
     readonly log: Log;
   }): LoadedSensors;
   openCapture(parts: CaptureParts): Capture;
   /** Undefined: this host has none; the agent goes on without. */
   openPolicies(parts: PolicyParts): PolicyRoom | undefined;
   openMetrics(parts: AgentMetricsParts): MetricsRoom;
+  openNetwork(parts: NetworkParts): NetworkRoom;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
   scan(parts: ScanParts): readonly ProcessFound[];
   openPipeline(input: PipelineInput): PipelineRoom;

@@ -8,6 +8,7 @@ import type { AgentRooms } from "./agent_contract.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentControl } from "./agent_control.ts";
 import { AgentMetrics } from "./agent_metrics.ts";
+import { NETWORK_SENSOR, openNetwork } from "./agent_open_network.ts";
 import { openPolicies } from "./agent_open_policies.ts";
 import { AgentPresence } from "./agent_presence.ts";
 import { ProcCgroups } from "./agent_proc_cgroups.ts";
@@ -38,7 +39,11 @@ export function hostRooms(): AgentRooms {
         // Who wants no cgroups does not want to pay for a look into /proc at each exec either.
         ...(!parts.config.followCgroups && { proc: new ProcCgroups(() => undefined) }),
       }),
-    loadSensors: (parts) => loadSensors({ ...parts, sensors: SENSORS }),
+    loadSensors: ({ withNetwork, ...parts }) =>
+      loadSensors({
+        ...parts,
+        sensors: SENSORS.filter(({ name }) => withNetwork || name !== NETWORK_SENSOR),
+      }),
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({
         ...parts,
@@ -52,6 +57,7 @@ export function hostRooms(): AgentRooms {
       }),
     openPolicies,
     openMetrics: (parts) => new AgentMetrics(parts),
+    openNetwork,
     openDrops: ({ capture, sensors, policies, ...parts }) =>
       new KernelDrops({
         ...{ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) },

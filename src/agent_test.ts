@@ -36,6 +36,7 @@ const START = [
   "start workers",
   "open sink",
   "open policies",
+  "open network",
   "open metrics",
   "start metrics",
   "open drops",
@@ -45,6 +46,7 @@ const START = [
   "run pipeline",
   "walk cgroups",
   "scan",
+  "start network",
   "open control",
   "start control",
   "metrics started",
@@ -56,6 +58,7 @@ const STOP = [
   "detach",
   "end policies",
   "close pipeline",
+  "tell last flows",
   "close metrics",
   "close sink",
   "close workers",
@@ -133,7 +136,14 @@ Deno.test("startAgent() gives the pipeline a tick that reads losses and CPUs", a
   const agent = await startAgent(optionsFor(fakes), fakes.rooms());
   fakes.pipelineOptions.onTick!();
   assert.deepEqual(fakes.trace.slice(START.length), [
-    ...["check drops", "check cpus", "tick cgroups", "tick presence", "tick metrics"],
+    ...[
+      "check drops",
+      "check cpus",
+      "tick cgroups",
+      "tick network",
+      "tick presence",
+      "tick metrics",
+    ],
   ]);
   await agent.stop();
 });

@@ -4,9 +4,9 @@
  * @module
  */
 import type { RecordSource } from "../capture/mod.ts";
-import type { CgroupAttached, CgroupFound, ProcessFound } from "../events/mod.ts";
+import type { CgroupAttached, CgroupFound, ProcessFact, ProcessFound } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
-import type { CgroupTable, ProcessCache } from "../state/mod.ts";
+import type { CachedProcess, CgroupTable, ProcessCache } from "../state/mod.ts";
 import type { Clock, Counters, LossLedger } from "../telemetry/mod.ts";
 import type { HitTeller, NetworkTeller } from "./fact_teller.ts";
 import type { MergeOptions } from "./merge_by_time.ts";
@@ -46,6 +46,8 @@ export interface PipelineOptions extends MergeOptions {
    * Called about once a second, before gaps are reported: the place to read the kernel's counters.
    */
   readonly onTick?: () => void;
+  /** Told of each fact that has changed a process, of what it is now. */
+  readonly onProcess?: (fact: ProcessFact, subject: CachedProcess) => void;
   /** Makes events of matches of policies; without it there are none. */
   readonly policies?: HitTeller;
   /** Makes events of what the network sensor tells; without it there are none. */

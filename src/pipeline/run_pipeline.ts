@@ -296,6 +296,7 @@ export class Pipeline {
     const isTidWrong = this.#tidRule.isBroken(fact);
     const subject = this.#parts.cache.apply(fact);
     if (subject === undefined) return;
+    this.#options.onProcess?.(fact, subject);
     if (fact.type === "process_forked" && !this.#options.emitForks) return;
     const circumstances = {
       // An image starts with its fact, so its time was converted already.

@@ -11,6 +11,7 @@ import type {
   CgroupRoom,
   ControlRoom,
   MetricsRoom,
+  NetworkRoom,
   PipelineRoom,
   PolicyRoom,
   PresenceRoom,
@@ -75,6 +76,7 @@ export class FakeRooms {
         return this.#capture();
       },
       openPolicies: () => this.#policies(),
+      openNetwork: () => this.#network(),
       openMetrics: () => this.#metrics(),
       openDrops: () => {
         this.step("open drops");
@@ -100,6 +102,23 @@ export class FakeRooms {
         if (this.open.delete("policies")) await this.trace.push("end policies");
       },
     } as unknown as PolicyRoom;
+  }
+
+  #network(): NetworkRoom {
+    this.step("open network");
+    return {
+      teller: { take: () => [], expire: () => [], giveUp: () => [] },
+      ...{ follow: () => {}, onProcess: () => {}, tick: () => this.step("tick network") },
+      start: () => {
+        this.step("start network");
+        this.open.add("flows");
+      },
+      end: async () => {
+        if (this.open.delete("flows")) await this.trace.push("tell last flows");
+      },
+      readTraffic: () => ({ monotonicNs: 0n, workloads: [] }),
+      ...{ state: () => ({ state: "ok" }), counts: () => new Map() },
+    };
   }
 
   #control(): ControlRoom {
@@ -232,6 +251,7 @@ export class FakeRooms {
       forget: () => {},
       started: Promise.resolve(),
       processes: () => [],
+      ...{ find: () => undefined, tell: () => {} },
       run: async (signal) => {
         this.open.add("pipeline");
         try {

@@ -1,0 +1,254 @@
+/**
+ * The network of an agent: what the kernel counts, joined with cgroups, workloads and processes.
+ *
+ * @module
+ */
+import type { CgroupRoom, WorkloadRoom } from "./agent_contract.ts";
+import type { Config } from "./config/mod.ts";
+import type { AgentEvent, NetworkFact, NetworkProcessEvent, ProcessFact } from "./events/mod.ts";
+import {
+  type AddressFiles,
+  Conntrack,
+  type DnsTeller,
+  FlowReports,
+  type FlowTimers,
+  HostAddressFiles,
+  NetworkEvents,
+  type NetworkKernel,
+  type NetworkService,
+  type NetworkState,
+  OwnAddresses,
+  type ProcessContext,
+  type ProgramTime,
+  type ReadTrafficOptions,
+  RecentProcesses,
+  type TrafficReading,
+  TrafficTotals,
+  TupleTagger,
+} from "./network/mod.ts";
+import type { FactTeller } from "./pipeline/mod.ts";
+import type { CachedProcess } from "./state/mod.ts";
+import type { Clock, Counters, Log } from "./telemetry/mod.ts";
+
+/** Settings that the network goes by. */
+export type NetworkConfig = Pick<
+  Config,
+  | "withNetwork"
+  | "withConnections"
+  | "withDns"
+  | "withFlows"
+  | "flowIntervalMs"
+  | "cgroupEntries"
+>;
+
+/** What the network of an agent is made with. */
+export interface AgentNetworkParts {
+  readonly config: NetworkConfig;
+  /** The kernel's tables, or why there are none. */
+  readonly kernel: NetworkKernel | { readonly reason: string; readonly hint?: string };
+  /** Undefined: nobody reads DNS. */
+  readonly dns: DnsTeller | undefined;
+  readonly cgroups: Pick<CgroupRoom, "table" | "observe">;
+  readonly workloads: Pick<WorkloadRoom, "workloadAt">;
+  /** Time of all programs of the agent; undefined when it is not measured. */
+  readonly programTime: () => ProgramTime | undefined;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** Those of the system, unless a test has others. */
+  readonly files?: AddressFiles;
+  readonly conntrackPath?: string;
+  readonly timers?: FlowTimers;
+}
+
+/** What the network asks of the pipeline. */
+export interface ProcessSource {
+  /** The newest image of a thread group. */
+  find(tgid: number, leaderStartNs: bigint): CachedProcess | undefined;
+  processes(): Iterable<CachedProcess>;
+  tell(events: readonly AgentEvent[]): void;
+}
+
+/** Turns between two looks at traffic that nobody has asked for: see `TrafficTotals`. */
+const LOOK_TURNS = 10;
+
+/** Everything the agent does about the network. Nothing here ends the agent. */
+export class AgentNetwork implements NetworkService {
+  /** Makes events of the sensor's facts. */
+  readonly teller: FactTeller<NetworkFact, NetworkProcessEvent>;
+  readonly #parts: AgentNetworkParts;
+  readonly #kernel: NetworkKernel | undefined;
+  readonly #totals: TrafficTotals;
+  readonly #ownAddresses: OwnAddresses;
+  readonly #conntrack: Conntrack;
+  readonly #tagger: TupleTagger;
+  readonly #recent: RecentProcesses;
+  #flows: FlowReports | undefined;
+  #processes: ProcessSource | undefined;
+  #turns = 0;
+  #told: NetworkState["state"] = "ok";
+
+  /** To be made before the table of cgroups is opened. */
+  constructor(parts: AgentNetworkParts) {
+    this.#parts = parts;
+    const { config, counters, dns, cgroups, kernel, clock } = parts;
+    this.#kernel = "reason" in kernel ? undefined : kernel;
+    this.#totals = new TrafficTotals({
+      ...{ clock, counters, kernel: this.#kernel, workloadsMax: config.cgroupEntries },
+      ownerOf: (trackingId) => this.#ownerOf(trackingId),
+    });
+    this.#ownAddresses = new OwnAddresses({
+      counters,
+      files: parts.files ?? new HostAddressFiles(),
+      members: () => this.#members(),
+    });
+    const { conntrackPath: path, log } = parts;
+    this.#conntrack = new Conntrack({
+      counters,
+      ...(path !== undefined && { path }),
+      onMissing: (error) =>
+        log.info("Translated addresses of peers are not known: {error}", { error }),
+    });
+    const names = dns ?? { namesOf: () => [] };
+    const ownAddresses = this.#ownAddresses;
+    this.#tagger = new TupleTagger({ names, ownAddresses, conntrack: this.#conntrack });
+    this.#recent = new RecentProcesses(counters);
+    const { withDns } = config;
+    this.teller = new NetworkEvents({
+      dns,
+      withDns,
+      tag: (...tuple) => this.#tagger.tag(...tuple),
+    });
+    cgroups.observe((change, { id }) => {
+      if (change !== "forgotten") return;
+      this.#totals.forget(id);
+      dns?.forget(id);
+    });
+  }
+
+  /** Takes processes from `source`, and hands it the events that come from no record. */
+  follow(source: ProcessSource): void {
+    this.#processes = source;
+  }
+
+  /** Begins to tell flows; what ran before is known. */
+  start(): void {
+    const { config, clock, counters, log, timers } = this.#parts;
+    const kernel = this.#kernel;
+    if (kernel === undefined || !config.withFlows) return;
+    this.#flows = new FlowReports({
+      ...{ kernel, clock, counters, log, intervalMs: config.flowIntervalMs },
+      ...(timers !== undefined && { timers }),
+      contextOf: (tgid, leaderStartNs) => this.#contextOf(tgid, leaderStartNs),
+      workloadOf: (trackingId) => this.#ownerOf(trackingId)?.workload,
+      tag: (...tuple) => this.#tagger.tag(...tuple),
+      refresh: () => this.#conntrack.refresh(),
+      tell: (events) => this.#processes?.tell(events),
+      onTold: () => this.#recent.turn(),
+    });
+    this.#flows.start();
+  }
+
+  /** Tells the flows that are left; nothing may be gathered any more. Safe to call twice. */
+  async end(): Promise<void> {
+    await this.#flows?.end();
+  }
+
+  /** A fact has changed a process. */
+  onProcess(fact: ProcessFact, subject: CachedProcess): void {
+    if (fact.type === "process_executed") this.#totals.noteExec(subject.process.cgroup.trackingId);
+    if (fact.type !== "process_exited" || this.#flows === undefined) return;
+    this.#recent.note(fact.tgid, fact.leaderStartNs, contextOf(subject));
+  }
+
+  /** To be called about once a second. */
+  tick(): void {
+    const { clock, config } = this.#parts;
+    this.#turns += 1;
+    if (this.#turns % LOOK_TURNS === 1) this.#totals.look();
+    this.#tellState();
+    if (!config.withConnections && !config.withFlows && !config.withDns) return;
+    this.#ownAddresses.step(clock.monotonicNs());
+    // Flows look when they are told.
+    const isDue = this.#turns % CONNTRACK_TURNS === 1;
+    if (isDue && this.#flows === undefined) void this.#conntrack.refresh();
+  }
+
+  readTraffic({ withConnections = false }: ReadTrafficOptions = {}): TrafficReading {
+    const { clock, programTime } = this.#parts;
+    this.#totals.look();
+    const connections = withConnections ? this.#kernel?.countSockets?.() : undefined;
+    const programs = programTime();
+    return {
+      monotonicNs: clock.monotonicNs(),
+      workloads: this.#totals.rows(connections),
+      ...(programs !== undefined && { programs }),
+    };
+  }
+
+  state(): NetworkState {
+    const { kernel, cgroups } = this.#parts;
+    if ("reason" in kernel) return { state: "off", ...kernel };
+    const { confirmed, contradicted } = kernel.attribution;
+    if (contradicted > 0) {
+      return {
+        state: "degraded",
+        reason: `the kernel named the wrong cgroup for ${contradicted} of ` +
+          `${confirmed + contradicted} sockets`,
+        hint: "unmount net_cls and net_prio of cgroup v1, or use Linux 5.15 or newer",
+      };
+    }
+    if (cgroups.table !== undefined) return { state: "ok" };
+    const reason = "cgroups are not followed, so all traffic counts as unknown";
+    return { state: "degraded", reason, hint: "see `shrike doctor`" };
+  }
+
+  counts(): ReadonlyMap<string, bigint> {
+    return this.#kernel?.counts() ?? new Map();
+  }
+
+  #ownerOf(trackingId: bigint) {
+    const known = this.#parts.cgroups.table?.find(trackingId);
+    if (known === undefined) return undefined;
+    const { createdNs, place } = known;
+    return { createdNs, workload: this.#parts.workloads.workloadAt(place) };
+  }
+
+  #contextOf(tgid: number, leaderStartNs: bigint): ProcessContext | undefined {
+    const cached = this.#processes?.find(tgid, leaderStartNs);
+    return cached === undefined ? this.#recent.find(tgid, leaderStartNs) : contextOf(cached);
+  }
+
+  *#members() {
+    for (const { process } of this.#processes?.processes() ?? []) {
+      yield { tgid: process.tgid, netNs: process.namespaces.net };
+    }
+  }
+
+  /** Once for each change. */
+  #tellState(): void {
+    const { state, reason, hint } = this.state();
+    if (state === this.#told || state === "off") return;
+    this.#told = state;
+    if (state === "degraded") {
+      const follows = "sockets belong to the workload that was last seen to use them";
+      this.#parts.log.warn("Traffic by workload: {reason}; {follows}", { reason, follows, hint });
+    } else this.#parts.log.info("Traffic by workload: all is well again");
+  }
+}
+
+/** Turns between two looks at translated addresses, where no flows are told. */
+const CONNTRACK_TURNS = 15;
+
+function contextOf({ process, references, parent }: CachedProcess): ProcessContext {
+  const subject = { process, references };
+  if (parent === undefined) return { subject };
+  return { subject, parent: { process: parent.process, references: parent.references } };
+}
+
+/** Whether anything is asked of the sensor. */
+export function needsNetwork(
+  config: Pick<Config, "withNetwork" | "withConnections" | "withDns" | "withFlows">,
+): boolean {
+  return config.withNetwork || config.withConnections || config.withDns || config.withFlows;
+}
