@@ -36,9 +36,16 @@ export function attachContext<Type extends ProcessEvent["type"]>(
   subject: CachedProcess,
   circumstances: EventCircumstances,
 ): ProcessEventBase & { readonly type: Type } {
+  return { type, ...processContext(subject, circumstances) };
+}
+
+/** The same for whoever knows the type. */
+export function processContext(
+  subject: CachedProcess,
+  circumstances: EventCircumstances,
+): ProcessEventBase {
   const { parent } = subject;
   const base = {
-    type,
     timeNs: circumstances.timeNs,
     cpu: circumstances.cpu,
     subject: reference(subject),

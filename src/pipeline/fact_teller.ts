@@ -15,7 +15,7 @@ import type {
 } from "../events/mod.ts";
 import type { CachedProcess, ProcessCache } from "../state/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
-import { attachContext } from "./attach_context.ts";
+import { processContext } from "./attach_context.ts";
 
 /** What an event about the process of a fact carries, as of now. */
 export type FactContext<Fact> = (fact: Fact, isLate: boolean) => ProcessEventBase;
@@ -86,8 +86,7 @@ export class FactTellers {
   #contextOf<Fact extends FactBase>(subjectOf: (fact: Fact) => CachedProcess): FactContext<Fact> {
     const { clock, withAncestors } = this.#parts;
     return (fact, isLate) =>
-      // Whoever tells of the fact knows the type of its event.
-      attachContext("process_kprobe", subjectOf(fact), {
+      processContext(subjectOf(fact), {
         timeNs: clock.wallNs(fact.timeNs),
         cpu: fact.cpu,
         isLate,
