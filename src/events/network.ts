@@ -140,7 +140,10 @@ export interface DnsAnswer {
   readonly type: string;
   /** Seconds. */
   readonly ttl: number;
-  /** Address or name; of other types "" . */
+  /**
+   * As zone files have it, names without a dot at their end: an address (A, AAAA), a name (CNAME,
+   * NS, PTR, DNAME), MX, SRV, SOA, TXT; of HTTPS and SVCB priority and target. Of other types "".
+   */
   readonly data: string;
 }
 
@@ -157,11 +160,19 @@ export interface DnsEvent extends ProcessEventBase {
   readonly answers: readonly DnsAnswer[];
   /** "NOERROR", "NXDOMAIN", ...; of a query "". */
   readonly responseCode: string;
+  /** What kind of message it is: "NOTIFY", "UPDATE"; missing in the usual "QUERY". */
+  readonly opcode?: string;
   /** TC: the answer did not fit. */
   readonly isTruncated: boolean;
+  /** There is more in the message: it was cut, is malformed there, or has too many records. */
+  readonly isIncomplete?: true;
   /** Of a response whose query was seen. */
   readonly durationNs?: bigint;
-  /** The same message was seen so many times more within a short time, and is told once. */
+  /**
+   * A message is told when it is first seen, with 0. How often it came again is told later, once:
+   * of a query with the response, or, when none came in time, in one more event of the query; of a
+   * response in one more event.
+   */
   readonly repeats: number;
 }
 

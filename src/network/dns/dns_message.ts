@@ -45,6 +45,8 @@ export interface DnsMessage {
   readonly answers: readonly DnsAnswer[];
   /** What follows could not be read, or is more than is kept. */
   readonly isIncomplete: boolean;
+  /** Characters of names and data. */
+  readonly textSize: number;
   /** Questions and answers beyond the bounds. */
   readonly skippedCount: number;
   /** Why it could not be read to the end; "" when it could, or when its end is not here. */

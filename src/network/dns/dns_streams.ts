@@ -7,6 +7,8 @@ import type { DnsSeen } from "../../events/mod.ts";
 import type { Counter, Counters } from "../../telemetry/mod.ts";
 import { DnsStream, type StreamedMessage, type StreamOutlet } from "./dns_stream.ts";
 
+export type { StreamedMessage };
+
 /** Directions of connections that are known at most. */
 const STREAMS_MAX = 2048;
 /** Bytes that they keep together: beginnings of messages, and segments that wait. */

@@ -102,15 +102,14 @@ export class NameCache {
       this.#ownerless.value += 1;
       return;
     }
-    const owner = this.#workload(trackingId);
     for (const { address, asked, alias, ttl } of named) {
-      const entry = this.#entry(owner, address);
+      const entry = this.#entry(this.#workload(trackingId), address);
       this.#add(entry, asked, { isAsked: true, ttl, nowNs });
       if (alias !== undefined) this.#add(entry, alias, { isAsked: false, ttl, nowNs });
       this.#touch(entry);
       if (entry.known.count === 0) this.#remove(entry);
     }
-    this.#bound(owner);
+    this.#bound(this.#workloads.get(trackingId));
   }
 
   /**
@@ -202,11 +201,11 @@ export class NameCache {
     this.#textSize += change;
   }
 
-  #bound(owner: WorkloadNames): void {
+  #bound(owner: WorkloadNames | undefined): void {
     const limits = this.#limits;
-    for (const entry of owner.byAddress.values()) {
-      const isFull = owner.byAddress.size > limits.addressesPerWorkloadMax ||
-        owner.textSize > limits.textPerWorkloadMax;
+    for (const entry of owner?.byAddress.values() ?? []) {
+      const isFull = entry.owner.byAddress.size > limits.addressesPerWorkloadMax ||
+        entry.owner.textSize > limits.textPerWorkloadMax;
       if (!isFull) break;
       this.#drop(entry, "workload");
     }

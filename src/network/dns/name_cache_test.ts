@@ -170,7 +170,12 @@ Deno.test("NameCache bounds characters and leaves out long names", () => {
   test.learn("y".repeat(256), [a("y".repeat(256), "10.0.1.1")]);
   assert.deepEqual(test.names("10.0.1.1"), []);
   assert.equal(test.dropped("long"), 1);
-  test.learn("y".repeat(256), [a("y".repeat(256), "10.0.1.1")], 0, 99n);
+  // Also as the first of two, for a workload that nothing is known of yet.
+  const questions = ["y".repeat(256), "z.test"].map((name) => ({ name, type: "A" }));
+  const answers = questions.map(({ name }, i) => a(name, `10.0.2.${i}`));
+  test.cache.learn(99n, { questions, answers }, 0n);
+  assert.deepEqual(test.names("10.0.2.1", 0, 99n), ["z.test"]);
+  test.cache.forget(99n);
   for (const id of [1n, 2n, 3n, POD]) test.cache.forget(id);
   for (const what of ["addresses", "characters", "workloads"]) assert.equal(test.size(what), 0);
 });

@@ -78,6 +78,7 @@ export class DnsParser {
       questions,
       answers,
       isIncomplete: this.#isIncomplete,
+      textSize: TEXT_MAX - this.#textLeft,
       skippedCount: this.#skippedCount,
       problem: this.#problem,
     };

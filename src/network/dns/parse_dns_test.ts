@@ -47,6 +47,7 @@ Deno.test("DnsParser reads a query with EDNS", () => {
     questions: [{ name: "www.example.com", type: "AAAA" }],
     answers: [],
     isIncomplete: false,
+    textSize: "www.example.com".length,
     skippedCount: 0,
     problem: "",
   });

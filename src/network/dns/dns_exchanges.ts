@@ -1,0 +1,125 @@
+/**
+ * Queries and what has become of them, for a short time. Bounded in number, size and time.
+ *
+ * @module
+ */
+import type { DnsEvent } from "../../events/mod.ts";
+
+/** Exchanges that are remembered at most. */
+const EXCHANGES_MAX = 8192;
+/** Characters in their events. */
+const TEXT_MAX = 8 << 20;
+/** Resolvers give up a question after 5 s, some after 10 s. */
+const WAIT_NS = 10_000_000_000n;
+/** How long after the answer the same message is no news. */
+const ANSWERED_NS = 2_000_000_000n;
+
+/** A message that was told, and how often it came again. */
+export interface ToldMessage {
+  /** Undefined when events are not wanted. */
+  readonly event: DnsEvent | undefined;
+  /** CLOCK_MONOTONIC ns when it was seen first and last. */
+  readonly firstNs: bigint;
+  lastNs: bigint;
+  repeats: number;
+  /** Tells a response from another one. */
+  readonly hash: number;
+}
+
+/** A query, its response, or both. */
+export interface Exchange {
+  /** Socket, peer and number: see `exchangeKey()`. */
+  readonly key: string;
+  /** How both ends on this host call it; of the client's end only. */
+  readonly clientKey: string | undefined;
+  /** Names and types; "" when the message has none. */
+  readonly questions: string;
+  /** Whose query it is. */
+  readonly trackingId: bigint;
+  readonly query: ToldMessage | undefined;
+  response: ToldMessage | undefined;
+  textSize: number;
+}
+
+/** Remembers exchanges, oldest first. */
+export class DnsExchanges {
+  readonly #waiting = new Map<string, Exchange>();
+  readonly #answered = new Map<string, Exchange>();
+  readonly #byClient = new Map<string, Exchange>();
+  #textSize = 0;
+
+  get size(): number {
+    return this.#waiting.size + this.#answered.size;
+  }
+
+  find(key: string): Exchange | undefined {
+    return this.#waiting.get(key) ?? this.#answered.get(key);
+  }
+
+  /** What the client on this host has asked, as its server sees it. */
+  findClient(clientKey: string): Exchange | undefined {
+    return this.#byClient.get(clientKey);
+  }
+
+  add(exchange: Exchange): void {
+    this.#mapOf(exchange).set(exchange.key, exchange);
+    if (exchange.clientKey !== undefined) this.#byClient.set(exchange.clientKey, exchange);
+    this.#textSize += exchange.textSize;
+  }
+
+  /** The response is there. */
+  answer(exchange: Exchange, response: ToldMessage, textSize: number): void {
+    this.#waiting.delete(exchange.key);
+    exchange.response = response;
+    exchange.textSize += textSize;
+    this.#textSize += textSize;
+    this.#answered.set(exchange.key, exchange);
+  }
+
+  remove(exchange: Exchange): void {
+    const { key, clientKey, textSize } = exchange;
+    if (!this.#mapOf(exchange).delete(key)) return;
+    this.#textSize -= textSize;
+    if (clientKey !== undefined && this.#byClient.get(clientKey) === exchange) {
+      this.#byClient.delete(clientKey);
+    }
+  }
+
+  /** Takes out what is too much: answered ones first, because nothing more is to come of them. */
+  takeExcess(): Exchange[] {
+    const gone: Exchange[] = [];
+    for (const map of [this.#answered, this.#waiting]) {
+      for (const exchange of map.values()) {
+        if (this.size <= EXCHANGES_MAX && this.#textSize <= TEXT_MAX) return gone;
+        this.remove(exchange);
+        gone.push(exchange);
+      }
+    }
+    return gone;
+  }
+
+  /** Takes out what is over. */
+  expire(nowNs: bigint): Exchange[] {
+    const gone: Exchange[] = [];
+    for (const exchange of this.#waiting.values()) {
+      if (exchange.query!.firstNs + WAIT_NS > nowNs) break;
+      gone.push(exchange);
+    }
+    for (const exchange of this.#answered.values()) {
+      if (exchange.response!.firstNs + ANSWERED_NS > nowNs) break;
+      gone.push(exchange);
+    }
+    for (const exchange of gone) this.remove(exchange);
+    return gone;
+  }
+
+  takeAll(): Exchange[] {
+    const gone = [...this.#waiting.values(), ...this.#answered.values()];
+    for (const exchange of gone) this.remove(exchange);
+    return gone;
+  }
+
+  #mapOf({ response }: Exchange): Map<string, Exchange> {
+    return response === undefined ? this.#waiting : this.#answered;
+  }
+}

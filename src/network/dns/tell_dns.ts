@@ -1,0 +1,281 @@
+/**
+ * What goes over ports of DNS becomes events: one per message, a response with the time that it
+ * took. What is seen again, and what is seen at both ends on this host, is told once.
+ *
+ * @module
+ */
+import type { DnsEvent, DnsSeen, ProcessEventBase, TaggedTuple } from "../../events/mod.ts";
+import type { Counter, Counters } from "../../telemetry/mod.ts";
+import { DnsExchanges, type Exchange, type ToldMessage } from "./dns_exchanges.ts";
+import { DNS_PROBLEMS, type DnsMessage, type DnsProblem } from "./dns_message.ts";
+import { DnsStreams, type StreamedMessage } from "./dns_streams.ts";
+import { opcodeName } from "./dns_words.ts";
+import {
+  clientKey,
+  type DnsRole,
+  dnsRole,
+  exchangeKey,
+  payloadHash,
+  questionsKey,
+} from "./exchange_key.ts";
+import type { NameCache } from "./name_cache.ts";
+import { DnsParser } from "./parse_dns.ts";
+
+/** What messages are told with. */
+export interface DnsTellerOptions {
+  /** Ports of name servers, as the kernel was told. */
+  readonly ports: readonly number[];
+  readonly counters: Counters;
+  /** Learns from answers to questions that were seen; undefined when nobody wants names. */
+  readonly names: NameCache | undefined;
+  /** False: nothing is told, names are learned all the same. */
+  readonly withEvents: boolean;
+  /** Where the client is on this host, the server's view is told too. */
+  readonly withBothEnds: boolean;
+  /** The ends of the socket as they are told. */
+  tag(fact: DnsSeen): TaggedTuple;
+}
+
+/** What an event about the process of a fact carries, as of now. */
+type Context = (fact: DnsSeen, isLate: boolean) => ProcessEventBase;
+
+/** One message on its way. */
+interface Arrival {
+  readonly fact: DnsSeen;
+  readonly message: DnsMessage;
+  readonly role: DnsRole;
+  readonly key: string;
+  readonly questions: string;
+  readonly hash: number;
+  base(): ProcessEventBase;
+}
+
+/** Makes events of DNS messages. */
+export class DnsTeller {
+  readonly #options: DnsTellerOptions;
+  readonly #ports: ReadonlySet<number>;
+  readonly #parser = new DnsParser();
+  readonly #streams: DnsStreams;
+  readonly #exchanges = new DnsExchanges();
+  readonly #malformed: Readonly<Record<DnsProblem, Counter>>;
+  readonly #messages: Counter;
+  readonly #skipped: Counter;
+  readonly #repeated: Counter;
+  readonly #otherEnd: Counter;
+  readonly #unpaired: Counter;
+  readonly #unanswered: Counter;
+  readonly #excess: Counter;
+
+  constructor(options: DnsTellerOptions) {
+    this.#options = options;
+    this.#ports = new Set(options.ports);
+    const { counters } = options;
+    this.#streams = new DnsStreams(counters);
+    const counter = (name: string, help: string, labels = {}) =>
+      counters.counter(`shrike_network_dns_${name}`, help, labels);
+    const malformedHelp = "DNS messages with something wrong in them, by reason";
+    this.#malformed = Object.fromEntries(
+      DNS_PROBLEMS.map((reason) => [
+        reason,
+        counter("malformed_total", malformedHelp, { reason }),
+      ]),
+    ) as Record<DnsProblem, Counter>;
+    this.#messages = counter("messages_total", "DNS messages that were read");
+    this.#skipped = counter("records_skipped_total", "Questions and answers beyond the bounds");
+    const foldedHelp = "DNS messages that were not told by themselves, by reason";
+    this.#repeated = counter("folded_total", foldedHelp, { reason: "repeated" });
+    this.#otherEnd = counter("folded_total", foldedHelp, { reason: "other_end" });
+    this.#unpaired = counter("unpaired_total", "Responses to no query that was seen");
+    this.#unanswered = counter("unanswered_total", "Queries without a response in time");
+    this.#excess = counter("exchanges_dropped_total", "Queries forgotten early, for lack of room");
+    counters.gauge(
+      "shrike_network_dns_exchanges",
+      "Queries and responses that are remembered",
+      {},
+      () => this.#exchanges.size,
+    );
+  }
+
+  /** What is to be told now. */
+  take(fact: DnsSeen, isLate: boolean, context: Context): readonly DnsEvent[] {
+    if (fact.tuple.protocol !== "tcp") return this.#takeMessage(fact, isLate, context);
+    return this.#streams.take(fact)
+      .flatMap((message) => this.#takeMessage(message.fact, isLate, context, message));
+  }
+
+  /** Queries that were sent again and have no answer; about once a second. */
+  expire(nowNs: bigint): readonly DnsEvent[] {
+    this.#streams.expire(nowNs);
+    this.#options.names?.expire(nowNs);
+    const gone = this.#exchanges.expire(nowNs);
+    for (const { response } of gone) if (response === undefined) this.#unanswered.value += 1;
+    return gone.flatMap(repeatsOf);
+  }
+
+  /** What waits still, when nothing more will come. */
+  giveUp(): readonly DnsEvent[] {
+    this.#streams.clear();
+    return this.#exchanges.takeAll().flatMap(repeatsOf);
+  }
+
+  #takeMessage(
+    fact: DnsSeen,
+    isLate: boolean,
+    context: Context,
+    { payload, size }: Pick<StreamedMessage, "payload" | "size"> = fact,
+  ): readonly DnsEvent[] {
+    const message = this.#parser.parse(payload, size);
+    if (typeof message === "string") {
+      this.#malformed[message].value += 1;
+      return [];
+    }
+    this.#messages.value += 1;
+    this.#skipped.value += message.skippedCount;
+    if (message.problem !== "") this.#malformed[message.problem].value += 1;
+    const { isOutgoing } = fact;
+    const { id, isResponse } = message;
+    const role = dnsRole(fact.tuple, this.#ports, { isOutgoing, isResponse });
+    const arrival: Arrival = {
+      ...{ fact, message, role },
+      key: exchangeKey(fact, role, id),
+      questions: questionsKey(message),
+      hash: payloadHash(payload),
+      base: () => context(fact, isLate),
+    };
+    // A query from the server's port, or a response from the client's, is part of no exchange.
+    if ((role === "client") !== (isOutgoing !== isResponse)) return listOf(this.#tell(arrival));
+    if (role === "server" && this.#isSeenAtClient(arrival)) {
+      this.#otherEnd.value += 1;
+      return [];
+    }
+    return isResponse ? this.#takeResponse(arrival) : this.#takeQuery(arrival);
+  }
+
+  #isSeenAtClient(arrival: Arrival): boolean {
+    const { fact, role, message } = arrival;
+    if (this.#options.withBothEnds) return false;
+    const known = this.#exchanges.findClient(clientKey(fact, role, message.id));
+    return known !== undefined && isAnswerTo(known, arrival);
+  }
+
+  #takeQuery(arrival: Arrival): readonly DnsEvent[] {
+    const { fact, key, questions, role, message } = arrival;
+    const known = this.#exchanges.find(key);
+    if (known?.query !== undefined && known.questions === questions) {
+      return this.#fold(known.query, fact);
+    }
+    if (known !== undefined) this.#exchanges.remove(known);
+    const event = this.#tell(arrival);
+    this.#exchanges.add({
+      ...{ key, questions },
+      clientKey: role === "client" ? clientKey(fact, role, message.id) : undefined,
+      trackingId: fact.cgroup.trackingId,
+      query: toldNow(arrival, event),
+      response: undefined,
+      textSize: questions.length + message.textSize,
+    });
+    return [...(known === undefined ? [] : repeatsOf(known)), ...this.#bound(), ...listOf(event)];
+  }
+
+  #takeResponse(arrival: Arrival): readonly DnsEvent[] {
+    const { fact, key, hash, message } = arrival;
+    const known = this.#exchanges.find(key);
+    if (known === undefined) return this.#takeUnpaired(arrival);
+    // Somebody's guess, or the answer to another question: it changes nothing that is known.
+    if (!isAnswerTo(known, arrival)) {
+      this.#unpaired.value += 1;
+      return listOf(this.#tell(arrival));
+    }
+    const { query, response } = known;
+    if (response !== undefined) {
+      return response.hash === hash ? this.#fold(response, fact) : listOf(this.#tell(arrival));
+    }
+    const event = this.#tell(arrival, query);
+    if (query !== undefined) query.repeats = 0;
+    this.#exchanges.answer(known, toldNow(arrival, event), message.textSize);
+    this.#learn(arrival, known);
+    return [...this.#bound(), ...listOf(event)];
+  }
+
+  /** Nothing is learned from it. It is remembered, because it may come again. */
+  #takeUnpaired(arrival: Arrival): readonly DnsEvent[] {
+    const { fact, key, questions, message } = arrival;
+    this.#unpaired.value += 1;
+    const event = this.#tell(arrival);
+    this.#exchanges.add({
+      ...{ key, questions, clientKey: undefined, query: undefined },
+      trackingId: fact.cgroup.trackingId,
+      response: toldNow(arrival, event),
+      textSize: questions.length + message.textSize,
+    });
+    return [...this.#bound(), ...listOf(event)];
+  }
+
+  #learn({ fact, role, message }: Arrival, { trackingId }: Exchange): void {
+    const isGood = message.problem === "" && message.opcode === 0 &&
+      message.responseCode === "NOERROR";
+    if (role !== "client" || !isGood) return;
+    // The query was seen in the process that asked; an answer comes in for a socket.
+    const owner = trackingId === 0n ? fact.cgroup.trackingId : trackingId;
+    this.#options.names?.learn(owner, message, fact.timeNs);
+  }
+
+  #fold(told: ToldMessage, { timeNs }: DnsSeen): readonly DnsEvent[] {
+    told.repeats += 1;
+    if (timeNs > told.lastNs) told.lastNs = timeNs;
+    this.#repeated.value += 1;
+    return [];
+  }
+
+  #bound(): readonly DnsEvent[] {
+    const gone = this.#exchanges.takeExcess();
+    for (const { response } of gone) if (response === undefined) this.#excess.value += 1;
+    return gone.flatMap(repeatsOf);
+  }
+
+  #tell(arrival: Arrival, query?: ToldMessage): DnsEvent | undefined {
+    if (!this.#options.withEvents) return undefined;
+    const { fact, message, role } = arrival;
+    const { id, isResponse, opcode, questions, answers, responseCode, isTruncated } = message;
+    const durationNs = query === undefined ? -1n : fact.timeNs - query.firstNs;
+    return {
+      ...arrival.base(),
+      type: "process_dns",
+      ...{ isResponse, role, socket: this.#options.tag(fact), id, questions, answers },
+      ...{ responseCode, isTruncated },
+      ...(opcode !== 0 && { opcode: opcodeName(opcode) }),
+      ...(message.isIncomplete && { isIncomplete: true }),
+      // Late ones may be behind the time of what came after them.
+      ...(durationNs >= 0n && { durationNs }),
+      repeats: query?.repeats ?? 0,
+    };
+  }
+}
+
+/** The question is the same. Servers leave it out when they could not read it; mDNS always does. */
+function isAnswerTo(known: Exchange, { questions, message }: Arrival): boolean {
+  return questions === "" ? message.answers.length === 0 : known.questions === questions;
+}
+
+function toldNow({ fact, hash }: Arrival, event: DnsEvent | undefined): ToldMessage {
+  return { event, firstNs: fact.timeNs, lastNs: fact.timeNs, repeats: 0, hash };
+}
+
+function listOf(event: DnsEvent | undefined): readonly DnsEvent[] {
+  return event === undefined ? [] : [event];
+}
+
+/** What came again, at the time of the last one. It is behind its time. */
+function repeatsOf({ query, response }: Exchange): DnsEvent[] {
+  return [query, response].flatMap((told) => {
+    if (told?.event === undefined || told.repeats === 0) return [];
+    const { event, firstNs, lastNs, repeats } = told;
+    const { marks } = event;
+    return [{
+      ...event,
+      timeNs: event.timeNs + lastNs - firstNs,
+      repeats,
+      marks: marks.includes("late") ? marks : ["late" as const, ...marks],
+    }];
+  });
+}
