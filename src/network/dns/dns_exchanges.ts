@@ -9,10 +9,14 @@ import type { DnsEvent } from "../../events/mod.ts";
 const EXCHANGES_MAX = 8192;
 /** Characters in their events. */
 const TEXT_MAX = 8 << 20;
+/** What is kept of that when it is too much. */
+const KEPT_PART = 15 / 16;
 /** Resolvers give up a question after 5 s, some after 10 s. */
 const WAIT_NS = 10_000_000_000n;
 /** How long after the answer the same message is no news. */
 const ANSWERED_NS = 2_000_000_000n;
+
+const NONE: readonly Exchange[] = [];
 
 /** A message that was told, and how often it came again. */
 export interface ToldMessage {
@@ -85,12 +89,18 @@ export class DnsExchanges {
     }
   }
 
-  /** Takes out what is too much: answered ones first, because nothing more is to come of them. */
-  takeExcess(): Exchange[] {
+  /**
+   * Takes out what is too much: answered ones first, because nothing more is to come of them. Some
+   * go at once: to find the first entry of a map takes long when many before it were deleted.
+   */
+  takeExcess(): readonly Exchange[] {
+    if (this.size <= EXCHANGES_MAX && this.#textSize <= TEXT_MAX) return NONE;
     const gone: Exchange[] = [];
     for (const map of [this.#answered, this.#waiting]) {
       for (const exchange of map.values()) {
-        if (this.size <= EXCHANGES_MAX && this.#textSize <= TEXT_MAX) return gone;
+        const isEnough = this.size <= EXCHANGES_MAX * KEPT_PART &&
+          this.#textSize <= TEXT_MAX * KEPT_PART;
+        if (isEnough) return gone;
         this.remove(exchange);
         gone.push(exchange);
       }

@@ -14,6 +14,11 @@ const STREAMS_MAX = 2048;
 /** Bytes that they keep together: beginnings of messages, and segments that wait. */
 const SIZE_MAX = 4 << 20;
 /**
+ * What is kept of that when it is too much: to find the first entry of a map takes long when many
+ * before it were deleted, so that some go at once.
+ */
+const KEPT_PART = 15 / 16;
+/**
  * Without a segment for so long, a stream is forgotten. It begins anew with the next segment that
  * consists of whole messages.
  */
@@ -125,10 +130,14 @@ export class DnsStreams {
   }
 
   #bound(): void {
+    const isLarge = this.#keptSize > SIZE_MAX;
+    if (!isLarge && this.#known.size <= STREAMS_MAX) return;
     for (const known of this.#known.values()) {
-      if (this.#keptSize > SIZE_MAX) this.#forget(known, "bytes");
-      else if (this.#known.size > STREAMS_MAX) this.#forget(known, "entries");
-      else return;
+      const isEnough = isLarge
+        ? this.#keptSize <= SIZE_MAX * KEPT_PART
+        : this.#known.size <= STREAMS_MAX * KEPT_PART;
+      if (isEnough) return;
+      this.#forget(known, isLarge ? "bytes" : "entries");
     }
   }
 

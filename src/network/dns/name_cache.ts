@@ -201,18 +201,26 @@ export class NameCache {
     this.#textSize += change;
   }
 
+  /**
+   * Some go at once: to find the first entry of a map takes long when many before it were deleted.
+   */
   #bound(owner: WorkloadNames | undefined): void {
-    const limits = this.#limits;
-    for (const entry of owner?.byAddress.values() ?? []) {
-      const isFull = entry.owner.byAddress.size > limits.addressesPerWorkloadMax ||
-        entry.owner.textSize > limits.textPerWorkloadMax;
-      if (!isFull) break;
+    const { addressesMax, addressesPerWorkloadMax, textMax, textPerWorkloadMax } = this.#limits;
+    const isWorkloadFull = owner !== undefined &&
+      (owner.byAddress.size > addressesPerWorkloadMax || owner.textSize > textPerWorkloadMax);
+    for (const entry of isWorkloadFull ? owner.byAddress.values() : []) {
+      const isEnough = owner!.byAddress.size <= keptOf(addressesPerWorkloadMax) &&
+        owner!.textSize <= keptOf(textPerWorkloadMax);
+      if (isEnough) break;
       this.#drop(entry, "workload");
     }
+    const isFull = this.#recent.size > addressesMax;
+    if (!isFull && this.#textSize <= textMax) return;
     for (const entry of this.#recent) {
-      if (this.#recent.size > limits.addressesMax) this.#drop(entry, "addresses");
-      else if (this.#textSize > limits.textMax) this.#drop(entry, "text");
-      else break;
+      const isEnough = this.#recent.size <= keptOf(addressesMax) &&
+        this.#textSize <= keptOf(textMax);
+      if (isEnough) return;
+      this.#drop(entry, isFull ? "addresses" : "text");
     }
   }
 
@@ -229,4 +237,9 @@ export class NameCache {
     this.#recent.delete(entry);
     if (owner.byAddress.size === 0) this.#workloads.delete(owner.trackingId);
   }
+}
+
+/** What is kept when it is more than the bound. */
+function keptOf(bound: number): number {
+  return bound - Math.floor(bound / 16);
 }
