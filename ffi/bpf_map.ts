@@ -33,6 +33,9 @@ const PER_CPU_TYPES: ReadonlySet<number> = new Set([
   BpfMapType.PERCPU_CGROUP_STORAGE,
 ]);
 
+/** Elements per call of `takeAll()`: a call is not felt, and its memory is small. */
+const BATCH_ROOM = 1024;
+
 /** A map. Owned by its object: it ends with it. */
 export class BpfMap {
   readonly name: string;
@@ -177,6 +180,44 @@ export class BpfMap {
       last = next;
     }
     return keys;
+  }
+
+  /**
+   * Takes all elements out, part by part; of a hash map that is not per CPU. `take` gets a key and
+   * its value as places in memory that is used again.
+   *
+   * @returns how many there were
+   */
+  takeAll(
+    take: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void,
+  ): number {
+    const [fd, keySize, valueSize] = [this.fd, this.keySize, this.valueSize];
+    let room = Math.min(BATCH_ROOM, this.maxEntries);
+    let keys = new Uint8Array(room * keySize);
+    let values = new Uint8Array(room * valueSize);
+    let place: Uint8Array<ArrayBuffer> | null = null;
+    let taken = 0;
+    for (;;) {
+      const next: Uint8Array<ArrayBuffer> = new Uint8Array(Math.max(keySize, 4));
+      let part;
+      try {
+        part = this.#elements.takeBatch(fd, { room, keys, values, place, next });
+      } catch (error) {
+        // One hash bucket has more; the map cannot have more than all of it.
+        const isTooSmall = error instanceof LibbpfError && error.code === Errno.ENOSPC;
+        if (!isTooSmall || room >= this.maxEntries) throw error;
+        room = Math.min(room * 2, this.maxEntries);
+        keys = new Uint8Array(room * keySize);
+        values = new Uint8Array(room * valueSize);
+        continue;
+      }
+      const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+      for (let i = 0; i < part.count; i++) take(keyView, i * keySize, valueView, i * valueSize);
+      taken += part.count;
+      // Nothing after a part that was not the last: programs may have deleted the rest.
+      if (part.isLast) return taken;
+      place = next;
+    }
   }
 
   /** Bytes the kernel charges for the map, as it says in fdinfo. */

@@ -107,6 +107,16 @@ export class BpfProgram {
   }
 
   /**
+   * Attaches a program of cgroups to the cgroup whose directory `cgroupFd` is; others that are
+   * attached there run as well. Otherwise as `attach()`.
+   */
+  attachCgroup(cgroupFd: number): BpfLink {
+    const operation = "bpf_program__attach_cgroup";
+    const link = this.#state.symbols[operation](this.#alive(operation), cgroupFd);
+    return this.#link(operation, link);
+  }
+
+  /**
    * Runs the program once, now and on this thread, attached or not. Without a context, so only for
    * programs that do not read theirs; raw tracepoint programs since Linux 5.10.
    *

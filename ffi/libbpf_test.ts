@@ -44,12 +44,14 @@ function useEverything(fake: FakeLibbpf): void {
   records.update(key, new Uint8Array(8));
   records.keys();
   records.delete(key);
+  strictEqual(records.takeAll(() => {}), 2);
   object.program("on_exec").info();
   strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);
   object.program("on_exec").attach();
   object.program("on_exec").attachKprobe("tcp_connect", true);
   object.program("on_exec").attachTracepoint("sched", "sched_process_exit");
   object.program("on_exec").attachRawTracepoint("sched_process_exit");
+  object.program("on_exec").attachCgroup(3);
   using _link = object.program("on_exit").attach();
 }
 

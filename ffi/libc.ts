@@ -44,6 +44,13 @@ const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 const PERF_FLAG_FD_CLOEXEC = 8n;
 const MEMBARRIER_CMD_GLOBAL = 1n;
+const O_DIRECTORY_CLOEXEC = 0o200000 | 0o2000000;
+/** `enum fsconfig_command` and flags of <linux/mount.h>. */
+const FSOPEN_CLOEXEC = 1n;
+const FSCONFIG_CMD_CREATE = 6n;
+const FSMOUNT_CLOEXEC = 1n;
+/** read-only, nosuid, nodev, noexec */
+const MOUNT_ATTRIBUTES = 0xfn;
 /** sun_path of struct sockaddr_un. */
 const SOCKET_PATH_SIZE_MAX = 108;
 /** Links of /proc are cut at a page by the kernel; ordinary ones at PATH_MAX. */
@@ -152,6 +159,36 @@ export class Libc {
     const { membarrier } = syscallNumbers(Deno.build.arch);
     const number = BigInt(membarrier);
     return await this.symbols.slow_syscall(number, MEMBARRIER_CMD_GLOBAL, 0n, 0n) === 0n;
+  }
+
+  /** Opens a directory; a new descriptor of the caller's, close-on-exec. */
+  openDirectory(path: string): number {
+    const fd = this.symbols.open(encodeCString(path), O_DIRECTORY_CLOEXEC);
+    const code = this.errno.read();
+    return unwrapLibc(fd, code, { operation: "open", action: "open directory", object: path });
+  }
+
+  /**
+   * Mounts a file system that needs no device nowhere: no mount table shows it, and it ends with
+   * the descriptor, which is the caller's and stands for its root (as O_PATH). Read-only. Needs
+   * CAP_SYS_ADMIN; since 5.2.
+   */
+  mountDetached(fileSystem: string): number {
+    const { fsopen, fsconfig, fsmount } = syscallNumbers(Deno.build.arch);
+    const attempt = (operation: string) => ({ operation, action: "mount", object: fileSystem });
+    const name = encodeCString(fileSystem);
+    const opened = this.symbols.syscall(BigInt(fsopen), name, FSOPEN_CLOEXEC, 0n, 0n, 0n);
+    const context = unwrapLibc(opened, this.errno.read(), attempt("fsopen"));
+    try {
+      const plain = this.symbols.plain_syscall;
+      const fd = BigInt(context);
+      const made = plain(BigInt(fsconfig), fd, FSCONFIG_CMD_CREATE, 0n, 0n, 0n);
+      unwrapLibc(made, this.errno.read(), attempt("fsconfig"));
+      const mounted = plain(BigInt(fsmount), fd, FSMOUNT_CLOEXEC, MOUNT_ATTRIBUTES, 0n, 0n);
+      return unwrapLibc(mounted, this.errno.read(), attempt("fsmount"));
+    } finally {
+      this.close(context);
+    }
   }
 
   /** Maps `size` bytes of a descriptor from offset 0, shared, for reading and writing. */

@@ -12,6 +12,17 @@ import { MAP_ELEMENT_SYMBOLS, type MapElementSymbols } from "./symbols/mod.ts";
 /** When `update()` may write; `BPF_ANY` of <linux/bpf.h> is the default. */
 export const MapUpdate = { any: 0n, noExist: 1n, exist: 2n } as const;
 
+/** Memory for a part of a map. */
+export interface MapBatch {
+  /** Elements for which there is memory. */
+  readonly room: number;
+  readonly keys: Uint8Array<ArrayBuffer>;
+  readonly values: Uint8Array<ArrayBuffer>;
+  /** Opaque; as long as a key, and 4 bytes at least. */
+  readonly place: Uint8Array<ArrayBuffer> | null;
+  readonly next: Uint8Array<ArrayBuffer>;
+}
+
 /** Look-up, update and delete by descriptor. Each call is one bpf(2) of about 0.4 us. */
 export class MapElements {
   readonly #symbols: MapElementSymbols;
@@ -88,6 +99,24 @@ export class MapElements {
       object: `fd ${fd}`,
     });
     return true;
+  }
+
+  /**
+   * Takes up to `room` elements out of a hash map, keys and values one after the other; not of a
+   * per-CPU map. `place` is where the last call has stopped; null begins, and `next` is filled for
+   * the call after. Since 5.6.
+   *
+   * @returns how many there were, and whether that were the last
+   * @throws {LibbpfError} any failure; ENOSPC when `room` is too small for a part of the map.
+   */
+  takeBatch(fd: number, batch: MapBatch): { readonly count: number; readonly isLast: boolean } {
+    const count = new Uint32Array([batch.room]);
+    const operation = "bpf_map_lookup_and_delete_batch";
+    const { place, next, keys, values } = batch;
+    const code = this.#symbols[operation](fd, place, next, keys, values, count, null);
+    const isLast = code === -Errno.ENOENT;
+    if (!isLast) unwrap(code, { operation, action: "empty map", object: `fd ${fd}` });
+    return { count: count[0] ?? 0, isLast };
   }
 
   /** Closes the library handle when this object opened it. */

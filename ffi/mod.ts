@@ -24,7 +24,7 @@ export {
   RusageWho,
 } from "./libc.ts";
 export type { LibbpfLog, LibbpfLogLevel } from "./log_bridge.ts";
-export { MapElements, MapUpdate, openMapElements } from "./map_elements.ts";
+export { type MapBatch, MapElements, MapUpdate, openMapElements } from "./map_elements.ts";
 export { MappedMemory } from "./mapped_memory.ts";
 export { BorrowedMemory } from "./memory.ts";
 export {

@@ -26,14 +26,19 @@ enum bpf_map_type {
     BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+    BPF_MAP_TYPE_PERCPU_HASH = 5,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
     BPF_MAP_TYPE_LRU_HASH = 9,
     BPF_MAP_TYPE_LPM_TRIE = 11,
+    BPF_MAP_TYPE_SK_STORAGE = 24,
 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 #define BPF_ANY 0
+#define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC (1U << 0)
+#define BPF_F_CLONE (1U << 9)
 #define BPF_F_MMAPABLE (1U << 10)
+#define BPF_SK_STORAGE_GET_F_CREATE 1
 
 typedef int pid_t;
 typedef u32 dev_t;
@@ -236,6 +241,10 @@ struct in6_addr {
     u8 s6_addr[16];
 };
 
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
 struct sock_common {
     u32 skc_daddr;
     u32 skc_rcv_saddr;
@@ -243,6 +252,7 @@ struct sock_common {
     u16 skc_num;
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
     atomic64_t skc_cookie;
@@ -253,6 +263,32 @@ struct sock {
     u16 sk_type;
     u16 sk_protocol;
     u32 sk_mark;
+    int sk_err;
+    int sk_err_soft;
+    struct socket *sk_socket;
+};
+
+struct socket {
+    struct sock *sk;
+};
+
+struct tcp_sock {
+    u32 total_retrans;
+};
+
+struct sk_buff {
+    struct sock *sk;
+    char cb[48];
+};
+
+/* In sk_buff.cb of segments that TCP keeps. */
+struct tcp_skb_cb {
+    u16 tcp_gso_segs;
+};
+
+/* What programs of cgroup/connect4 and the like really get. */
+struct bpf_sock_addr_kern {
+    struct sock *sk;
 };
 
 struct mm_struct {

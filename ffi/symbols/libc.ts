@@ -28,6 +28,19 @@ export const LIBC_SYMBOLS = {
     ],
     result: "isize", // -1 and errno
   },
+  /** The same for calls without memory of ours. */
+  plain_syscall: {
+    name: "syscall",
+    parameters: [
+      "isize", // long number
+      "isize", // long (fsconfig, fsmount: int fd)
+      "isize", // long (fsconfig: cmd; fsmount: flags)
+      "isize", // long (fsconfig: key, NULL; fsmount: attributes)
+      "isize", // long (fsconfig: value, NULL)
+      "isize", // long (fsconfig: aux)
+    ],
+    result: "isize", // -1 and errno
+  },
   /** The same for a call that takes its time, on a thread of Deno's: errno is lost. */
   slow_syscall: {
     name: "syscall",
@@ -78,6 +91,13 @@ export const LIBC_SYMBOLS = {
     parameters: [
       "u32", // unsigned int initval
       "i32", // int flags
+    ],
+    result: "i32", // -1 and errno
+  },
+  open: {
+    parameters: [
+      "buffer", // const char *pathname
+      "i32", // int flags; we create nothing, so there is no mode
     ],
     result: "i32", // -1 and errno
   },

@@ -38,6 +38,18 @@ export const MAP_ELEMENT_SYMBOLS = {
     ],
     result: "i32", // 0, or -errno
   },
+  bpf_map_lookup_and_delete_batch: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *in_batch, or NULL for the begin
+      "buffer", // void *out_batch
+      "buffer", // void *keys
+      "buffer", // void *values
+      "buffer", // __u32 *count: room, and then what is there
+      "pointer", // const struct bpf_map_batch_opts *opts, or NULL
+    ],
+    result: "i32", // 0, or -errno; -ENOENT when these were the last
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export const MAP_SYMBOLS = {

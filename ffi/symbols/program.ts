@@ -74,6 +74,13 @@ export const PROGRAM_SYMBOLS = {
     ],
     result: "pointer", // struct bpf_link *, or NULL and errno
   },
+  bpf_program__attach_cgroup: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+      "i32", // int cgroup_fd
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
   bpf_prog_test_run_opts: {
     parameters: [
       "i32", // int prog_fd

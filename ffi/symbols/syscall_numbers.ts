@@ -8,13 +8,19 @@
 export interface SyscallNumbers {
   readonly perfEventOpen: number;
   readonly membarrier: number;
+  readonly fsopen: number;
+  readonly fsconfig: number;
+  readonly fsmount: number;
 }
+
+/** Since 5.1 new calls have the same number everywhere. */
+const COMMON = { fsopen: 430, fsconfig: 431, fsmount: 432 } as const;
 
 const NUMBERS: Readonly<Record<string, SyscallNumbers>> = {
   // arch/x86/entry/syscalls/syscall_64.tbl
-  x86_64: { perfEventOpen: 298, membarrier: 324 },
+  x86_64: { perfEventOpen: 298, membarrier: 324, ...COMMON },
   // include/uapi/asm-generic/unistd.h
-  aarch64: { perfEventOpen: 241, membarrier: 283 },
+  aarch64: { perfEventOpen: 241, membarrier: 283, ...COMMON },
 };
 
 /**

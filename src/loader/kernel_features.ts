@@ -69,13 +69,15 @@ export class KernelFeatures {
   }
 
   /**
-   * Those of `hooks` ("tp_btf/NAME") that this kernel does not have; other kinds are not judged.
+   * Those of `hooks` ("tp_btf/NAME", "fentry/NAME", "fexit/NAME") that this kernel does not have;
+   * other kinds are not judged.
    */
   missingHooks(hooks: readonly string[]): string[] {
     const strings = readBtfStrings(this.#kernel.btfPath);
     return hooks.filter((hook) => {
       const [kind, name] = hook.split("/");
-      return kind === "tp_btf" && !strings.includes(`\0${TRACEPOINT_PREFIX}${name}\0`);
+      if (kind === "tp_btf") return !strings.includes(`\0${TRACEPOINT_PREFIX}${name}\0`);
+      return (kind === "fentry" || kind === "fexit") && !strings.includes(`\0${name}\0`);
     });
   }
 }

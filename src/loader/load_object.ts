@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BpfObject, type Libbpf, VerifierError } from "../../ffi/mod.ts";
+import { type BpfObject, type Libbpf, LibbpfError, VerifierError } from "../../ffi/mod.ts";
 import type { Sensor, SensorProgram, SensorSettings } from "../sensors/sensor.ts";
 import { isKernelSince, KERNEL_FEATURES, type KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
@@ -25,6 +25,7 @@ export interface LoadObjectOptions {
   readonly maps: SharedMaps;
   /** Kernel release, as uname(2) gives it. */
   readonly release: string;
+  readonly features: Pick<KernelFeatures, "missingHooks">;
   readonly log: LoaderLog;
 }
 
@@ -54,11 +55,11 @@ export function loadObject(
   }
   const { libbpf, maps, settings } = options;
   const bytes = options.payload.read(`bpf/${entry.file}`);
-  const leftOut: { program: string; reason: string }[] = [];
+  const leftOut = missingPrograms(sensor, options);
   const unneeded = sensor.programs.filter((program) => !isNeeded(program, options.release));
   const isLoadedSpare = (program: SensorProgram) =>
     program.spareOf !== undefined && isNeeded(program, options.release);
-  // Each turn leaves out one more optional program, so it ends.
+  // Each turn leaves out one more optional program at least, so it ends.
   for (;;) {
     const object = libbpf.openObject(bytes, sensor.name);
     try {
@@ -72,24 +73,48 @@ export function loadObject(
       return { sensor, object, leftOut };
     } catch (error) {
       object[Symbol.dispose]();
-      const program = optionalProgram(sensor, error);
-      if (program === undefined || leftOut.some((out) => out.program === program)) throw error;
+      const refused = optionalPrograms(sensor, error)
+        .filter((name) => leftOut.every(({ program }) => program !== name));
+      if (refused.length === 0) throw error;
       logVerifierError(options.log, error);
-      leftOut.push({ program, reason: explainLoadFailure(`sensor "${sensor.name}"`, error).state });
+      const { state: reason } = explainLoadFailure(`sensor "${sensor.name}"`, error);
+      for (const program of refused) leftOut.push({ program, reason });
     }
   }
 }
 
 /** Whether a program is for this kernel. */
-function isNeeded({ since }: SensorProgram, release: string): boolean {
+function isNeeded({ since, before }: SensorProgram, release: string): boolean {
+  if (before !== undefined && isKernelSince(release, before)) return false;
   return since === undefined || isKernelSince(release, since);
 }
 
-/** The program that was refused, when the sensor can do without it. */
-function optionalProgram(sensor: Sensor, error: unknown): string | undefined {
-  if (!(error instanceof VerifierError)) return undefined;
-  const program = sensor.programs.find(({ name }) => name === error.program);
-  return program?.required === false ? program.name : undefined;
+/** Optional programs for hooks that this kernel does not have: libbpf would refuse all of them. */
+function missingPrograms(
+  sensor: Sensor,
+  { features, release }: Pick<LoadObjectOptions, "features" | "release">,
+): { program: string; reason: string }[] {
+  const optional = sensor.programs
+    .filter((program) => !program.required && isNeeded(program, release));
+  const missing = new Set(features.missingHooks(optional.map(({ hook }) => hook)));
+  return optional.filter(({ hook }) => missing.has(hook))
+    .map(({ name, hook }) => ({ program: name, reason: `the kernel has no hook ${hook}` }));
+}
+
+/** Attached to functions by a trampoline, which not all kernels and architectures have. */
+const TRAMPOLINE = /^(fentry|fexit)\//;
+
+/**
+ * The programs that were refused, when the sensor can do without them. Where the verifier did not
+ * even begin, it is not told which; kernels without trampolines refuse so all that need one.
+ */
+function optionalPrograms(sensor: Sensor, error: unknown): string[] {
+  const optional = sensor.programs.filter(({ required }) => !required);
+  if (error instanceof VerifierError) {
+    return optional.filter(({ name }) => name === error.program).map(({ name }) => name);
+  }
+  if (!(error instanceof LibbpfError) || error.operation !== "bpf_object__load") return [];
+  return optional.filter(({ hook }) => TRAMPOLINE.test(hook)).map(({ name }) => name);
 }
 
 /** @throws {LoadError} the kernel lacks a feature or hook that the sensor requires. */

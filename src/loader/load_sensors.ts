@@ -12,6 +12,7 @@ import {
   possibleCpus,
 } from "../../ffi/mod.ts";
 import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
+import { type CgroupRoot, openCgroupRoot } from "./cgroup_root.ts";
 import { KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
 import {
@@ -50,6 +51,8 @@ export interface LoaderSystem {
   readonly possibleCpus: readonly number[];
   /** @throws {LoadError} nothing can be loaded here. */
   check(): void;
+  /** The root of the cgroup v2 tree. @throws {LibcError | LoadError} it cannot be had. */
+  openCgroupRoot(): CgroupRoot;
 }
 
 /** The running system. */
@@ -59,6 +62,7 @@ function hostSystem(libbpf: Libbpf): LoaderSystem {
     release: Deno.osRelease(),
     possibleCpus: possibleCpus(),
     check: checkSystem,
+    openCgroupRoot,
   };
 }
 
@@ -109,7 +113,8 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
       try {
         checkFeatures(sensor, system.features);
         const settings = options.settings[sensor.name] ?? {};
-        const parts = { libbpf, payload, log, settings, maps, release: system.release };
+        const { release, features } = system;
+        const parts = { libbpf, payload, log, settings, maps, release, features };
         loaded.push(loadObject(sensor, objects[sensor.name], parts));
       } catch (cause) {
         const error = explainLoadFailure(`sensor "${sensor.name}"`, cause);
@@ -122,7 +127,7 @@ export function loadSensors(options: LoadOptions): LoadedSensors {
       }
     }
     if (loaded.every(({ sensor }) => sensor.isOptional)) throw worstOf(refused, options.sensors);
-    return new LoadedSensors(loaded, refused, maps, system.possibleCpus);
+    return new LoadedSensors(loaded, refused, maps, system);
   } catch (error) {
     for (const { object } of loaded) object[Symbol.dispose]();
     throw explainLoadFailure("BPF programs", error);
@@ -136,17 +141,18 @@ export class LoadedSensors {
   readonly #sensors: LoadedSensor[];
   readonly #refused: SensorReport[];
   readonly #maps: SharedMaps;
-  readonly #possibleCpus: readonly number[];
+  readonly #system: Pick<LoaderSystem, "possibleCpus" | "openCgroupRoot">;
+  readonly #attached = new Set<string>();
   #links: BpfLink[] = [];
 
   constructor(
     sensors: LoadedSensor[],
     refused: SensorReport[],
     maps: SharedMaps,
-    possibleCpus: readonly number[],
+    system: Pick<LoaderSystem, "possibleCpus" | "openCgroupRoot">,
   ) {
     this.#sensors = sensors;
-    this.#possibleCpus = possibleCpus;
+    this.#system = system;
     this.#refused = refused;
     this.#maps = maps;
     const records = maps.get(RECORDS_MAP);
@@ -172,13 +178,15 @@ export class LoadedSensors {
    * @throws {LoadError} a required program cannot be attached; nothing stays attached.
    */
   attach(): void {
+    using place = new AttachPlace(this.#system);
     for (const loaded of this.#sensors) {
-      const links: BpfLink[] = [];
+      const links = new Map<string, BpfLink>();
       try {
-        attachSensor(loaded, links);
-        this.#links.push(...links);
+        attachSensor(loaded, place, links);
+        this.#links.push(...links.values());
+        for (const name of links.keys()) this.#attached.add(name);
       } catch (error) {
-        for (const link of links) link[Symbol.dispose]();
+        for (const link of links.values()) link[Symbol.dispose]();
         if (loaded.sensor.isOptional !== true) {
           this.detach();
           throw error;
@@ -191,6 +199,17 @@ export class LoadedSensors {
   detach(): void {
     for (const link of this.#links) link[Symbol.dispose]();
     this.#links = [];
+    this.#attached.clear();
+  }
+
+  /** Whether a program runs. */
+  isAttached(program: string): boolean {
+    return this.#attached.has(program);
+  }
+
+  /** A map of one sensor alone; undefined when the sensor is not loaded. */
+  sensorMap(sensor: string, name: string): BpfMap | undefined {
+    return this.#sensors.find((loaded) => loaded.sensor.name === sensor)?.object.map(name);
   }
 
   /** A map that all objects share; lives as long as this does. */
@@ -224,7 +243,7 @@ export class LoadedSensors {
   /** Records of a kind that were lost in the kernel, a row per CPU that lost some. */
   readDrops(kind: number): KernelDropRow[] {
     const map = this.#maps.get(RECORD_DROPS_MAP);
-    return map === undefined ? [] : readDropRows(map, kind, this.#possibleCpus);
+    return map === undefined ? [] : readDropRows(map, kind, this.#system.possibleCpus);
   }
 
   /** What the kernel counts about each program. */
@@ -287,21 +306,48 @@ export class LoadedSensors {
 }
 
 /**
- * Attaches the programs of a sensor and adds their links to `links`.
+ * Attaches the programs of a sensor and adds their links to `links`, by program.
  *
  * @throws {LoadError} a required program cannot be attached; those before it are in `links`.
  */
-function attachSensor({ sensor, object, leftOut }: LoadedSensor, links: BpfLink[]): void {
-  for (const { name, required, isRunByAgent } of sensor.programs) {
+function attachSensor(
+  { sensor, object, leftOut }: LoadedSensor,
+  place: AttachPlace,
+  links: Map<string, BpfLink>,
+): void {
+  for (const { name, required, isRunByAgent, attachTo } of sensor.programs) {
     const program = object.program(name);
     if (!program.autoload || isRunByAgent === true) continue;
     try {
-      links.push(program.attach());
+      const link = attachTo === undefined
+        ? program.attach()
+        : program.attachCgroup(place.cgroupRootFd());
+      links.set(name, link);
     } catch (cause) {
       const error = explainLoadFailure(`sensor "${sensor.name}"`, cause);
       leftOut.push({ program: name, reason: error.state });
       if (required) throw error;
     }
+  }
+}
+
+/** Where programs are attached that need a place; opened when the first one does. */
+class AttachPlace {
+  readonly #system: Pick<LoaderSystem, "openCgroupRoot">;
+  #root: CgroupRoot | undefined;
+
+  constructor(system: Pick<LoaderSystem, "openCgroupRoot">) {
+    this.#system = system;
+  }
+
+  cgroupRootFd(): number {
+    this.#root ??= this.#system.openCgroupRoot();
+    return this.#root.fd;
+  }
+
+  /** Links keep what they are attached to. */
+  [Symbol.dispose](): void {
+    this.#root?.[Symbol.dispose]();
   }
 }
 

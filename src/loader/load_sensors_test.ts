@@ -33,6 +33,7 @@ const SYSTEM: LoaderSystem = {
   release: "6.18.0",
   possibleCpus: [0, 1],
   check: () => {},
+  openCgroupRoot: () => ({ fd: 9, [Symbol.dispose]: () => {} }),
 };
 
 interface Bench {

@@ -40,4 +40,12 @@ export {
   type CgroupRow,
   type KernelCgroupRow,
 } from "./cgroup_map.ts";
+export { type CgroupRoot, type CgroupRootSystem, openCgroupRoot } from "./cgroup_root.ts";
+export {
+  type KernelFlowRow,
+  type KernelTrafficCount,
+  type KernelTrafficRow,
+  NetworkMaps,
+  type NetworkMapsOptions,
+} from "./network_maps.ts";
 export { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";

@@ -46,6 +46,10 @@ export interface SensorProgram {
   readonly required: boolean;
   /** Kernels before this version (`[major, minor]`) do not need it; it is not loaded there. */
   readonly since?: readonly [number, number];
+  /** Kernels of this version and newer do not need it; it is not loaded there. */
+  readonly before?: readonly [number, number];
+  /** Where it is attached, when that is not its hook alone: the root of the cgroup v2 tree. */
+  readonly attachTo?: "cgroup_root";
   /** Never attached: the agent runs it when it wants to know something. */
   readonly isRunByAgent?: boolean;
   /** Name of the program on the same hook that this one stands in for when the kernel skips it. */

@@ -5,4 +5,6 @@
  * @module
  */
 export * from "./generated/mod.ts";
+export { ipAddressText, ipv4Text, ipv6Text } from "./ip_address.ts";
+export { readTuple, type WireTuple } from "./network_tuple.ts";
 export { RecordView } from "./record_view.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LibbpfParts } from "../../ffi/mod.ts";
+import { Errno, type LibbpfParts } from "../../ffi/mod.ts";
 
 type Symbols = LibbpfParts["symbols"];
 type SymbolName = keyof Symbols;
@@ -17,6 +17,7 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_program__attach_kprobe: "null",
   bpf_program__attach_tracepoint: "null",
   bpf_program__attach_raw_tracepoint: "null",
+  bpf_program__attach_cgroup: "null",
   bpf_program__set_attach_target: "negative",
   bpf_map__initial_value: "null",
   libbpf_num_possible_cpus: "negative",
@@ -37,6 +38,7 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_map_update_elem: "negative",
   bpf_map_get_next_key: "negative",
   bpf_map_delete_elem: "negative",
+  bpf_map_lookup_and_delete_batch: "negative",
   bpf_link__destroy: "negative",
 };
 
@@ -153,6 +155,7 @@ export class FakeLibbpf {
       bpf_program__attach_kprobe: () => this.#opened("link", allocate("link")),
       bpf_program__attach_tracepoint: () => this.#opened("link", allocate("link")),
       bpf_program__attach_raw_tracepoint: () => this.#opened("link", allocate("link")),
+      bpf_program__attach_cgroup: () => this.#opened("link", allocate("link")),
       bpf_program__set_attach_target: () => 0,
       bpf_prog_test_run_opts: (_fd, options) => {
         new DataView((options as Uint8Array).buffer).setUint32(RETVAL_AT, PROGRAM_RESULT, true);
@@ -177,6 +180,11 @@ export class FakeLibbpf {
       bpf_map_update_elem: () => 0,
       bpf_map_get_next_key: () => 0,
       bpf_map_delete_elem: () => 0,
+      // One element in the first part, one in the second, which is the last.
+      bpf_map_lookup_and_delete_batch: (_fd, place, _next, _keys, _values, count) => {
+        (count as Uint32Array)[0] = 1;
+        return place === null ? 0 : -Errno.ENOENT;
+      },
       bpf_link__destroy: () => {
         this.#closed("link");
         return 0;

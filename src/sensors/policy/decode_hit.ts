@@ -1,6 +1,7 @@
 import type { Text } from "../../events/mod.ts";
 import type { PolicyFile, PolicyHit, PolicySocket, PolicyValue } from "../../events/mod.ts";
 import {
+  ipAddressText,
   POLICY_FILE_VALUE_SIZE,
   POLICY_HIT_ARG_SIZE,
   POLICY_HIT_SIZE,
@@ -20,7 +21,6 @@ import {
 } from "../../wire/mod.ts";
 import { checkSize, readFactBase } from "../record_parts.ts";
 import { TextReader } from "../text_reader.ts";
-import { ipAddressText } from "./ip_address.ts";
 
 const NAME = "policy_hit";
 const NUMBER_SIZE = 8;

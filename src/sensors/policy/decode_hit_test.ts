@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  ipAddressText,
   POLICY_FILE_VALUE_SIZE,
   POLICY_HIT_ARG_SIZE,
   POLICY_HIT_SIZE,
@@ -18,7 +19,6 @@ import {
   RecordView,
 } from "../../wire/mod.ts";
 import { PolicyHitDecoder } from "./decode_hit.ts";
-import { ipAddressText } from "./ip_address.ts";
 
 interface Fields {
   readonly flags?: number;

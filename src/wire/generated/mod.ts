@@ -2,6 +2,7 @@
 
 export * from "./record.ts";
 export * from "./cgroup.ts";
+export * from "./network.ts";
 export * from "./policy.ts";
 export * from "./process.ts";
 export { LAYOUT_HASH } from "./layout_hash.ts";

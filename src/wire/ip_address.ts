@@ -17,12 +17,13 @@ export function ipAddressText(view: DataView, at: number, family: number): strin
   return isMapped ? `::ffff:${ipv4Text(view, at + MAPPED_SIZE)}` : ipv6Text(view, at);
 }
 
-function ipv4Text(view: DataView, at: number): string {
+/** The IPv4 address at `at`. */
+export function ipv4Text(view: DataView, at: number): string {
   return [0, 1, 2, 3].map((i) => view.getUint8(at + i)).join(".");
 }
 
-/** As RFC 5952 wants it: the longest run of two or more zeros, the first of equals, is "::". */
-function ipv6Text(view: DataView, at: number): string {
+/** The IPv6 address at `at`, as RFC 5952 wants it: the longest run of two or more zeros, the first of equals, is "::". */
+export function ipv6Text(view: DataView, at: number): string {
   const groups = Array.from({ length: SIZE / 2 }, (_, i) => view.getUint16(at + 2 * i));
   let [start, size] = [0, 1];
   for (let i = 0; i < groups.length; i++) {

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The network sensor: traffic by workload, and on request flows, connections and DNS.
+ *
+ * Packets are counted by two programs at the root of the v2 tree; several programs may be attached
+ * there (they run one after the other). Who uses a socket is learned in the system calls that use
+ * it, for the rest from the listener or from the cgroup that the kernel keeps with a socket. No
+ * program here ever returns anything but LET_PASS: nothing is dropped or refused.
+ */
+#include "kernel_types.h"
+#include "network.h"
+#include "network_socket.bpf.h"
+#include "network_traffic.bpf.h"
+#include "network_record.bpf.h"
+#include "network_state.bpf.h"
+#include "network_use.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+char license_text[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int see_packet(struct __sk_buff *skb, u32 direction) {
+    struct network_socket *socket = socket_of_packet(skb);
+    u32 segments = segments_of(skb);
+    count_traffic(skb, socket, direction, segments);
+    return LET_PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int on_ingress(struct __sk_buff *skb) {
+    return see_packet(skb, NETWORK_RECEIVED);
+}
+
+SEC("cgroup_skb/egress")
+int on_egress(struct __sk_buff *skb) {
+    return see_packet(skb, NETWORK_SENT);
+}

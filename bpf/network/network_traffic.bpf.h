@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Traffic by workload: what is done for each packet. The common path is the row of the socket, the
+ * row of its workload and two additions; everything else happens once per socket.
+ */
+#ifndef SHRIKE_NETWORK_TRAFFIC_BPF_H
+#define SHRIKE_NETWORK_TRAFFIC_BPF_H
+
+#include "bounded.bpf.h"
+#include "network_socket.bpf.h"
+
+/* The address of the socket a packet is run for. */
+static __always_inline u64 skb_socket(struct __sk_buff *skb) {
+    return (u64)BPF_CORE_READ((struct sk_buff *)skb, sk);
+}
+
+/* A row of a workload that has none yet; the row `other` when there is no room. */
+static __noinline struct network_traffic *make_traffic(u64 tracking_id) {
+    struct network_traffic zero = {};
+    u64 other = NETWORK_OTHER_ROW;
+    bpf_map_update_elem(&traffic, &tracking_id, &zero, BPF_NOEXIST);
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &tracking_id);
+    if (row)
+        return row;
+    count_network(NETWORK_COUNT_TRAFFIC_FULL);
+    return bpf_map_lookup_elem(&traffic, &other);
+}
+
+/*
+ * Whose socket it is by the cgroup that the kernel keeps with it, where v2 is what is tracked; for
+ * sockets that nobody was seen to use. The depth of that cgroup is not told.
+ */
+static __noinline int guess_owner(struct __sk_buff *skb, struct network_socket *socket) {
+    struct cgroup_key key = {.hierarchy = cgroup_hierarchy};
+    if (cgroup_source != CGROUP_SOURCE_V2 || control(NETWORK_CONTROL_DISTRUST_SOCKETS))
+        return 0;
+    key.id = bpf_skb_cgroup_id(skb);
+    socket->owner.cgroup_id = key.id;
+    const struct cgroup_entry *entry = bpf_map_lookup_elem(&cgroups, &key);
+    if (entry) {
+        socket->owner.cgroup_level = entry->level;
+        socket->owner.tracking_id = entry->tracking_id;
+        return 0;
+    }
+    /* Not in the map: the nearest ancestor that is, from the root down. */
+    for (int level = 0; level <= CGROUP_LEVEL_MAX; level++) {
+        key.id = bpf_skb_ancestor_cgroup_id(skb, level);
+        if (key.id == 0)
+            break;
+        entry = bpf_map_lookup_elem(&cgroups, &key);
+        if (entry)
+            socket->owner.tracking_id = entry->tracking_id;
+    }
+    return 0;
+}
+
+/*
+ * Whether the kernel names the cgroup of sockets rightly: before 5.15 it does not any more once
+ * net_cls or net_prio were used. A socket's maker was seen in a cgroup; its first packet must be
+ * of that. The root says nothing: it is also the wrong answer.
+ */
+static __always_inline void check_cgroup(struct __sk_buff *skb, struct network_socket *socket) {
+    u64 made = socket->made_cgroup_id;
+    if (made == 0 || made == bpf_skb_ancestor_cgroup_id(skb, 0))
+        return;
+    socket->made_cgroup_id = 0;
+    count_network(made == bpf_skb_cgroup_id(skb) ? NETWORK_COUNT_CGROUP_CONFIRMED
+                                                 : NETWORK_COUNT_CGROUP_CONTRADICTED);
+}
+
+/* What a socket's first packet is good for. */
+static __noinline int see_first_packet(struct __sk_buff *skb, struct network_socket *socket) {
+    socket->is_carrying = 1;
+    /* A connection gets its own port between the change of state and the first packet. */
+    read_tuple(skb_socket(skb), &socket->tuple);
+    check_cgroup(skb, socket);
+    if (socket->owner.tgid == 0 && !has_storage())
+        inherit_owner(socket);
+    if (socket->owner.tracking_id == 0)
+        guess_owner(skb, socket);
+    return 0;
+}
+
+/* The row of a packet's socket, made when it has none: it is older than the agent. */
+static __always_inline struct network_socket *socket_of_packet(struct __sk_buff *skb) {
+    struct bpf_sock *pointer = skb->sk;
+    if (!pointer)
+        return 0;
+    struct network_socket *socket = FIND_SOCKET(pointer, skb_socket(skb));
+    if (!socket || !socket->is_made)
+        socket = MAKE_SOCKET(pointer, skb_socket(skb), bpf_get_socket_cookie(skb));
+    if (socket && !socket->is_carrying)
+        see_first_packet(skb, socket);
+    return socket;
+}
+
+static __always_inline u32 segments_of(struct __sk_buff *skb) {
+    u32 segments = skb->gso_segs;
+    if (segments)
+        return segments;
+    /* Some drivers give the size only. */
+    u32 size = skb->gso_size;
+    return size ? (skb->len + size - 1) / size : 1;
+}
+
+static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
+                                          u32 direction, u32 segments) {
+    u64 nobody = 0;
+    u64 *tracking_id = socket ? &socket->owner.tracking_id : &nobody;
+    u32 class = socket ? socket->protocol_class : CLASS_OTHER;
+    /* `direction` counts from the sender, classes begin with what was received. */
+    if (direction == NETWORK_SENT)
+        class += CLASSES_OF_DIRECTION;
+    if (skb->protocol == __builtin_bswap16(ETH_P_IPV6))
+        class += CLASSES_OF_FAMILY;
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, tracking_id);
+    if (!row)
+        row = make_traffic(*tracking_id);
+    if (!row) {
+        count_network(NETWORK_COUNT_TRAFFIC_LOST);
+        return;
+    }
+    if (*tracking_id == 0)
+        count_network(NETWORK_COUNT_NO_OWNER);
+    class = bounded(class, NETWORK_CLASSES - 1);
+    /* Atomic, because an interrupt may send and receive in the middle of this. */
+    __sync_fetch_and_add(&row->bytes[class], skb->len);
+    __sync_fetch_and_add(&row->packets[class], segments);
+    if (report_connections && socket) {
+        __sync_fetch_and_add(&socket->bytes[direction], skb->len);
+        __sync_fetch_and_add(&socket->packets[direction], segments);
+    }
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Programs of system calls that make or use a socket: they say whose it is. A socket may change
+ * hands: by fork, by a descriptor that is passed on, by socket activation.
+ */
+#ifndef SHRIKE_NETWORK_USE_BPF_H
+#define SHRIKE_NETWORK_USE_BPF_H
+
+#include "network_record.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+/* The address of the socket that a program of cgroup/sock_* is run for; see inet_create(). */
+static __always_inline u64 own_address(struct bpf_sock *context) {
+    return (u64)BPF_CORE_READ((struct sock *)context, sk_socket, sk);
+}
+
+static __always_inline u64 called_address(struct bpf_sock_addr *context) {
+    return (u64)BPF_CORE_READ((struct bpf_sock_addr_kern *)context, sk);
+}
+
+SEC("cgroup/sock_create")
+int on_sock_create(struct bpf_sock *context) {
+    u64 sk = own_address(context);
+    forget_socket(sk); /* of a socket that was at this address before */
+    struct network_socket *socket = MAKE_SOCKET(context, sk, bpf_get_socket_cookie(context));
+    if (!socket)
+        return LET_PASS;
+    socket->made_cgroup_id = v2_cgroup_id((const void *)bpf_get_current_task());
+    begin_socket(socket, NETWORK_SIDE_UNKNOWN);
+    own_socket(socket);
+    return LET_PASS;
+}
+
+/* Of UDP and the like, which have no other end; connections of TCP live on, see on_tcp_destroy. */
+SEC("cgroup/sock_release")
+int on_sock_release(struct bpf_sock *context) {
+    struct network_socket *socket = FIND_SOCKET(context, own_address(context));
+    if (!socket || socket->protocol_class == CLASS_TCP)
+        return LET_PASS;
+    read_tuple(own_address(context), &socket->tuple);
+    if (socket->protocol_class == CLASS_UDP && (socket->is_carrying || socket->is_bound))
+        tell_socket(context, socket, NETWORK_CLOSE, 0, 0);
+    forget_socket(own_address(context));
+    return LET_PASS;
+}
+
+/* connect(2), for TCP before the change of state. */
+static __always_inline int see_connect(struct bpf_sock_addr *context) {
+    struct network_socket *socket =
+        MAKE_SOCKET(context->sk, called_address(context), bpf_get_socket_cookie(context));
+    if (!socket)
+        return LET_PASS;
+    if (socket->protocol_class != CLASS_TCP) {
+        begin_socket(socket, NETWORK_SIDE_LOCAL);
+    }
+    own_socket(socket);
+    return LET_PASS;
+}
+
+SEC("cgroup/connect4")
+int on_connect4(struct bpf_sock_addr *context) {
+    return see_connect(context);
+}
+
+SEC("cgroup/connect6")
+int on_connect6(struct bpf_sock_addr *context) {
+    return see_connect(context);
+}
+
+/* A datagram with an address: before its packet is made. */
+static __always_inline int see_datagram(struct bpf_sock_addr *context) {
+    struct network_socket *socket =
+        MAKE_SOCKET(context->sk, called_address(context), bpf_get_socket_cookie(context));
+    if (socket)
+        own_socket(socket);
+    return LET_PASS;
+}
+
+SEC("cgroup/sendmsg4")
+int on_sendmsg4(struct bpf_sock_addr *context) {
+    return see_datagram(context);
+}
+
+SEC("cgroup/sendmsg6")
+int on_sendmsg6(struct bpf_sock_addr *context) {
+    return see_datagram(context);
+}
+
+/* bind(2), which may go wrong afterwards; see on_post_bind4(). */
+static __always_inline int see_bind(struct bpf_sock_addr *context) {
+    struct network_socket *socket =
+        MAKE_SOCKET(context->sk, called_address(context), bpf_get_socket_cookie(context));
+    if (!socket)
+        return LET_PASS;
+    socket->is_bound = context->user_port != 0;
+    own_socket(socket);
+    return LET_PASS;
+}
+
+SEC("cgroup/bind4")
+int on_bind4(struct bpf_sock_addr *context) {
+    return see_bind(context);
+}
+
+SEC("cgroup/bind6")
+int on_bind6(struct bpf_sock_addr *context) {
+    return see_bind(context);
+}
+
+/* Who is bound to a port of his choice waits for datagrams; TCP says so by listen(2). */
+static __always_inline int see_bound(struct bpf_sock *context) {
+    struct network_socket *socket = FIND_SOCKET(context, own_address(context));
+    if (!socket || socket->protocol_class != CLASS_UDP || !socket->is_bound)
+        return LET_PASS;
+    read_tuple(own_address(context), &socket->tuple);
+    tell_socket(context, socket, NETWORK_LISTEN, 0, 0);
+    return LET_PASS;
+}
+
+SEC("cgroup/post_bind4")
+int on_post_bind4(struct bpf_sock *context) {
+    return see_bound(context);
+}
+
+SEC("cgroup/post_bind6")
+int on_post_bind6(struct bpf_sock *context) {
+    return see_bound(context);
+}
+
+/*
+ * The running task sends or receives; `sk` is of the tracepoint's or function's type. Most times it
+ * is the owner, and then nothing else is read.
+ */
+static __always_inline void see_use(struct sock *sk, u64 address) {
+    u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    struct network_socket *socket = FIND_SOCKET(sk, address);
+    if (!socket || !socket->is_made)
+        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    if (socket)
+        own_socket(socket);
+}
+
+/* sock_send_length(sk, ret, flags), sock_recv_length(): in sock_sendmsg(), sock_recvmsg(), 6.3. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_send_length, struct sock *sk, int result, int flags) {
+    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_recv_length, struct sock *sk, int result, int flags) {
+    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    return 0;
+}
+
+/* The same before 6.3, where trampolines exist. */
+SEC("fentry/inet_sendmsg")
+int BPF_PROG(on_inet_sendmsg, struct socket *socket) {
+    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
+    return 0;
+}
+
+SEC("fentry/inet6_sendmsg")
+int BPF_PROG(on_inet6_sendmsg, struct socket *socket) {
+    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
+    return 0;
+}
+
+SEC("fentry/inet_recvmsg")
+int BPF_PROG(on_inet_recvmsg, struct socket *socket) {
+    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
+    return 0;
+}
+
+SEC("fentry/inet6_recvmsg")
+int BPF_PROG(on_inet6_recvmsg, struct socket *socket) {
+    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
+    return 0;
+}
+
+#define ACCEPT_ARGUMENT_KERNEL_VERSION ((6 << 16) + (10 << 8))
+
+/*
+ * inet_csk_accept(sk, flags, error, kern), since 6.10 (sk, argument): what it returns stands behind
+ * its arguments.
+ */
+SEC("fexit/inet_csk_accept")
+int on_accept(u64 *context) {
+    u64 address = 0;
+    u32 at = LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION ? 2 : 4;
+    bpf_probe_read_kernel(&address, sizeof(address), &context[at]);
+    if (address == 0)
+        return 0;
+    struct network_socket *socket;
+    if (LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION) {
+        struct sock *sk = (void *)context[2];
+        if (!sk)
+            return 0;
+        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    } else {
+        struct sock *sk = (void *)context[4];
+        if (!sk)
+            return 0;
+        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    }
+    if (!socket)
+        return 0;
+    own_socket(socket);
+    if (control(NETWORK_CONTROL_ACCEPT_HOOKED))
+        tell_socket(context, socket, NETWORK_ACCEPT, TCP_SYN_RECV, 0);
+    return 0;
+}
+
+#endif
