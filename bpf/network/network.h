@@ -196,16 +196,16 @@ EXPORT_ENUM(network_control_row);
 
 /* Rows of the per-CPU map `network_counts`. */
 enum network_count {
-    NETWORK_COUNT_SOCKETS_ENTERED = 0,   /* rows that were made in `sockets` */
-    NETWORK_COUNT_SOCKETS_DELETED = 1,   /* and taken out by a program, not for lack of room */
-    NETWORK_COUNT_SOCKETS_FAILED = 2,    /* a socket got no row */
-    NETWORK_COUNT_LISTENERS_FULL = 3,    /* a listener found no room */
-    NETWORK_COUNT_TRAFFIC_FULL = 4,      /* a packet was counted on the row `other` */
-    NETWORK_COUNT_TRAFFIC_LOST = 5,      /* not even there: user space had not made it */
-    NETWORK_COUNT_FLOWS_FULL = 6,        /* a packet's flow found no room in all */
-    NETWORK_COUNT_FLOWS_OVER = 7,        /* a packet's flow was one too many of its workload */
-    NETWORK_COUNT_FLOWS_LOST = 8,        /* it is in no flow at all */
-    NETWORK_COUNT_CGROUP_CONFIRMED = 9,  /* sockets whose v2 cgroup is that of their maker */
+    NETWORK_COUNT_SOCKETS_ENTERED = 0,  /* rows that were made in `sockets` */
+    NETWORK_COUNT_SOCKETS_DELETED = 1,  /* and taken out by a program, not for lack of room */
+    NETWORK_COUNT_SOCKETS_FAILED = 2,   /* a socket got no row */
+    NETWORK_COUNT_LISTENERS_FULL = 3,   /* a listener found no room */
+    NETWORK_COUNT_TRAFFIC_FULL = 4,     /* a packet was counted on the row `other` */
+    NETWORK_COUNT_TRAFFIC_LOST = 5,     /* not even there: user space had not made it */
+    NETWORK_COUNT_FLOWS_FULL = 6,       /* a packet's flow found no room in all */
+    NETWORK_COUNT_FLOWS_OVER = 7,       /* a packet's flow was one too many of its workload */
+    NETWORK_COUNT_FLOWS_LOST = 8,       /* it is in no flow at all */
+    NETWORK_COUNT_CGROUP_CONFIRMED = 9, /* sockets whose v2 cgroup is that of their maker */
     NETWORK_COUNT_CGROUP_CONTRADICTED = 10,
     NETWORK_COUNT_NO_OWNER = 11, /* packets of sockets whose workload is not known */
     NETWORK_COUNT_DNS_CUT = 12,  /* packets of DNS that did not fit a record */

@@ -2,10 +2,10 @@
 /*
  * Maps and settings of the network sensor.
  *
- * What is known of a socket is kept with the socket itself (BPF_MAP_TYPE_SK_STORAGE) where all kinds
- * of programs can reach that, since 5.12: found in some nanoseconds, never pushed out by others,
- * gone with the socket, and an accepted socket gets a copy of its listener's. Before, an LRU hash
- * by the socket's address stands in for it, and a hash of listeners for the copy.
+ * What is known of a socket is kept with the socket itself (BPF_MAP_TYPE_SK_STORAGE) where all
+ * kinds of programs can reach that, since 5.12: found in some nanoseconds, never pushed out by
+ * others, gone with the socket, and an accepted socket gets a copy of its listener's. Before, an
+ * LRU hash by the socket's address stands in for it, and a hash of listeners for the copy.
  */
 #ifndef SHRIKE_NETWORK_MAPS_BPF_H
 #define SHRIKE_NETWORK_MAPS_BPF_H

@@ -2,9 +2,9 @@
 /*
  * What is known of sockets, and who uses them.
  *
- * A socket is handed about in two forms: as the pointer that helpers take (the context's, a tracepoint's)
- * and as its address, a plain number, from which fields are read. Addresses come from memory that
- * has them, because verifiers let no pointer become a number otherwise.
+ * A socket is handed about in two forms: as the pointer that helpers take (the context's, a
+ * tracepoint's) and as its address, a plain number, from which fields are read. Addresses come from
+ * memory that has them, because verifiers let no pointer become a number otherwise.
  */
 #ifndef SHRIKE_NETWORK_SOCKET_BPF_H
 #define SHRIKE_NETWORK_SOCKET_BPF_H

@@ -5,7 +5,12 @@
  */
 import { ok } from "node:assert/strict";
 import type { CgroupFact, KernelFact, ProcessExecuted } from "../../src/events/mod.ts";
-import { CGROUP_COUNTS_MAP, CgroupMap, CGROUPS_MAP } from "../../src/loader/mod.ts";
+import {
+  CGROUP_COUNTS_MAP,
+  CgroupMap,
+  CGROUPS_MAP,
+  type MapEntries,
+} from "../../src/loader/mod.ts";
 import { cgroupSettings, type SensorSettings } from "../../src/sensors/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
 import { SensorRecorder } from "./expect_event.ts";
@@ -19,10 +24,12 @@ export class CgroupBench {
 
   constructor(
     readonly hierarchy: TestHierarchy = v2Hierarchy(),
-    { controller, entries, settings = {} }: {
+    { controller, entries, settings = {}, network, mapEntries = {} }: {
       readonly controller?: string;
       readonly entries?: number;
       readonly settings?: SensorSettings;
+      readonly network?: SensorSettings;
+      readonly mapEntries?: MapEntries;
     } = {},
   ) {
     const tracked = cgroupSettings({
@@ -31,7 +38,8 @@ export class CgroupBench {
     });
     this.recorder = new SensorRecorder({}, {
       cgroup: { ...tracked, ...settings },
-      ...(entries !== undefined && { mapEntries: { [CGROUPS_MAP]: entries } }),
+      ...(network !== undefined && { network }),
+      mapEntries: { ...mapEntries, ...(entries !== undefined && { [CGROUPS_MAP]: entries }) },
     });
     const map = this.recorder.sensors.sharedMap(CGROUPS_MAP);
     ok(map !== undefined);

@@ -37,6 +37,8 @@ export interface Recording extends WorkloadResult {
 /** What a recorder is told beside the settings of the process sensor. */
 export interface RecorderSettings {
   readonly cgroup?: SensorSettings;
+  /** Settings of the network sensor, which is loaded with them only. */
+  readonly network?: SensorSettings;
   readonly mapEntries?: MapEntries;
 }
 
@@ -55,15 +57,15 @@ export class SensorRecorder {
 
   /** @param more settings of the cgroup sensor, part of which all sensors get, and sizes of maps */
   constructor(settings: SensorSettings = {}, more: RecorderSettings = {}) {
-    const { cgroup = {}, mapEntries = {} } = more;
+    const { cgroup = {}, network, mapEntries = {} } = more;
     const payload = openPayload();
     this.#libc = openLibc();
     this.#libbpf = openLibbpf(payload.libbpfPath());
     this.sensors = loadSensors({
       libbpf: this.#libbpf,
       payload,
-      sensors: SENSORS,
-      settings: { process: { ...cgroup, ...settings }, cgroup },
+      sensors: SENSORS.filter(({ name }) => name !== "network" || network !== undefined),
+      settings: { process: { ...cgroup, ...settings }, cgroup, network: { ...cgroup, ...network } },
       mapEntries,
       log: { warn: fail, debug: () => {} },
     });

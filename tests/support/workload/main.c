@@ -34,6 +34,7 @@ static const struct {
     {"user-namespace", run_user_namespace},
     {"cgroup-namespace", run_cgroup_namespace},
     {"calls", run_calls},
+    {"net", run_net},
 };
 
 void wait_for(int pid) {
