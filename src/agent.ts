@@ -103,7 +103,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const policyParts = { ...shared, libbpf, libc, payload, sensors, cgroups, workloads };
   const policies = rooms.openPolicies({ ...policyParts, log: log("policy") });
   started.defer(() => policies?.end());
-  const networkParts = { clock, counters, config, sensors, cgroups, workloads };
+  const networkParts = { clock, counters, libc, config, sensors, cgroups, workloads };
   const network = rooms.openNetwork({ ...networkParts, log: log("network") });
   const metricsParts = { ...policyParts, config, policies, network, log: log("metrics") };
   const metrics = started.use(rooms.openMetrics(metricsParts));
@@ -112,6 +112,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const ticking = [cgroups, policies, network, presence, metrics];
   const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
   sensors.attach();
+  network.attached();
   const absence = presence.begin();
   let processes = 0;
   const scan = () => {

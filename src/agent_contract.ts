@@ -120,12 +120,13 @@ export type PolicyRoom =
 
 /** What the agent asks of its network. */
 export type NetworkRoom =
-  & Pick<AgentNetwork, "teller" | "follow" | "start" | "tick" | "onProcess" | "end">
+  & Pick<AgentNetwork, "teller" | "attached" | "follow" | "start" | "tick" | "onProcess" | "end">
   & NetworkService;
 
 /** What the network is made with. */
 export interface NetworkParts {
   readonly config: Config;
+  readonly libc: Libc;
   readonly sensors: LoadedSensors;
   readonly cgroups: Pick<CgroupRoom, "table" | "observe">;
   readonly workloads: Pick<WorkloadRoom, "workloadAt">;

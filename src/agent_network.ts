@@ -13,6 +13,7 @@ import {
   FlowReports,
   type FlowTimers,
   HostAddressFiles,
+  NameCache,
   NetworkEvents,
   type NetworkKernel,
   type NetworkService,
@@ -37,17 +38,19 @@ export type NetworkConfig = Pick<
   | "withConnections"
   | "withDns"
   | "withFlows"
+  | "dnsPorts"
   | "flowIntervalMs"
   | "cgroupEntries"
 >;
 
+/** The kernel's tables, or why there are none. */
+export type OpenedKernel = NetworkKernel | { readonly reason: string; readonly hint?: string };
+
 /** What the network of an agent is made with. */
 export interface AgentNetworkParts {
   readonly config: NetworkConfig;
-  /** The kernel's tables, or why there are none. */
-  readonly kernel: NetworkKernel | { readonly reason: string; readonly hint?: string };
-  /** Undefined: nobody reads DNS. */
-  readonly dns: DnsTeller | undefined;
+  /** Called when the sensor is attached. */
+  readonly openKernel: () => OpenedKernel;
   readonly cgroups: Pick<CgroupRoom, "table" | "observe">;
   readonly workloads: Pick<WorkloadRoom, "workloadAt">;
   /** Time of all programs of the agent; undefined when it is not measured. */
@@ -77,12 +80,13 @@ export class AgentNetwork implements NetworkService {
   /** Makes events of the sensor's facts. */
   readonly teller: FactTeller<NetworkFact, NetworkProcessEvent>;
   readonly #parts: AgentNetworkParts;
-  readonly #kernel: NetworkKernel | undefined;
+  readonly #names: NameCache;
   readonly #totals: TrafficTotals;
   readonly #ownAddresses: OwnAddresses;
   readonly #conntrack: Conntrack;
   readonly #tagger: TupleTagger;
   readonly #recent: RecentProcesses;
+  #opened: OpenedKernel = { reason: "it is about to start" };
   #flows: FlowReports | undefined;
   #processes: ProcessSource | undefined;
   #turns = 0;
@@ -91,10 +95,13 @@ export class AgentNetwork implements NetworkService {
   /** To be made before the table of cgroups is opened. */
   constructor(parts: AgentNetworkParts) {
     this.#parts = parts;
-    const { config, counters, dns, cgroups, kernel, clock } = parts;
-    this.#kernel = "reason" in kernel ? undefined : kernel;
+    const { config, counters, cgroups, clock } = parts;
     this.#totals = new TrafficTotals({
-      ...{ clock, counters, kernel: this.#kernel, workloadsMax: config.cgroupEntries },
+      ...{ clock, counters, workloadsMax: config.cgroupEntries },
+      kernel: {
+        readTraffic: () => this.#kernel?.readTraffic() ?? [],
+        takeTraffic: (trackingId) => this.#kernel?.takeTraffic(trackingId),
+      },
       ownerOf: (trackingId) => this.#ownerOf(trackingId),
     });
     this.#ownAddresses = new OwnAddresses({
@@ -109,21 +116,27 @@ export class AgentNetwork implements NetworkService {
       onMissing: (error) =>
         log.info("Translated addresses of peers are not known: {error}", { error }),
     });
-    const names = dns ?? { namesOf: () => [] };
-    const ownAddresses = this.#ownAddresses;
-    this.#tagger = new TupleTagger({ names, ownAddresses, conntrack: this.#conntrack });
-    this.#recent = new RecentProcesses(counters);
-    const { withDns } = config;
-    this.teller = new NetworkEvents({
-      dns,
-      withDns,
-      tag: (...tuple) => this.#tagger.tag(...tuple),
+    this.#names = new NameCache(counters);
+    this.#tagger = new TupleTagger({
+      ...{ names: this.#names, ownAddresses: this.#ownAddresses, conntrack: this.#conntrack },
     });
+    this.#recent = new RecentProcesses(counters);
+    const dns = this.#makeDns();
+    this.teller = new NetworkEvents({ dns, tag: (...tuple) => this.#tagger.tag(...tuple) });
     cgroups.observe((change, { id }) => {
       if (change !== "forgotten") return;
       this.#totals.forget(id);
-      dns?.forget(id);
+      this.#names.forget(id);
     });
+  }
+
+  /** The sensor is attached, or is not going to be. */
+  attached(): void {
+    this.#opened = this.#parts.openKernel();
+    const state = this.state();
+    if (state.state !== "off" || !needsNetwork(this.#parts.config)) return;
+    const { reason, hint } = state;
+    this.#parts.log.warn("Traffic is not counted: {reason}", { reason, hint });
   }
 
   /** Takes processes from `source`, and hands it the events that come from no record. */
@@ -187,9 +200,9 @@ export class AgentNetwork implements NetworkService {
   }
 
   state(): NetworkState {
-    const { kernel, cgroups } = this.#parts;
-    if ("reason" in kernel) return { state: "off", ...kernel };
-    const { confirmed, contradicted } = kernel.attribution;
+    const opened = this.#opened;
+    if ("reason" in opened) return { state: "off", ...opened };
+    const { confirmed, contradicted } = opened.attribution;
     if (contradicted > 0) {
       return {
         state: "degraded",
@@ -198,13 +211,26 @@ export class AgentNetwork implements NetworkService {
         hint: "unmount net_cls and net_prio of cgroup v1, or use Linux 5.15 or newer",
       };
     }
-    if (cgroups.table !== undefined) return { state: "ok" };
+    if (this.#parts.cgroups.table !== undefined) return { state: "ok" };
     const reason = "cgroups are not followed, so all traffic counts as unknown";
     return { state: "degraded", reason, hint: "see `shrike doctor`" };
   }
 
   counts(): ReadonlyMap<string, bigint> {
     return this.#kernel?.counts() ?? new Map();
+  }
+
+  get #kernel(): NetworkKernel | undefined {
+    return "reason" in this.#opened ? undefined : this.#opened;
+  }
+
+  #makeDns(): DnsTeller {
+    const { config: { dnsPorts, withDns }, counters } = this.#parts;
+    return new DnsTeller({
+      ports: dnsPorts.length === 0 ? [DNS_PORT] : dnsPorts.map(Number),
+      ...{ counters, names: this.#names, withEvents: withDns, withBothEnds: false },
+      tag: ({ tuple, cgroup, timeNs }) => this.#tagger.tag(tuple, cgroup.trackingId, timeNs),
+    });
   }
 
   #ownerOf(trackingId: bigint) {
@@ -237,6 +263,8 @@ export class AgentNetwork implements NetworkService {
   }
 }
 
+/** RFC 1035. */
+const DNS_PORT = 53;
 /** Turns between two looks at translated addresses, where no flows are told. */
 const CONNTRACK_TURNS = 15;
 

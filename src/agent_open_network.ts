@@ -4,36 +4,49 @@
  * @module
  */
 import type { NetworkParts } from "./agent_contract.ts";
-import { AgentNetwork, type AgentNetworkParts, needsNetwork } from "./agent_network.ts";
+import { LibbpfError } from "../ffi/mod.ts";
+import { AgentNetwork, needsNetwork, type OpenedKernel } from "./agent_network.ts";
 import type { Config } from "./config/mod.ts";
-import type { LoadedSensors, MapEntries } from "./loader/mod.ts";
+import { type LoadedSensors, type MapEntries, NetworkMaps } from "./loader/mod.ts";
 import type { ProgramTime } from "./network/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
+import { NetworkLimit } from "./wire/mod.ts";
 
 /** Name of the sensor. */
 export const NETWORK_SENSOR = "network";
 
 /** Without the sensor, programs started are counted all the same. */
 export function openNetwork(parts: NetworkParts): AgentNetwork {
-  const { sensors, config, ...rest } = parts;
+  const { sensors, config } = parts;
   return new AgentNetwork({
-    ...{ ...rest, config },
-    kernel: openKernel(sensors, config),
-    dns: undefined,
+    ...parts,
+    openKernel: () => openKernel(parts),
     programTime: () => config.measurePrograms ? programTime(sensors) : undefined,
   });
 }
 
-function openKernel(
-  sensors: Pick<LoadedSensors, "report" | "sharedMap">,
-  config: Config,
-): AgentNetworkParts["kernel"] {
+function openKernel({ sensors, libc, config }: NetworkParts): OpenedKernel {
   if (!needsNetwork(config)) return { reason: "it is switched off", hint: "use --network" };
   const report = sensors.report.find(({ sensor }) => sensor === NETWORK_SENSOR);
-  if (report?.loaded === true) return { reason: "its tables cannot be read" };
-  const { reason = "this agent has no network sensor", error } = report ?? {};
-  return { reason, ...(error !== undefined && { hint: error.hint }) };
+  if (report?.loaded !== true) {
+    const { reason = "this agent has no network sensor", error } = report ?? {};
+    return { reason, ...(error !== undefined && { hint: error.hint }) };
+  }
+  if (!PACKET_PROGRAMS.every((program) => sensors.isAttached(program))) {
+    const { reason = "" } = report.leftOut.at(-1) ?? {};
+    const hint = "see the log of the loader, and `shrike doctor`";
+    return { reason: `its programs cannot be attached: ${reason}`, hint };
+  }
+  try {
+    return new NetworkMaps({ sensors, libc, withFlows: config.withFlows });
+  } catch (error) {
+    if (!(error instanceof LibbpfError)) throw error;
+    return { reason: error.message, hint: "see the log of the kernel" };
+  }
 }
+
+/** They see every packet; without them nothing is counted. */
+const PACKET_PROGRAMS = ["on_ingress", "on_egress"];
 
 /** All programs of the sensors; undefined while the kernel measures none. */
 function programTime(sensors: Pick<LoadedSensors, "programInfo">): ProgramTime | undefined {
@@ -60,12 +73,9 @@ export function networkSettings(config: Config): SensorSettings {
   };
 }
 
-/** Rows of flow maps beside those of flows: for what finds no room. */
-const OTHER_FLOWS = 1_024;
-
 /** Rows of the sensor's maps. */
 export function networkMapEntries(config: Config): MapEntries {
-  const flows = config.withFlows ? config.flowEntries + OTHER_FLOWS : 1;
+  const flows = config.withFlows ? config.flowEntries + NetworkLimit.NETWORK_OTHER_FLOWS : 1;
   return {
     sockets: config.socketEntries,
     flows_a: flows,

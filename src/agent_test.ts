@@ -41,6 +41,7 @@ const START = [
   "start metrics",
   "open drops",
   "attach",
+  "network attached",
   "begin presence",
   "open pipeline",
   "run pipeline",

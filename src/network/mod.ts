@@ -5,7 +5,8 @@
  */
 export { addressRange, ipv6Text } from "./address_class.ts";
 export { Conntrack, type ConntrackParts } from "./conntrack.ts";
-export type { DnsTeller } from "./dns_teller.ts";
+export { NameCache } from "./dns/name_cache.ts";
+export { DnsTeller, type DnsTellerOptions } from "./dns/tell_dns.ts";
 export type { FlowEventsParts } from "./flow_events.ts";
 export { FlowReports, type FlowReportsParts, type FlowTimers } from "./flow_reports.ts";
 export type { NameSource } from "./name_source.ts";

@@ -10,15 +10,12 @@ import type {
   SocketTuple,
   TaggedTuple,
 } from "../events/mod.ts";
-import type { DnsTeller } from "./dns_teller.ts";
+import type { DnsTeller } from "./dns/tell_dns.ts";
 import { socketEvent } from "./socket_events.ts";
 
 /** What events are made with. */
 export interface NetworkEventsParts {
-  /** Undefined: nobody reads DNS. */
-  readonly dns: DnsTeller | undefined;
-  /** Whether events of DNS are told; names are learned in any case. */
-  readonly withDns: boolean;
+  readonly dns: Pick<DnsTeller, "take" | "expire" | "giveUp">;
   readonly tag: (tuple: SocketTuple, trackingId: bigint, nowNs: bigint) => TaggedTuple;
 }
 
@@ -37,20 +34,16 @@ export class NetworkEvents {
     context: (fact: NetworkFact, isLate: boolean) => ProcessEventBase,
   ): readonly NetworkProcessEvent[] {
     const { dns, tag } = this.#parts;
-    if (fact.type === "dns_seen") return this.#told(dns?.take(fact, isLate, context));
+    if (fact.type === "dns_seen") return dns.take(fact, isLate, context);
     const { tuple, cgroup: { trackingId }, timeNs } = fact;
     return [socketEvent(fact, context(fact, isLate), tag(tuple, trackingId, timeNs))];
   }
 
   expire(nowNs: bigint): readonly NetworkProcessEvent[] {
-    return this.#told(this.#parts.dns?.expire(nowNs));
+    return this.#parts.dns.expire(nowNs);
   }
 
   giveUp(): readonly NetworkProcessEvent[] {
-    return this.#told(this.#parts.dns?.giveUp());
-  }
-
-  #told(events: readonly NetworkProcessEvent[] = []): readonly NetworkProcessEvent[] {
-    return this.#parts.withDns ? events : [];
+    return this.#parts.dns.giveUp();
   }
 }

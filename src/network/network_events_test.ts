@@ -3,7 +3,6 @@ import { SAMPLE_COUNTS, sampleTuple } from "../../tests/support/fake_network_ker
 import { sampleProcess, toReference } from "../../tests/support/sample_events.ts";
 import { dnsSeen, socketChanged } from "../../tests/support/sample_network_facts.ts";
 import type { DnsEvent, NetworkProcessEvent, ProcessEventBase } from "../events/mod.ts";
-import type { DnsTeller } from "./dns_teller.ts";
 import { NetworkEvents } from "./network_events.ts";
 import { TupleTagger } from "./tag_tuple.ts";
 
@@ -31,18 +30,11 @@ function tagger(own: readonly string[] = [], names: readonly string[] = []) {
   });
 }
 
-class FakeDns implements DnsTeller {
-  readonly forgotten: bigint[] = [];
-  namesOf = () => [];
-  take = () => [DNS_EVENT];
-  expire = () => [DNS_EVENT];
-  giveUp = () => [DNS_EVENT];
-  forget = (id: bigint) => void this.forgotten.push(id);
-}
-
-function events(withDns: boolean, dns?: DnsTeller) {
+function events() {
   const tags = tagger();
-  return new NetworkEvents({ dns, withDns, tag: (...tuple) => tags.tag(...tuple) });
+  const told = () => [DNS_EVENT];
+  const dns = { take: told, expire: told, giveUp: told };
+  return new NetworkEvents({ dns, tag: (...tuple) => tags.tag(...tuple) });
 }
 
 const one = (told: readonly NetworkProcessEvent[]) => {
@@ -51,7 +43,7 @@ const one = (told: readonly NetworkProcessEvent[]) => {
 };
 
 Deno.test("NetworkEvents.take() tells a connection with how long it took", () => {
-  const event = one(events(false).take(socketChanged(), false, () => BASE));
+  const event = one(events().take(socketChanged(), false, () => BASE));
   assert.deepEqual(event, {
     ...BASE,
     ...{ type: "process_connect", isFailed: false, cookie: 77n, socket: tagged() },
@@ -61,7 +53,7 @@ Deno.test("NetworkEvents.take() tells a connection with how long it took", () =>
 
 Deno.test("NetworkEvents.take() tells failures, accepted and closed connections, and who listens", () => {
   const of = (fields: Parameters<typeof socketChanged>[0]) =>
-    one(events(false).take(socketChanged(fields), false, () => BASE));
+    one(events().take(socketChanged(fields), false, () => BASE));
   const common = { ...BASE, cookie: 77n, socket: tagged(), isFailed: false };
   assert.deepEqual(of({ change: "connect_failed", error: "ECONNREFUSED" }), {
     ...common,
@@ -79,15 +71,10 @@ Deno.test("NetworkEvents.take() tells failures, accepted and closed connections,
   });
 });
 
-Deno.test("NetworkEvents hands DNS to its reader, and tells of it on request only", () => {
-  const context = () => BASE;
-  const told = (withDns: boolean, dns?: DnsTeller) => {
-    const made = events(withDns, dns);
-    return [made.take(dnsSeen(), false, context), made.expire(1n), made.giveUp()].flat().length;
-  };
-  assert.equal(told(true, new FakeDns()), 3);
-  assert.equal(told(false, new FakeDns()), 0);
-  assert.equal(told(true), 0);
+Deno.test("NetworkEvents hands DNS to its reader", () => {
+  const made = events();
+  assert.deepEqual(made.take(dnsSeen(), false, () => BASE), [DNS_EVENT]);
+  assert.deepEqual([...made.expire(1n), ...made.giveUp()], [DNS_EVENT, DNS_EVENT]);
 });
 
 Deno.test("TupleTagger.tag() knows where ends are, what the peer is called and where it really is", () => {

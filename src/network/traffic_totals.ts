@@ -22,8 +22,7 @@ export interface CgroupOwner {
 
 /** What totals are made from. */
 export interface TrafficTotalsParts {
-  /** Undefined: traffic is not counted, only programs are. */
-  readonly kernel: Pick<NetworkKernel, "readTraffic" | "takeTraffic"> | undefined;
+  readonly kernel: Pick<NetworkKernel, "readTraffic" | "takeTraffic">;
   /** Undefined: no such cgroup is known. */
   readonly ownerOf: (trackingId: bigint) => CgroupOwner | undefined;
   readonly clock: Clock;
@@ -107,7 +106,7 @@ export class TrafficTotals {
   /** Looks at the kernel's rows, and gives up those that have no owner for long. */
   look(): void {
     const nowNs = this.#parts.clock.monotonicNs();
-    for (const row of this.#parts.kernel?.readTraffic() ?? []) this.#add(row);
+    for (const row of this.#parts.kernel.readTraffic()) this.#add(row);
     for (const [id, count] of this.#execs) this.#tallyOf(id).execs += count;
     this.#execs.clear();
     for (const [id, seat] of this.#seats) {
@@ -122,7 +121,7 @@ export class TrafficTotals {
     const seat = this.#seats.get(trackingId);
     // Of one that came and went between two looks nobody has seen whose it was.
     const tally = seat === undefined ? this.#ended : this.#homeOf(seat);
-    const row = this.#parts.kernel?.takeTraffic(trackingId);
+    const row = this.#parts.kernel.takeTraffic(trackingId);
     if (row !== undefined) this.#grow(tally, row.counts, seat?.counts ?? NO_COUNTS);
     tally.execs += this.#execs.get(trackingId) ?? 0;
     this.#execs.delete(trackingId);

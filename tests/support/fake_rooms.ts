@@ -109,6 +109,7 @@ export class FakeRooms {
     return {
       teller: { take: () => [], expire: () => [], giveUp: () => [] },
       ...{ follow: () => {}, onProcess: () => {}, tick: () => this.step("tick network") },
+      attached: () => this.step("network attached"),
       start: () => {
         this.step("start network");
         this.open.add("flows");
