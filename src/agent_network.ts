@@ -9,7 +9,7 @@ import type { AgentEvent, NetworkFact, NetworkProcessEvent, ProcessFact } from "
 import {
   type AddressFiles,
   Conntrack,
-  type DnsTeller,
+  DnsTeller,
   FlowReports,
   type FlowTimers,
   HostAddressFiles,

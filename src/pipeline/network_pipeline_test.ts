@@ -50,7 +50,7 @@ const ECHO: NetworkTeller = {
   giveUp: () => [],
 };
 
-async function run(records: readonly Uint8Array<ArrayBuffer>[], options: PipelineOptions) {
+async function run(records: readonly Uint8Array[], options: PipelineOptions) {
   const clock = new FakeClock(START_NS, 1_000_000n);
   const counters = new Counters();
   const events: AgentEvent[] = [];
