@@ -20,7 +20,7 @@ for (const family of [4, 6] as const) {
         using cgroup = new TestCgroup(v2Hierarchy());
         const result = await cgroup.run(
           program,
-          words(`netns ${offload} lo socket 0 ${family} tcp bind 0 7000 listen 0
+          words(`netns mtu 1500 ${offload} lo socket 0 ${family} tcp bind 0 7000 listen 0
             socket 1 ${family} tcp connect 1 7000 accept 0 2
             fork send 1 ${SIZE} end recv 2 ${SIZE} wait
             send 2 100 recv 1 100 shut 1 eof 2 close 2 eof 1 lo`),

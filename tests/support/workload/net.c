@@ -2,7 +2,7 @@
  * Sockets: `workload net WORD...` does one thing after the other.
  *
  *   netns                      a network namespace of its own, with lo up
- *   gso-off                    lo segments nothing
+ *   gso-off, mtu SIZE          of lo, which segments nothing
  *   cgroup DIRECTORY           moves itself
  *   address A                  where the sockets from here on bind and connect to (default: lo)
  *   socket N FAMILY TYPE       FAMILY 4 or 6; TYPE tcp, udp, raw (ICMP)
@@ -97,6 +97,13 @@ static void segment_nothing(void) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ethtool_off(fd, ETHTOOL_STSO);
     ethtool_off(fd, ETHTOOL_SGSO);
+    close(fd);
+}
+
+static void set_mtu(const char *mtu) {
+    struct ifreq request = {.ifr_name = "lo", .ifr_mtu = atoi(mtu)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    check(fd >= 0 && ioctl(fd, SIOCSIFMTU, &request) == 0, "set the MTU");
     close(fd);
 }
 
@@ -198,7 +205,8 @@ static int use_socket(char **word) {
     const char *name = word[0];
     if (strcmp(name, "socket") == 0)
         return make_socket(slot(word[1]), word[2], word[3]), 4;
-    int at = word[1] && word[1][0] >= '0' && word[1][0] <= '9' ? slot(word[1]) : 0;
+    /* All words from here on begin with a slot; others are not of this function. */
+    int at = word[1] && atoi(word[1]) < SLOTS ? slot(word[1]) : 0;
     if (strcmp(name, "listen") == 0)
         return check(listen(fds[at], 128) == 0, "listen"), 2;
     if (strcmp(name, "accept") == 0) {
@@ -254,6 +262,8 @@ static int use_place(char **word) {
         return up_loopback(), 1;
     if (strcmp(name, "gso-off") == 0)
         return segment_nothing(), 1;
+    if (strcmp(name, "mtu") == 0)
+        return set_mtu(word[1]), 2;
     if (strcmp(name, "cgroup") == 0)
         return enter_cgroup(word[1]), 2;
     if (strcmp(name, "address") == 0)
