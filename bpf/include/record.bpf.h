@@ -48,6 +48,17 @@ static __always_inline void count_drop(u32 kind, u64 time_ns, enum drop_reason r
     __sync_fetch_and_add(&drop->count[reason & (DROP_REASONS - 1)], 1);
 }
 
+/* Counts a record that bpf_perf_event_output() did not take. */
+static __always_inline void count_failure(u32 kind, u64 time_ns, long error) {
+    if (error == -ENOSPC) {
+        count_drop(kind, time_ns, DROP_RING_FULL);
+    } else if (error == -ENOENT || error == -EOPNOTSUPP) {
+        count_drop(kind, time_ns, DROP_NO_RING);
+    } else {
+        count_drop(kind, time_ns, DROP_OTHER);
+    }
+}
+
 /*
  * Stamps a record with the time and sends it to the ring of this CPU. The time is taken here, last
  * of all, so that records stand in a ring in the order of their times. A failure is counted by kind
@@ -58,15 +69,8 @@ static __always_inline void emit_record(void *ctx, struct record_header *record,
     u64 time_ns = bpf_ktime_get_ns();
     record->time_ns = time_ns;
     long error = bpf_perf_event_output(ctx, &records, BPF_F_CURRENT_CPU, record, size);
-    if (error == 0)
-        return;
-    if (error == -ENOSPC) {
-        count_drop(kind, time_ns, DROP_RING_FULL);
-    } else if (error == -ENOENT || error == -EOPNOTSUPP) {
-        count_drop(kind, time_ns, DROP_NO_RING);
-    } else {
-        count_drop(kind, time_ns, DROP_OTHER);
-    }
+    if (error)
+        count_failure(kind, time_ns, error);
 }
 
 #endif

@@ -12,16 +12,49 @@
 #include "network_socket.bpf.h"
 #include "network_traffic.bpf.h"
 #include "network_record.bpf.h"
+#include "network_flow.bpf.h"
+#include "network_dns.bpf.h"
 #include "network_state.bpf.h"
 #include "network_use.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char license_text[] SEC("license") = "Dual BSD/GPL";
 
+/* A datagram to the peer of connect(2) is as much of a connection as UDP has. */
+static __always_inline void tell_udp_connect(struct __sk_buff *skb, struct network_socket *socket) {
+    if (socket->protocol_class != CLASS_UDP || socket->is_told)
+        return;
+    struct bpf_sock *pointer = skb->sk;
+    if (!pointer || pointer->state != TCP_ESTABLISHED)
+        return;
+    socket->is_told = 1;
+    read_tuple(skb_socket(skb), &socket->tuple);
+    tell_socket(skb, socket, NETWORK_CONNECT, 0, 0);
+}
+
+/* What is done only on request. */
+static __noinline int look_closer(struct __sk_buff *skb, struct network_socket *socket,
+                                  u32 direction, u32 segments) {
+    struct packet packet;
+    if (report_connections && direction == NETWORK_SENT)
+        tell_udp_connect(skb, socket);
+    if (!report_flows && !report_dns)
+        return 0;
+    if (read_packet(skb, &packet, direction, socket->tuple.net_ns))
+        return 0;
+    if (report_flows)
+        count_flow(skb, socket, &packet.tuple, direction, segments);
+    if (report_dns)
+        tell_dns(skb, socket, &packet, direction);
+    return 0;
+}
+
 static __always_inline int see_packet(struct __sk_buff *skb, u32 direction) {
     struct network_socket *socket = socket_of_packet(skb);
     u32 segments = segments_of(skb);
     count_traffic(skb, socket, direction, segments);
+    if ((report_flows || report_dns || report_connections) && socket)
+        look_closer(skb, socket, direction, segments);
     return LET_PASS;
 }
 

@@ -5,6 +5,7 @@
 #ifndef SHRIKE_NETWORK_STATE_BPF_H
 #define SHRIKE_NETWORK_STATE_BPF_H
 
+#include "network_flow.bpf.h"
 #include "network_record.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -25,7 +26,8 @@ static __noinline int see_end(void *ctx, struct network_socket *socket, u64 sk, 
         forget_listener(socket);
     else
         socket->retransmits = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
-    return tell_socket(ctx, socket, change, before, error_of(sk));
+    tell_socket(ctx, socket, change, before, error_of(sk));
+    return change == NETWORK_CLOSE ? end_flow(socket) : 0;
 }
 
 static __noinline int see_transition(void *ctx, struct network_socket *socket, u64 sk, u32 before,
@@ -121,7 +123,10 @@ int BPF_PROG(on_retransmit, struct sock *sk, struct sk_buff *skb) {
         return 0;
     const struct tcp_skb_cb *block = (const void *)&skb->cb;
     u32 segments = BPF_CORE_READ(block, tcp_gso_segs);
-    __sync_fetch_and_add(&socket->retransmits, segments ? segments : 1);
+    if (segments == 0)
+        segments = 1;
+    __sync_fetch_and_add(&socket->retransmits, segments);
+    count_flow_retransmits(socket, segments);
     return 0;
 }
 

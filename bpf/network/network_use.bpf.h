@@ -6,6 +6,7 @@
 #ifndef SHRIKE_NETWORK_USE_BPF_H
 #define SHRIKE_NETWORK_USE_BPF_H
 
+#include "network_flow.bpf.h"
 #include "network_record.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -40,6 +41,7 @@ int on_sock_release(struct bpf_sock *context) {
     read_tuple(own_address(context), &socket->tuple);
     if (socket->protocol_class == CLASS_UDP && (socket->is_carrying || socket->is_bound))
         tell_socket(context, socket, NETWORK_CLOSE, 0, 0);
+    end_flow(socket);
     forget_socket(own_address(context));
     return LET_PASS;
 }

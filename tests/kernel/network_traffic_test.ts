@@ -42,7 +42,9 @@ for (const family of [4, 6] as const) {
           ok(received.packets > packets, "segments count, not buffers");
         }
         // TCP hands over buffers of many segments; where lo cuts them, each gets headers.
-        strictEqual(sent.packets, received.packets);
+        // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
+        const unseen = received.packets - sent.packets;
+        ok(unseen === 0n || (family === 6 && unseen === 1n), `${unseen}`);
         ok(sent.bytes <= bytes && sent.bytes > BigInt(SIZE), `${sent.bytes}`);
       },
     });

@@ -5,6 +5,8 @@
  */
 import { NetworkLimit } from "../../wire/mod.ts";
 import { cgroupGlobals } from "../cgroup_globals.ts";
+import { DnsDecoder } from "./decode_dns.ts";
+import { SocketDecoder } from "./decode_socket.ts";
 import type { Sensor, SensorProgram, SensorSettings } from "../sensor.ts";
 
 /** Programs at the root of the cgroup v2 tree. */
@@ -51,7 +53,7 @@ export const networkSensor: Sensor = {
     atRoot("on_ingress", "cgroup_skb/ingress", true),
     atRoot("on_egress", "cgroup_skb/egress", true),
   ],
-  decoders: [],
+  decoders: [new SocketDecoder(), new DnsDecoder()],
   globals(settings) {
     return {
       ...cgroupGlobals(settings),
