@@ -16,8 +16,10 @@ import type {
   Capture,
   CaptureParts,
   CgroupRoom,
+  MetricsRoom,
   NetworkRoom,
   PipelineRoom,
+  PolicyParts,
   PolicyRoom,
   PresenceRoom,
 } from "./agent_contract.ts";
@@ -100,14 +102,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const { capture, captureFailed } = await startCapture(started, rooms, captureParts);
   const sinks = options.openSinks({ ...shared, libc });
   for (const sink of sinks) started.defer(() => sink.close());
-  const policyParts = { ...shared, libbpf, libc, payload, sensors, cgroups, workloads };
-  const policies = rooms.openPolicies({ ...policyParts, log: log("policy") });
-  started.defer(() => policies?.end());
-  const networkParts = { clock, counters, libc, config, sensors, cgroups, workloads };
-  const network = rooms.openNetwork({ ...networkParts, log: log("network") });
-  const metricsParts = { ...policyParts, config, policies, network, log: log("metrics") };
-  const metrics = started.use(rooms.openMetrics(metricsParts));
-  await metrics.start();
+  const watched = { ...shared, config, libbpf, libc, payload, sensors, cgroups, workloads, log };
+  const { policies, network, metrics } = await openWatchers(started, rooms, watched);
   const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
   const ticking = [cgroups, policies, network, presence, metrics];
   const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
@@ -129,10 +125,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     },
   });
   workloads.listen(listeners(pipeline, policies));
-  policies?.follow(pipeline);
-  network.follow(pipeline);
-  const watch = { presence, sensors, policies, network };
-  const running = new Running(pipeline, captureFailed, watch);
+  for (const follower of [policies, network]) follower?.follow(pipeline);
+  const running = new Running(pipeline, captureFailed, { presence, sensors, policies, network });
   started.defer(() => running.stop());
   // Policies ask about what ran before. When the scan fails, the start has failed.
   await running.started;
@@ -152,6 +146,28 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     return { ...usage.taken, lost: losses.totals };
   };
   return makeAgent({ ready, counters, ended: running.ended }, stop);
+}
+
+/** What goes by the sensors, before they are attached. */
+async function openWatchers(
+  started: AsyncDisposableStack,
+  rooms: AgentRooms,
+  { log, ...parts }:
+    & Omit<PolicyParts, "log">
+    & Pick<AgentOptions, "config" | "log">
+    & { readonly losses: LossLedger },
+): Promise<{
+  readonly policies: PolicyRoom | undefined;
+  readonly network: NetworkRoom;
+  readonly metrics: MetricsRoom;
+}> {
+  const policies = rooms.openPolicies({ ...parts, log: log("policy") });
+  started.defer(() => policies?.end());
+  const network = rooms.openNetwork({ ...parts, log: log("network") });
+  const metricsParts = { ...parts, policies, network, log: log("metrics") };
+  const metrics = started.use(rooms.openMetrics(metricsParts));
+  await metrics.start();
+  return { policies, network, metrics };
 }
 
 /** `captureFailed` rejects when no more records will come. */

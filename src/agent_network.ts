@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { CgroupRoom, WorkloadRoom } from "./agent_contract.ts";
+import type { AgentCgroups } from "./agent_cgroups.ts";
+import type { AgentWorkloads } from "./agent_workloads.ts";
 import type { Config } from "./config/mod.ts";
 import type { AgentEvent, NetworkFact, NetworkProcessEvent, ProcessFact } from "./events/mod.ts";
 import {
@@ -51,8 +52,8 @@ export interface AgentNetworkParts {
   readonly config: NetworkConfig;
   /** Called when the sensor is attached. */
   readonly openKernel: () => OpenedKernel;
-  readonly cgroups: Pick<CgroupRoom, "table" | "observe">;
-  readonly workloads: Pick<WorkloadRoom, "workloadAt">;
+  readonly cgroups: Pick<AgentCgroups, "table" | "observe">;
+  readonly workloads: Pick<AgentWorkloads, "workloadAt">;
   /** Time of all programs of the agent; undefined when it is not measured. */
   readonly programTime: () => ProgramTime | undefined;
   readonly clock: Clock;
