@@ -17,7 +17,7 @@ export const ExitCode = {
   notSupported: 4,
   /** The kernel or the process has no memory left, or a limit on it is too low. */
   noMemory: 5,
-  /** A second Ctrl-C ended the program at once: 128 + SIGINT. */
+  /** A second Ctrl-C ended the program at once, or a first one before it had an answer: 128 + SIGINT. */
   interrupted: 130,
 } as const;
 
@@ -26,11 +26,11 @@ export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
 /** The codes with their meaning, for the help. */
 export const EXIT_CODE_TEXTS: readonly (readonly [ExitCode, string])[] = [
-  [ExitCode.ok, "success; run: also a signal, --duration, --max-events or a closed pipe"],
+  [ExitCode.ok, "success; run and top: also a signal, --duration, --max-events or a closed pipe"],
   [ExitCode.failure, "failure"],
   [ExitCode.usage, "mistake in arguments, environment, config file or policy"],
   [ExitCode.notPermitted, "not permitted: not root, missing capability, or locked-down kernel"],
   [ExitCode.notSupported, "the kernel lacks a needed feature"],
   [ExitCode.noMemory, "out of memory or of a limit on it"],
-  [ExitCode.interrupted, "ended at once by a second Ctrl-C"],
+  [ExitCode.interrupted, "ended at once by a second Ctrl-C; top --once: by the first"],
 ];

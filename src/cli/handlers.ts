@@ -16,6 +16,7 @@ export interface Handlers {
   ps(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   cgroups(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   workloads(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
+  top(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyCheck(request: PolicyCheckRequest, terminal: Terminal): Promise<ExitCode>;
   policyList(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyShow(name: string, typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;

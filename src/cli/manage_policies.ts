@@ -3,17 +3,10 @@
  *
  * @module
  */
-import {
-  ControlClient,
-  DEFAULT_CONTROL_SOCKET,
-  planJson,
-  policyJson,
-  RefusedError,
-} from "../api/mod.ts";
-import { type Config, OFF } from "../config/mod.ts";
+import { type ControlClient, planJson, policyJson, RefusedError } from "../api/mod.ts";
 import { type PolicyComplaint, type PolicySource, SYSTEM_POLICY_SOURCES } from "../policy/mod.ts";
 import { escapeControls } from "../telemetry/mod.ts";
-import { UsageError } from "./error_report.ts";
+import { agentClient } from "./agent_client.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { formatPlan, formatPolicy, formatPolicyTable } from "./policy_list.ts";
 import type { PolicyChange } from "./policy_request.ts";
@@ -34,7 +27,7 @@ export class PolicyFileError extends Error {
 /** Writes the policies of the agent. */
 export async function listPolicies(typed: TypedSettings, terminal: Terminal): Promise<ExitCode> {
   const config = loadSettings(typed, terminal);
-  const policies = await clientOf(config).list();
+  const policies = await agentClient(config).list();
   terminal.writeOut(
     config.policyFormat === "json"
       ? policies.map((policy) => `${JSON.stringify(policyJson(policy))}\n`).join("")
@@ -50,7 +43,7 @@ export async function showPolicy(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const config = loadSettings(typed, terminal);
-  const { status, text } = await clientOf(config).show(name);
+  const { status, text } = await agentClient(config).show(name);
   terminal.writeOut(
     config.policyFormat === "json"
       ? `${JSON.stringify({ ...policyJson(status), text })}\n`
@@ -66,7 +59,7 @@ export async function addPolicies(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const config = loadSettings(typed, terminal);
-  const client = clientOf(config);
+  const client = agentClient(config);
   const { policyMode: mode, persists: isPersistent, replaces } = config;
   const options = { ...(mode !== undefined && { mode }), isPersistent, replaces };
   return await eachSource(paths, terminal, async (source) => {
@@ -90,7 +83,7 @@ export async function planPolicies(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const config = loadSettings(typed, terminal);
-  const client = clientOf(config);
+  const client = agentClient(config);
   return await eachSource(paths, terminal, async (source) => {
     const plan = await client.plan(source);
     terminal.writeOut(
@@ -108,7 +101,7 @@ export async function changePolicies(
   typed: TypedSettings,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const client = clientOf(loadSettings(typed, terminal));
+  const client = agentClient(loadSettings(typed, terminal));
   for (const change of changes) {
     try {
       await applyChange(client, change);
@@ -154,16 +147,6 @@ function writeComplaints(error: unknown, terminal: Terminal): boolean {
 
 function complaintLine({ file, line, column, text, hint }: PolicyComplaint): string {
   return `${escapeControls(`${file}:${line}:${column}: ${text} (${hint})`)}\n`;
-}
-
-function clientOf({ controlSocket = DEFAULT_CONTROL_SOCKET }: Config): ControlClient {
-  if (controlSocket === OFF) {
-    throw new UsageError(
-      "Cannot ask the agent: its control socket is off",
-      "name the agent's socket with --control-socket",
-    );
-  }
-  return new ControlClient(controlSocket);
 }
 
 function readText(path: string): string {

@@ -21,6 +21,7 @@ const HANDLERS: Handlers = {
     (await import("./list_cgroups.ts")).listCgroups(typed, terminal),
   workloads: async (typed, terminal) =>
     (await import("./list_workloads.ts")).listWorkloads(typed, terminal),
+  top: async (typed, terminal) => (await import("./show_top.ts")).showTop(typed, terminal),
   policyCheck: async (request, terminal) =>
     (await import("./check_policies.ts")).checkPolicies(request, terminal),
   policyList: async (typed, terminal) =>

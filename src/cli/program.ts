@@ -15,6 +15,7 @@ import { addPolicyCommand } from "./policy.ts";
 import { addPsCommand } from "./ps.ts";
 import { addRunCommand } from "./run.ts";
 import type { Terminal } from "./terminal.ts";
+import { addTopCommand } from "./top.ts";
 import { addVersionCommand } from "./version.ts";
 import { addWorkloadsCommand } from "./workloads.ts";
 
@@ -30,6 +31,7 @@ Examples:
   shrike run --filter uid=0            only what root runs
   shrike ps --pid 1                    the process tree as the agent knows it
   shrike workloads --kind container    the containers, with names and images
+  shrike top                           which of them uses the network, as it goes
 `;
 
 /** The whole tree. */
@@ -61,6 +63,7 @@ export function createProgram(terminal: Terminal, dispatch: Dispatch): Command {
   addPsCommand(program, terminal, dispatch);
   addCgroupsCommand(program, terminal, dispatch);
   addWorkloadsCommand(program, terminal, dispatch);
+  addTopCommand(program, terminal, dispatch);
   addPolicyCommand(program, terminal, dispatch);
   addDoctorCommand(program, terminal, dispatch);
   addInstallCommands(program, terminal, dispatch);

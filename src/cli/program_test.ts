@@ -46,6 +46,7 @@ async function type(
     ps: record("ps"),
     cgroups: record("cgroups"),
     workloads: record("workloads"),
+    top: record("top"),
     policyCheck: () => {
       calls.push({ command: "policy check" });
       return Promise.resolve(ExitCode.ok);

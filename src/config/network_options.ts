@@ -5,7 +5,18 @@
  */
 import { metricsAddress } from "./metrics_address.ts";
 import { list, option, optional } from "./option.ts";
-import { boolean, duration, integer, text } from "./value.ts";
+import { boolean, choice, duration, integer, text } from "./value.ts";
+
+/** What rows of `shrike top` may be sorted by. */
+const TRAFFIC_SORTS = [
+  "traffic",
+  "received",
+  "sent",
+  "packets",
+  "connections",
+  "execs",
+  "name",
+] as const;
 
 export const NETWORK_OPTIONS = {
   withNetwork: option(boolean(), true, {
@@ -80,6 +91,33 @@ export const NETWORK_OPTIONS = {
     group: "Network",
     commands: ["run"],
     help: "Sockets remembered at most, with the process that uses them",
+  }),
+  topFormat: option(choice(["table", "json"]), "table", {
+    flag: "output",
+    short: "o",
+    group: "Output",
+    commands: ["top"],
+    isFlagOnly: true,
+    help: "How traffic is written; json is a line for each interval",
+  }),
+  topSort: option(choice(TRAFFIC_SORTS), "traffic", {
+    flag: "sort",
+    group: "Output",
+    commands: ["top"],
+    help: "What has most of this comes first",
+  }),
+  topIntervalMs: option(duration({ min: 100, max: 3_600_000 }), 2000, {
+    flag: "interval",
+    group: "Output",
+    commands: ["top"],
+    help: "Time over which rates are taken",
+  }),
+  isTopOnce: option(boolean(), false, {
+    flag: "once",
+    group: "Output",
+    commands: ["top"],
+    isBare: true,
+    help: "Write one interval and end",
   }),
   metricsAddress: optional(metricsAddress(), {
     flag: "metrics-address",

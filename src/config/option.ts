@@ -11,6 +11,7 @@ export type OptionCommand =
   | "ps"
   | "cgroups"
   | "workloads"
+  | "top"
   | "policy list"
   | "policy show"
   | "policy add"

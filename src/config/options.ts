@@ -63,7 +63,7 @@ export const OPTIONS = {
     flag: "color",
     key: "output.color",
     group: "Output",
-    commands: ["run", "ps", "cgroups", "workloads", "policy list", "policy plan", "doctor"],
+    commands: ["run", "ps", "cgroups", "workloads", "top", "policy list", "policy plan", "doctor"],
     help: "Colour: auto is on for terminals unless NO_COLOR is set",
   }),
   showSummary: optional(boolean(), {

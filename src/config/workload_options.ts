@@ -30,31 +30,31 @@ export const WORKLOAD_OPTIONS = {
   onlyWorkloads: list(pattern("<kind/name>"), {
     flag: "workload",
     group: "Selection",
-    commands: ["run", "cgroups", "workloads"],
+    commands: ["run", "cgroups", "workloads", "top"],
     help: "Only this workload, such as service/ssh.service; a kind alone is enough",
   }),
   onlyContainers: list(pattern("<name>"), {
     flag: "container",
     group: "Selection",
-    commands: ["run", "cgroups", "workloads"],
+    commands: ["run", "cgroups", "workloads", "top"],
     help: "Only this container, by name or by six or more digits of its id",
   }),
   onlyPods: list(pattern("<name>"), {
     flag: "pod",
     group: "Selection",
-    commands: ["run", "cgroups", "workloads"],
+    commands: ["run", "cgroups", "workloads", "top"],
     help: "Only this pod; NAMESPACE/NAME too",
   }),
   onlyUnits: list(pattern("<name>"), {
     flag: "unit",
     group: "Selection",
-    commands: ["run", "cgroups", "workloads"],
+    commands: ["run", "cgroups", "workloads", "top"],
     help: "Only this systemd unit",
   }),
   onlyNamespaces: list(pattern("<name>"), {
     flag: "namespace",
     group: "Selection",
-    commands: ["run", "cgroups", "workloads"],
+    commands: ["run", "cgroups", "workloads", "top"],
     help: "Only pods of this namespace",
   }),
   cgroupsFormat: option(choice(["tree", "table", "json"]), "tree", {
@@ -82,7 +82,7 @@ export const WORKLOAD_OPTIONS = {
   kinds: list(choice(WORKLOAD_KINDS), {
     flag: "kind",
     group: "Selection",
-    commands: ["cgroups", "workloads"],
+    commands: ["cgroups", "workloads", "top"],
     help: "Only workloads of this kind",
   }),
   askRuntimes: option(boolean(), true, {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { amountText } from "./amount_text.ts";
 export { CompactEncoder, type CompactEncoderOptions, wantsColour } from "./compact_encoder.ts";
 export { EventFilter, type EventFilterOptions } from "./event_filter.ts";
 export type { EventSink } from "./event_sink.ts";

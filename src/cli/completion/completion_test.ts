@@ -56,6 +56,7 @@ Deno.test("bashScript() completes commands, flags, values and words", () => {
           "ps",
           "cgroups",
           "workloads",
+          "top",
           "policy",
           "doctor",
           "install",
