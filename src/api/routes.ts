@@ -70,7 +70,8 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...{ needs: "network", name: "traffic", method: "GET", path: "/v1/traffic" },
-    answer: ({ network }) => ok(trafficJson(network.readTraffic(), network.state())),
+    answer: ({ network }) =>
+      ok(trafficJson(network.readTraffic({ withConnections: true }), network.state())),
   },
   {
     ...{ needs: "policies", name: "list", method: "GET", path: "/v1/policies" },
