@@ -51,23 +51,23 @@ class Window implements AsyncDisposable {
 
   /** Resolves when the first table is there. */
   static async open(): Promise<Window> {
-    const window = new Window();
-    window.network.onRead = () => {
-      const n = BigInt(window.network.readings);
-      window.network.rows = Array.from({ length: 20 }, (_, i) =>
+    const pane = new Window();
+    pane.network.onRead = () => {
+      const n = BigInt(pane.network.readings);
+      pane.network.rows = Array.from({ length: 20 }, (_, i) =>
         sampleTraffic(`row-${i}`, {
           ...{ bytesSent: 10n * n * BigInt(20 - i), packetsSent: n },
         }));
     };
-    window.#server = await ControlServer.open({
-      path: `${window.#folder}/c.sock`,
+    pane.#server = await ControlServer.open({
+      path: `${pane.#folder}/c.sock`,
       agent: { version: "1", pid: 1, sinceNs: 0n },
       policies: undefined,
-      network: window.network,
+      network: pane.network,
       ...{ counters: new Counters(), log: new LoggedLines() },
     });
-    await eventually(() => window.text.includes("row-0"), "the first table");
-    return window;
+    await eventually(() => pane.text.includes("row-0"), "the first table");
+    return pane;
   }
 
   get socket(): string {
@@ -148,14 +148,14 @@ function lastPage(text: string): string[] {
 }
 
 async function endsWith(keys: string): Promise<void> {
-  await using window = await Window.open();
-  assert.ok(window.text.includes(ENTER));
-  assert.notEqual(await runStty("-F", window.tty, "-g"), window.modesBefore);
-  await window.type(keys);
-  const { code, rest } = await window.ended();
+  await using pane = await Window.open();
+  assert.ok(pane.text.includes(ENTER));
+  assert.notEqual(await runStty("-F", pane.tty, "-g"), pane.modesBefore);
+  await pane.type(keys);
+  const { code, rest } = await pane.ended();
   assert.deepEqual([code, rest], [0, ""]);
-  assert.equal(window.modesAfter, window.modesBefore);
-  assert.equal(window.text.split(LEAVE).length, 2);
+  assert.equal(pane.modesAfter, pane.modesBefore);
+  assert.equal(pane.text.split(LEAVE).length, 2);
 }
 
 Deno.test("shrike top ends with q and gives the terminal back as it was", () => endsWith("q"));
@@ -164,65 +164,65 @@ Deno.test("shrike top ends with Ctrl-C and gives the terminal back as it was", (
   endsWith("\x03"));
 
 Deno.test("shrike top fits its window, also when that changes", async () => {
-  await using window = await Window.open();
-  await eventually(() => lastPage(window.text).length > 1, "a whole table");
-  const page = lastPage(window.text);
+  await using pane = await Window.open();
+  await eventually(() => lastPage(pane.text).length > 1, "a whole table");
+  const page = lastPage(pane.text);
   assert.equal(page.length, 8, page.join("\n"));
   for (const line of page) assert.ok(line.length <= 60, JSON.stringify(line));
   assert.match(page.at(-1)!, /row-5$/);
-  const before = window.network.readings;
-  await runStty("-F", window.tty, "rows", "4", "cols", "100");
+  const before = pane.network.readings;
+  await runStty("-F", pane.tty, "rows", "4", "cols", "100");
   await eventually(() => {
-    const now = lastPage(window.text);
+    const now = lastPage(pane.text);
     return now.length === 4 && now[1]!.includes("PKTS");
   }, "a page for the new window");
   assert.ok(before > 0);
-  await window.type("q");
-  assert.equal((await window.ended()).code, 0);
+  await pane.type("q");
+  assert.equal((await pane.ended()).code, 0);
 });
 
 Deno.test("shrike top gives the terminal back when it is told to end", async () => {
-  await using window = await Window.open();
-  Deno.kill(window.pid, "SIGTERM");
-  const { code, rest } = await window.ended();
+  await using pane = await Window.open();
+  Deno.kill(pane.pid, "SIGTERM");
+  const { code, rest } = await pane.ended();
   assert.deepEqual([code, rest], [0, ""]);
-  assert.equal(window.modesAfter, window.modesBefore);
+  assert.equal(pane.modesAfter, pane.modesBefore);
 });
 
 Deno.test("shrike top gives the terminal back when the agent has gone, and says so", async () => {
-  await using window = await Window.open();
-  await window.closeAgent();
-  const { code, rest } = await window.ended();
+  await using pane = await Window.open();
+  await pane.closeAgent();
+  const { code, rest } = await pane.ended();
   assert.equal(code, 1);
   assert.match(rest, /^shrike: Cannot ask the agent at .*: no agent listens there\r\nhint: /);
-  assert.equal(window.modesAfter, window.modesBefore);
+  assert.equal(pane.modesAfter, pane.modesBefore);
 });
 
 Deno.test("shrike top lends the terminal out while it is stopped", async () => {
-  await using window = await Window.open();
-  const { pid, tty } = window;
+  await using pane = await Window.open();
+  const { pid, tty } = pane;
   Deno.kill(pid, "SIGTSTP");
   const isStopped = () => / T /.test(Deno.readTextFileSync(`/proc/${pid}/stat`).slice(0, 64));
   await eventually(isStopped, "it is stopped");
-  assert.equal(await runStty("-F", tty, "-g"), window.modesBefore);
-  assert.ok(window.text.endsWith(LEAVE));
+  assert.equal(await runStty("-F", tty, "-g"), pane.modesBefore);
+  assert.ok(pane.text.endsWith(LEAVE));
   Deno.kill(pid, "SIGCONT");
-  await eventually(() => window.text.split(ENTER).length === 3, "it is back");
-  await window.type("q");
-  assert.equal((await window.ended()).code, 0);
-  assert.equal(window.modesAfter, window.modesBefore);
+  await eventually(() => pane.text.split(ENTER).length === 3, "it is back");
+  await pane.type("q");
+  assert.equal((await pane.ended()).code, 0);
+  assert.equal(pane.modesAfter, pane.modesBefore);
 });
 
 Deno.test("shrike top writes one table into a pipe with --once", async () => {
-  await using window = await Window.open();
+  await using pane = await Window.open();
   const { code, stdout } = await new Deno.Command(shrikePath(), {
     args: ["top", "--once", "--interval", "100ms", "--sort", "name"],
-    env: { SHRIKE_CONTROL_SOCKET: window.socket, SHRIKE_CONFIG: "/dev/null" },
+    env: { SHRIKE_CONTROL_SOCKET: pane.socket, SHRIKE_CONFIG: "/dev/null" },
   }).output();
   const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
   assert.equal(code, 0);
   assert.equal(lines.length, 22);
   assert.match(lines[2]!, /row-0$/);
-  await window.type("q");
-  await window.ended();
+  await pane.type("q");
+  await pane.ended();
 });
