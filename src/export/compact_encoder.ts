@@ -90,7 +90,9 @@ export class CompactEncoder implements LineEncoder {
 
   /** PID, USER and BINARY. */
   #actor(process: Process | undefined): string {
-    if (process === undefined) return `${"-".padStart(PID_COLUMNS)} ${"-".padEnd(USER_COLUMNS)} -`;
+    if (process === undefined || isNobody(process)) {
+      return `${"-".padStart(PID_COLUMNS)} ${"-".padEnd(USER_COLUMNS)} -`;
+    }
     const pid = String(process.tgid).padStart(PID_COLUMNS);
     const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
     const user = fitToColumns(terminalString(name), USER_COLUMNS);
@@ -134,6 +136,11 @@ export class CompactEncoder implements LineEncoder {
   #paint(colour: string, text: string): string {
     return this.#options.colour ? colour + text + RESET : text;
   }
+}
+
+/** A socket whose process is not known has one without pid. */
+function isNobody({ unknown, tgid }: Process): boolean {
+  return unknown && tgid === 0;
 }
 
 /** What colour depends on. */

@@ -147,10 +147,17 @@ Deno.test("CompactEncoder.encode() says what sockets do", () => {
     ],
     [
       sampleSocketEvent({
-        ...{ type: "process_close", counts: sampleCounts() },
-        socket: sampleTuple({ remote: NOWHERE }),
+        ...{ type: "process_close", socket: sampleTuple({ remote: NOWHERE }) },
+        counts: sampleCounts({ packetsSent: 0n, packetsReceived: 0n }),
       }),
       `clos ${start} on 10.0.0.1:4000 tcp`,
+    ],
+    [
+      sampleSocketEvent({
+        ...{ type: "process_close", counts: sampleCounts() },
+        socket: sampleTuple({ protocol: "udp", remote: { ...NOWHERE, address: "0.0.0.0" } }),
+      }, sampleProcess({ tgid: 0, unknown: true })),
+      "clos - - - on 10.0.0.1:4000 udp sent 1.2 KiB received 34.5 KiB",
     ],
   ];
   for (const [event, line] of cases) assert.equal(compact(event), line);

@@ -61,11 +61,12 @@ function connectWords({ socket, isFailed, error, durationNs }: SocketEvent): str
 }
 
 function closeWords({ socket, counts, durationNs, error }: SocketEvent): string {
-  const hasPeer = socket.remote.address !== "";
+  const hasPeer = hasRemote(socket);
   const where = hasPeer ? ends(socket, "<>") : `on ${endWords(socket.local)}`;
   let words = `${where} ${protocolWord(socket)}`;
-  // A socket that listened has carried nothing itself.
-  if (counts !== undefined && hasPeer) words += ` ${trafficWords(counts)}`;
+  // A socket that listened has carried nothing itself, one that sent to many has.
+  const hasTraffic = counts !== undefined && counts.packetsSent + counts.packetsReceived > 0n;
+  if (hasTraffic || (counts !== undefined && hasPeer)) words += ` ${trafficWords(counts)}`;
   if (durationNs !== undefined) words += ` after ${formatSpan(durationNs)}`;
   return error ? `${words} ${terminalString(error)}` : words;
 }
@@ -105,6 +106,11 @@ function ends(socket: TaggedTuple, arrow: string): string {
 function peerWords({ remote, translated }: TaggedTuple): string {
   const at = translated === undefined ? "" : ` at ${endWords(translated)}`;
   return `${endWords(remote)}${nameWords(remote)}${at}`;
+}
+
+/** A socket of UDP that sends to whom it likes has the peer 0.0.0.0. */
+function hasRemote({ remote }: TaggedTuple): boolean {
+  return remote.address !== "" && remote.addressClass !== "unspecified";
 }
 
 function nameWords({ names }: TaggedEndpoint): string {
