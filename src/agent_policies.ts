@@ -287,8 +287,8 @@ export class AgentPolicies implements PolicyService {
       () => this.#loading.tables.usage().slots,
     );
     gauge(
-      "shrike_policy_resting_bits",
-      "Bits of policies that are gone and may still be told of",
+      "shrike_policy_resting_selectors",
+      "Selectors of policies that are gone and may still be told of",
       () => this.#loading.tables.usage().restingBits,
     );
     gauge(

@@ -1,18 +1,23 @@
 /**
- * `deno task generate [--check]`: the files of all `generated/` folders, from the C headers and the
- * sensor folders.
+ * `deno task generate [--check]`: the files of all `generated/` folders, from the C headers, the
+ * sensor folders and the metrics in the sources, and the table of metrics in the README.
  *
  * @module
  */
 import { join } from "node:path";
 import { type BuildStep, listFiles } from "./build_step.ts";
+import { generateMetrics } from "./generate_metrics.ts";
 import { generateRegistry } from "./generate_registry.ts";
 import { generateTypes } from "./generate_types.ts";
 import { ToolError, toolIdentity } from "./run_tool.ts";
 import { openWorkspace, type Workspace, writeFileAtomically } from "./workspace.ts";
 
 /** Folders whose whole content comes from here. */
-const GENERATED_FOLDERS = ["src/wire/generated", "src/sensors/generated"];
+const GENERATED_FOLDERS = [
+  "src/wire/generated",
+  "src/sensors/generated",
+  "src/metrics/generated",
+];
 
 /** Generated files that are missing, different or left over. */
 export class StaleError extends Error {
@@ -33,6 +38,7 @@ export async function generateAll(workspace: Workspace): Promise<Map<string, str
     const types = await generateTypes(workspace.root, work);
     for (const [name, text] of types.files) files.set(`src/wire/generated/${name}`, text);
     files.set("src/sensors/generated/registry.ts", await generateRegistry(workspace.root));
+    for (const [path, text] of await generateMetrics(workspace.root)) files.set(path, text);
     return files;
   } finally {
     await Deno.remove(work, { recursive: true });

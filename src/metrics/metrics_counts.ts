@@ -48,7 +48,7 @@ export class MetricsCounts {
     this.#counters.counter(
       "shrike_metrics_requests_total",
       "Requests to the metrics endpoint by what was asked and how it went",
-      { page, status: `${status}` },
+      { page, status: String(status) },
     ).value++;
   }
 

@@ -10,6 +10,7 @@
  * @module
  */
 import type { Sample } from "../telemetry/mod.ts";
+import { gauge } from "./sample.ts";
 import {
   CELLS,
   CONNECTIONS,
@@ -212,25 +213,21 @@ export class WorkloadSeries {
   }
 
   *#ownSamples(): Generator<Sample> {
-    const own = { kind: "gauge", labels: {} } as const;
-    yield {
-      ...own,
-      name: "shrike_metrics_workload_series",
-      help: "Series by workload that there are",
-      value: this.#used,
-    };
-    yield {
-      ...own,
-      name: "shrike_metrics_workload_series_limit",
-      help: "Series by workload at most (--metrics-series)",
-      value: this.#options.seriesMax,
-    };
-    yield {
-      ...own,
-      name: "shrike_metrics_workload_series_refused",
-      help: "Series that would have been new at this scrape and went to the workload other",
-      value: this.#refused,
-    };
+    yield gauge(
+      "shrike_metrics_workload_series",
+      "Series by workload that there are",
+      this.#used,
+    );
+    yield gauge(
+      "shrike_metrics_workload_series_limit",
+      "Series by workload at most (--metrics-series)",
+      this.#options.seriesMax,
+    );
+    yield gauge(
+      "shrike_metrics_workload_series_refused",
+      "Series that would have been new at this scrape and went to the workload other",
+      this.#refused,
+    );
   }
 }
 
