@@ -54,7 +54,7 @@ function sample(named: Named, labels: Labels, value: number): Sample {
   return { ...named, labels, value };
 }
 
-/** Every cause, so that a rise from nothing is seen too: a series that was not there has no rate. */
+/** Every cause: a series that was not there before has no rate, and its first rise is not seen. */
 const CAUSES: Readonly<Record<GapCause, true>> = {
   perf_ring_full: true,
   shared_ring_full: true,

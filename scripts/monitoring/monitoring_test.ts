@@ -8,8 +8,10 @@ const FOLDER = import.meta.dirname!;
 const OWN_METRICS: readonly string[] = ["up"];
 const OWN_LABELS: readonly string[] = ["job", "instance"];
 /** Words of PromQL that look like metrics. */
-const WORDS =
-  /^(?:sum|max|min|avg|count|topk|rate|increase|changes|histogram_quantile|label_values|by|without|on|ignoring|group_left|group_right|and|or|unless|bool)$/;
+const WORDS: readonly string[] = [
+  ...["sum", "count", "topk", "rate", "increase", "changes"],
+  ...["by", "without", "on", "ignoring", "and", "or", "unless", "bool"],
+];
 
 const LABELS = new Map(METRIC_TABLE.map(({ name, labels }) => [name, labels]));
 const COUNTERS = new Set(
@@ -67,7 +69,7 @@ function metricsOf(expression: string) {
   const text = expression.replace(/\b(?:by|without|on|ignoring)\s*\([^)]*\)/g, "")
     .replace(/\[\$\w+\]/g, "[1m]").replace(/(^|[^"~])\$\w+/g, "$1");
   return [...text.matchAll(/(?<![\w"$.])([a-z_][a-z0-9_]*)\b(?:\{((?:[^}"]|"[^"]*")*)\})?(\[)?/g)]
-    .filter(([whole, name]) => !WORDS.test(name!) && !/^\d/.test(whole))
+    .filter(([whole, name]) => !WORDS.includes(name!) && !/^\d/.test(whole))
     .map(([, name, braces = "", range]) => ({
       name: name!,
       range: range !== undefined,

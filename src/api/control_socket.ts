@@ -46,7 +46,8 @@ export class ControlSocket implements Disposable {
   }
 
   /**
-   * Takes the place, for control unless another purpose is given. Makes the directory when it is missing; its parent must be there.
+   * Takes the place, for control unless another purpose is given. Makes the directory when it is
+   * missing; its parent must be there.
    *
    * @throws {ControlError} another agent has it, or it is not safe to listen there
    */

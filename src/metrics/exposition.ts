@@ -25,6 +25,8 @@ export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
 
 /** Work at a time before events have their turn. */
 const SLICE_MS = 5;
+/** About a millisecond of work. */
+const SERIES_AT_A_TIME = 100;
 const OPENMETRICS_END = "# EOF\n";
 
 /**
@@ -38,43 +40,64 @@ export async function writeExposition(
   const parts: string[] = [];
   let sliceEndMs = performance.now() + SLICE_MS;
   for (const family of familiesOf(samples)) {
-    parts.push(await writeFamily(family, format));
-    if (performance.now() < sliceEndMs) continue;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    sliceEndMs = performance.now() + SLICE_MS;
+    for await (const part of writeFamily(family, format)) {
+      parts.push(part);
+      if (performance.now() < sliceEndMs) continue;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      sliceEndMs = performance.now() + SLICE_MS;
+    }
   }
   return parts.join("") + (format === "openmetrics" ? OPENMETRICS_END : "");
 }
 
+/** Series of one name. */
+interface Family extends Pick<Sample, "name" | "kind" | "help"> {
+  readonly labelNames: readonly string[];
+  /** By the values of the labels. */
+  readonly series: Map<string, { readonly labels: Record<string, string>; value: number }>;
+}
+
 /** By name, in the order of the first sample of each. */
-function familiesOf(samples: Iterable<Sample>): Iterable<Sample[]> {
-  const families = new Map<string, Sample[]>();
-  for (const sample of samples) {
+function familiesOf(samples: Iterable<Sample>): Iterable<Family> {
+  const families = new Map<string, Family>();
+  for (const { name, kind, help, labels, value } of samples) {
     // What is not known is not told. The library writes NaN in a way of its own.
-    if (!Number.isFinite(sample.value)) continue;
-    const family = families.get(sample.name);
-    if (family === undefined) families.set(sample.name, [sample]);
-    else family.push(sample);
+    if (!Number.isFinite(value)) continue;
+    let family = families.get(name);
+    if (family === undefined) {
+      family = { name, kind, help, labelNames: Object.keys(labels), series: new Map() };
+      families.set(name, family);
+    }
+    const clean = cleaned(labels);
+    const key = Object.values(clean).join("\0");
+    const known = family.series.get(key);
+    if (known === undefined) family.series.set(key, { labels: clean, value });
+    else known.value = kind === "counter" ? known.value + value : value;
   }
   return families.values();
 }
 
-/** One family has a registry of its own, so that the work can be cut into slices. */
-async function writeFamily(samples: readonly Sample[], format: ExpositionFormat): Promise<string> {
-  const { name, kind, help, labels } = samples[0]!;
-  const registry = new Registry<RegistryContentType>();
-  registry.setContentType(format === "openmetrics" ? OPENMETRICS_TYPE : TEXT_TYPE);
-  const labelNames = Object.keys(labels);
-  const options = { name, help, labelNames, registers: [registry] };
-  if (kind === "counter") {
-    const metric = new Counter(options);
-    for (const sample of samples) metric.inc(cleaned(sample.labels), Math.max(0, sample.value));
-  } else {
-    const metric = new Gauge(options);
-    for (const sample of samples) metric.set(cleaned(sample.labels), sample.value);
+/** A registry has some series of one metric, so that the work can be cut into slices. */
+async function* writeFamily(family: Family, format: ExpositionFormat): AsyncGenerator<string> {
+  const { name, kind, help, labelNames } = family;
+  const all = [...family.series.values()];
+  for (let at = 0; at < all.length; at += SERIES_AT_A_TIME) {
+    const registry = new Registry<RegistryContentType>();
+    registry.setContentType(CONTENT_TYPES[format] as RegistryContentType);
+    const options = { name, help, labelNames, registers: [registry] };
+    const some = all.slice(at, at + SERIES_AT_A_TIME);
+    if (kind === "counter") {
+      const metric = new Counter(options);
+      for (const { labels, value } of some) metric.inc(labels, Math.max(0, value));
+    } else {
+      const metric = new Gauge(options);
+      for (const { labels, value } of some) metric.set(labels, value);
+    }
+    const text = await registry.metrics();
+    const series = format === "openmetrics" ? text.slice(0, -OPENMETRICS_END.length) : text;
+    // The lines of help and kind belong before the first series only.
+    yield at === 0 ? series : series.replace(/^#.*\n#.*\n/, "");
   }
-  const text = await registry.metrics();
-  return format === "openmetrics" ? text.slice(0, -OPENMETRICS_END.length) : text;
 }
 
 function cleaned(labels: Sample["labels"]): Record<string, string> {

@@ -21,7 +21,7 @@ import {
   type WorkloadReading,
 } from "./workload_cells.ts";
 
-/** What the series are made from: `NetworkService.readTraffic()` of `src/network`, and its names. */
+/** What the series are made from. */
 export interface WorkloadSeriesOptions {
   /** Workloads, and then the sums `ended`, `unknown` and `other`. */
   read(): readonly WorkloadReading[];

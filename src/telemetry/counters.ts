@@ -91,7 +91,7 @@ export class Counters {
   }
 }
 
-/** A read fails when its owner has just ended, such as a map of the kernel while the agent stops. */
+/** A read fails when its owner has just ended, such as a map of the kernel while we stop. */
 function valueOf(read: () => number): number {
   try {
     return read();
