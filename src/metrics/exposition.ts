@@ -37,17 +37,29 @@ export async function writeExposition(
   samples: Iterable<Sample>,
   format: ExpositionFormat,
 ): Promise<string> {
+  const slices = new Slices();
   const parts: string[] = [];
-  let sliceEndMs = performance.now() + SLICE_MS;
-  for (const family of familiesOf(samples)) {
+  for (const family of await familiesOf(samples, slices)) {
     for await (const part of writeFamily(family, format)) {
       parts.push(part);
-      if (performance.now() < sliceEndMs) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      sliceEndMs = performance.now() + SLICE_MS;
+      if (slices.isOver) await slices.next();
     }
   }
   return parts.join("") + (format === "openmetrics" ? OPENMETRICS_END : "");
+}
+
+/** Work in slices, between which events have their turn. */
+class Slices {
+  #endMs = performance.now() + SLICE_MS;
+
+  get isOver(): boolean {
+    return performance.now() >= this.#endMs;
+  }
+
+  async next(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#endMs = performance.now() + SLICE_MS;
+  }
 }
 
 /** Series of one name. */
@@ -58,9 +70,15 @@ interface Family extends Pick<Sample, "name" | "kind" | "help"> {
 }
 
 /** By name, in the order of the first sample of each. */
-function familiesOf(samples: Iterable<Sample>): Iterable<Family> {
+async function familiesOf(
+  samples: Iterable<Sample>,
+  slices: Slices,
+): Promise<Iterable<Family>> {
   const families = new Map<string, Family>();
+  const cleanValues = new Map<string, string>();
+  let count = 0;
   for (const { name, kind, help, labels, value } of samples) {
+    if (++count % SERIES_AT_A_TIME === 0 && slices.isOver) await slices.next();
     // What is not known is not told. The library writes NaN in a way of its own.
     if (!Number.isFinite(value)) continue;
     let family = families.get(name);
@@ -68,8 +86,15 @@ function familiesOf(samples: Iterable<Sample>): Iterable<Family> {
       family = { name, kind, help, labelNames: Object.keys(labels), series: new Map() };
       families.set(name, family);
     }
-    const clean = cleaned(labels);
-    const key = Object.values(clean).join("\0");
+    const clean: Record<string, string> = {};
+    let key = "";
+    for (const label of family.labelNames) {
+      const text = labels[label] ?? "";
+      let cleanText = cleanValues.get(text);
+      if (cleanText === undefined) cleanValues.set(text, cleanText = labelValue(text));
+      clean[label] = cleanText;
+      key += `${cleanText}\0`;
+    }
     const known = family.series.get(key);
     if (known === undefined) family.series.set(key, { labels: clean, value });
     else known.value = kind === "counter" ? known.value + value : value;
@@ -98,12 +123,6 @@ async function* writeFamily(family: Family, format: ExpositionFormat): AsyncGene
     // The lines of help and kind belong before the first series only.
     yield at === 0 ? series : series.replace(/^#.*\n#.*\n/, "");
   }
-}
-
-function cleaned(labels: Sample["labels"]): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (const name of Object.keys(labels)) values[name] = labelValue(labels[name]!);
-  return values;
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Sample } from "../telemetry/mod.ts";
+import type { Labels, Sample } from "../telemetry/mod.ts";
 
 /** Whose a reading is. */
 export type Owner = "workload" | "ended" | "unknown" | "other";
@@ -33,8 +33,11 @@ export interface WorkloadReading {
   readonly connections?: number;
 }
 
-/** A sample of one cell. */
-type CellWriter = (labels: WorkloadLabels, value: number) => Sample;
+/** One series of each workload. */
+export interface Cell extends Pick<Sample, "name" | "help" | "kind"> {
+  /** Those of the series of that workload. */
+  labelsOf(workload: WorkloadLabels): Labels;
+}
 
 type Class = Pick<TrafficReading, "direction" | "family" | "protocol">;
 
@@ -75,16 +78,16 @@ const OPEN = named(
 );
 
 /** All cells: bytes by class, packets by class, execs, connections. */
-export const CELLS: readonly CellWriter[] = [
-  ...CLASSES.map((each) => trafficWriter(BYTES[each.direction], each)),
-  ...CLASSES.map((each) => trafficWriter(PACKETS[each.direction], each)),
-  (labels, value) => ({ ...EXECS, kind: "counter", labels, value }),
-  (labels, value) => ({ ...OPEN, kind: "gauge", labels, value }),
+export const CELLS: readonly Cell[] = [
+  ...CLASSES.map((each) => trafficCell(BYTES[each.direction], each)),
+  ...CLASSES.map((each) => trafficCell(PACKETS[each.direction], each)),
+  { ...EXECS, kind: "counter", labelsOf: (workload) => workload },
+  { ...OPEN, kind: "gauge", labelsOf: (workload) => workload },
 ];
 /** Index of the only cell that may go back. */
 export const CONNECTIONS: number = CELLS.length - 1;
 /** The cells that only grow. */
-export const RUNNING_CELLS: readonly CellWriter[] = CELLS.slice(0, CONNECTIONS);
+export const RUNNING_CELLS: readonly Cell[] = CELLS.slice(0, CONNECTIONS);
 
 /** Values of the cells that only grow, in their order. */
 export function valuesOf({ counts, execs }: WorkloadReading): bigint[] {
@@ -107,15 +110,7 @@ function named(name: string, help: string): Pick<Sample, "name" | "help"> {
   return { name, help };
 }
 
-function trafficWriter(
-  names: Pick<Sample, "name" | "help">,
-  { family, protocol }: Class,
-): CellWriter {
+function trafficCell(names: Pick<Sample, "name" | "help">, { family, protocol }: Class): Cell {
   const labels = { family: FAMILY_NAMES[family], protocol };
-  return (workload, value) => ({
-    ...names,
-    kind: "counter",
-    labels: { ...workload, ...labels },
-    value,
-  });
+  return { ...names, kind: "counter", labelsOf: (workload) => ({ ...workload, ...labels }) };
 }

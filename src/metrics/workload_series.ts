@@ -9,9 +9,10 @@
  *
  * @module
  */
-import type { Sample } from "../telemetry/mod.ts";
+import type { Labels, Sample } from "../telemetry/mod.ts";
 import { gauge } from "./sample.ts";
 import {
+  type Cell,
   CELLS,
   CONNECTIONS,
   type Owner,
@@ -34,6 +35,8 @@ interface Series {
   readonly labels: WorkloadLabels;
   /** By cell; undefined: no series of that cell. */
   readonly cells: (bigint | undefined)[];
+  /** Labels by cell, made when they are first told. */
+  readonly told: (Labels | undefined)[];
   /** As of this scrape. */
   connections: number | undefined;
   /** Workloads that feed it now. */
@@ -127,8 +130,8 @@ export class WorkloadSeries {
   #seriesOf(key: string, labels: WorkloadLabels): Series {
     let series = this.#series.get(key);
     if (series === undefined) {
-      const cells = CELLS.map(() => undefined);
-      series = { labels, cells, connections: undefined, feeders: 0, isLast: false };
+      const [cells, told] = [CELLS.map(() => undefined), CELLS.map(() => undefined)];
+      series = { labels, cells, told, connections: undefined, feeders: 0, isLast: false };
       this.#series.set(key, series);
     }
     return series;
@@ -195,19 +198,22 @@ export class WorkloadSeries {
   }
 
   *#samples(otherConnections: number): Generator<Sample> {
-    for (const { labels, cells, connections } of this.#series.values()) {
-      for (const [i, value] of cells.entries()) {
+    for (const { labels, cells, told, connections } of this.#series.values()) {
+      for (let i = 0; i < cells.length; i++) {
+        const [cell, value] = [CELLS[i]!, cells[i]];
         if (value === undefined) continue;
-        yield CELLS[i]!(labels, i === CONNECTIONS ? connections ?? 0 : Number(value));
+        const number = i === CONNECTIONS ? connections ?? 0 : Number(value);
+        yield sampleOf(cell, told[i] ??= cell.labelsOf(labels), number);
       }
     }
     for (const [owner, values] of this.#sums) {
       const labels = labelsOfSum(owner);
       for (const [i, value] of values.entries()) {
-        if (value > 0n) yield CELLS[i]!(labels, Number(value));
+        const cell = CELLS[i]!;
+        if (value > 0n) yield sampleOf(cell, cell.labelsOf(labels), Number(value));
       }
       if (owner === "other" && otherConnections > 0) {
-        yield CELLS[CONNECTIONS]!(labels, otherConnections);
+        yield sampleOf(CELLS[CONNECTIONS]!, labels, otherConnections);
       }
     }
   }
@@ -229,6 +235,10 @@ export class WorkloadSeries {
       this.#refused,
     );
   }
+}
+
+function sampleOf({ name, help, kind }: Cell, labels: Labels, value: number): Sample {
+  return { name, help, kind, labels, value };
 }
 
 function labelsOfSum(owner: string): WorkloadLabels {
