@@ -142,6 +142,8 @@ function hintFor(error: unknown): string {
       return "another program listens there; give another port with --metrics-address";
     case "EADDRNOTAVAIL":
       return "this host has no such address; use one that ip address shows, or 0.0.0.0";
+    case "EAFNOSUPPORT":
+      return "the service has no network; use unix:PATH, or see scripts/monitoring/README.md";
     case "EACCES":
       return "ports below 1024 need CAP_NET_BIND_SERVICE; give a higher one";
     default:
