@@ -12,6 +12,9 @@ const POINTERS_MAX = 127;
 /** Every byte may need four characters. */
 const SCRATCH_SIZE = NAME_SIZE_MAX * 4;
 
+/** Names of one message that are not read twice. */
+const KNOWN_MAX = 8;
+
 const POINTER = 0xc0;
 const LABEL_MAX = 0x3f;
 const DOT = 0x2e;
@@ -25,6 +28,9 @@ export class NameReader {
   #bytes: Uint8Array = new Uint8Array();
   readonly #scratch = new Uint8Array(SCRATCH_SIZE);
   #size = 0;
+  /** Names that were read, by the place of their first label: most records point to one of them. */
+  readonly #knownAt = new Uint16Array(KNOWN_MAX);
+  readonly #known: string[] = [];
   /** Why there is no name; "" when there is one. */
   problem: DnsProblem | "" = "";
   /** Where the name ends in the message, pointers left aside. */
@@ -37,6 +43,7 @@ export class NameReader {
     this.#bytes = bytes;
     this.problem = "";
     this.steps = 0;
+    this.#known.length = 0;
   }
 
   /**
@@ -52,9 +59,27 @@ export class NameReader {
    * when it is none.
    */
   read(at: number): string | undefined {
+    const first = this.#firstLabel(at);
+    for (let i = 0; first !== at && i < this.#known.length; i++) {
+      if (this.#knownAt[i] !== first) continue;
+      this.steps++;
+      this.end = at + 2;
+      return this.#known[i];
+    }
     if (!this.#follow(at, true)) return undefined;
-    if (this.#size === 0) return ".";
-    return textOf(this.#scratch, this.#size);
+    const name = this.#size === 0 ? "." : textOf(this.#scratch, this.#size);
+    if (this.#known.length < KNOWN_MAX) {
+      this.#knownAt[this.#known.length] = first;
+      this.#known.push(name);
+    }
+    return name;
+  }
+
+  /** Where a pointer at `at` leads to, if it is one and leads back; else `at`. */
+  #firstLabel(at: number): number {
+    const [high, low] = [this.#bytes[at], this.#bytes[at + 1]];
+    if (high === undefined || low === undefined || high < POINTER) return at;
+    return Math.min(at, (high & LABEL_MAX) << 8 | low);
   }
 
   #follow(start: number, keeps: boolean): boolean {

@@ -21,6 +21,8 @@ import {
 import type { NameCache } from "./name_cache.ts";
 import { DnsParser } from "./parse_dns.ts";
 
+const NO_EVENTS: readonly DnsEvent[] = [];
+
 /** What messages are told with. */
 export interface DnsTellerOptions {
   /** Ports of name servers, as the kernel was told. */
@@ -47,7 +49,8 @@ interface Arrival {
   readonly key: string;
   readonly questions: string;
   readonly hash: number;
-  base(): ProcessEventBase;
+  readonly isLate: boolean;
+  readonly context: Context;
 }
 
 /** Makes events of DNS messages. */
@@ -127,7 +130,7 @@ export class DnsTeller {
     const message = this.#parser.parse(payload, size);
     if (typeof message === "string") {
       this.#malformed[message].value += 1;
-      return [];
+      return NO_EVENTS;
     }
     this.#messages.value += 1;
     this.#skipped.value += message.skippedCount;
@@ -136,17 +139,20 @@ export class DnsTeller {
     const { id, isResponse } = message;
     const role = dnsRole(fact.tuple, this.#ports, { isOutgoing, isResponse });
     const arrival: Arrival = {
-      ...{ fact, message, role },
+      fact,
+      message,
+      role,
       key: exchangeKey(fact, role, id),
       questions: questionsKey(message),
       hash: payloadHash(payload),
-      base: () => context(fact, isLate),
+      isLate,
+      context,
     };
     // A query from the server's port, or a response from the client's, is part of no exchange.
     if ((role === "client") !== (isOutgoing !== isResponse)) return listOf(this.#tell(arrival));
     if (role === "server" && this.#isSeenAtClient(arrival)) {
       this.#otherEnd.value += 1;
-      return [];
+      return NO_EVENTS;
     }
     return isResponse ? this.#takeResponse(arrival) : this.#takeQuery(arrival);
   }
@@ -167,14 +173,17 @@ export class DnsTeller {
     if (known !== undefined) this.#exchanges.remove(known);
     const event = this.#tell(arrival);
     this.#exchanges.add({
-      ...{ key, questions },
+      key,
+      questions,
       clientKey: role === "client" ? clientKey(fact, role, message.id) : undefined,
       trackingId: fact.cgroup.trackingId,
       query: toldNow(arrival, event),
       response: undefined,
       textSize: questions.length + message.textSize,
     });
-    return [...(known === undefined ? [] : repeatsOf(known)), ...this.#bound(), ...listOf(event)];
+    const gone = this.#bound();
+    if (known === undefined && gone.length === 0) return listOf(event);
+    return [...(known === undefined ? [] : repeatsOf(known)), ...gone, ...listOf(event)];
   }
 
   #takeResponse(arrival: Arrival): readonly DnsEvent[] {
@@ -194,7 +203,8 @@ export class DnsTeller {
     if (query !== undefined) query.repeats = 0;
     this.#exchanges.answer(known, toldNow(arrival, event), message.textSize);
     this.#learn(arrival, known);
-    return [...this.#bound(), ...listOf(event)];
+    const gone = this.#bound();
+    return gone.length === 0 ? listOf(event) : [...gone, ...listOf(event)];
   }
 
   /** Nothing is learned from it. It is remembered, because it may come again. */
@@ -203,7 +213,10 @@ export class DnsTeller {
     this.#unpaired.value += 1;
     const event = this.#tell(arrival);
     this.#exchanges.add({
-      ...{ key, questions, clientKey: undefined, query: undefined },
+      key,
+      questions,
+      clientKey: undefined,
+      query: undefined,
       trackingId: fact.cgroup.trackingId,
       response: toldNow(arrival, event),
       textSize: questions.length + message.textSize,
@@ -224,11 +237,12 @@ export class DnsTeller {
     told.repeats += 1;
     if (timeNs > told.lastNs) told.lastNs = timeNs;
     this.#repeated.value += 1;
-    return [];
+    return NO_EVENTS;
   }
 
   #bound(): readonly DnsEvent[] {
     const gone = this.#exchanges.takeExcess();
+    if (gone.length === 0) return NO_EVENTS;
     for (const { response } of gone) if (response === undefined) this.#excess.value += 1;
     return gone.flatMap(repeatsOf);
   }
@@ -236,13 +250,19 @@ export class DnsTeller {
   #tell(arrival: Arrival, query?: ToldMessage): DnsEvent | undefined {
     if (!this.#options.withEvents) return undefined;
     const { fact, message, role } = arrival;
-    const { id, isResponse, opcode, questions, answers, responseCode, isTruncated } = message;
+    const { opcode } = message;
     const durationNs = query === undefined ? -1n : fact.timeNs - query.firstNs;
     return {
-      ...arrival.base(),
+      ...arrival.context(fact, arrival.isLate),
       type: "process_dns",
-      ...{ isResponse, role, socket: this.#options.tag(fact), id, questions, answers },
-      ...{ responseCode, isTruncated },
+      isResponse: message.isResponse,
+      role,
+      socket: this.#options.tag(fact),
+      id: message.id,
+      questions: message.questions,
+      answers: message.answers,
+      responseCode: message.responseCode,
+      isTruncated: message.isTruncated,
       ...(opcode !== 0 && { opcode: opcodeName(opcode) }),
       ...(message.isIncomplete && { isIncomplete: true }),
       // Late ones may be behind the time of what came after them.
@@ -262,7 +282,7 @@ function toldNow({ fact, hash }: Arrival, event: DnsEvent | undefined): ToldMess
 }
 
 function listOf(event: DnsEvent | undefined): readonly DnsEvent[] {
-  return event === undefined ? [] : [event];
+  return event === undefined ? NO_EVENTS : [event];
 }
 
 /** What came again, at the time of the last one. It is behind its time. */
