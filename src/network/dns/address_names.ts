@@ -20,6 +20,8 @@ export const NAME_TTL_MAX_S = 86_400;
 /** A name stays good as long as its address is used so often, within `NAME_TTL_MAX_S`. */
 export const NAME_LINGER_NS = 300n * SECOND_NS;
 
+const LONGEST_NS = BigInt(NAME_TTL_MAX_S) * SECOND_NS;
+
 interface KnownName {
   readonly name: string;
   isAsked: boolean;
@@ -87,13 +89,14 @@ export function goodNames(
   nowNs: bigint,
 ): string[] {
   const isUsed = usedNs !== 0n && nowNs < usedNs + NAME_LINGER_NS;
-  const longestNs = BigInt(NAME_TTL_MAX_S) * SECOND_NS;
-  const good = names.filter(({ learnedNs, goodUntilNs }) =>
-    nowNs < goodUntilNs || isUsed && nowNs < learnedNs + longestNs
-  );
-  const asked = good.filter(({ isAsked }) => isAsked);
-  const aliases = good.filter(({ isAsked }) => !isAsked);
-  return [...asked, ...aliases].slice(0, TOLD_NAMES_MAX).map(({ name }) => name);
+  const told: string[] = [];
+  for (const wantsAsked of [true, false]) {
+    for (const { name, isAsked, learnedNs, goodUntilNs } of names) {
+      if (isAsked !== wantsAsked || told.length === TOLD_NAMES_MAX) continue;
+      if (nowNs < goodUntilNs || isUsed && nowNs < learnedNs + LONGEST_NS) told.push(name);
+    }
+  }
+  return told;
 }
 
 function isWorse(a: KnownName, b: KnownName): boolean {

@@ -101,7 +101,7 @@ export class DnsStream {
     this.#drain(outlet);
   }
 
-  /** Sets where it begins, if this is the beginning: of the connection, or of what is seen of it. */
+  /** Sets where it begins, if this is the beginning of the connection, or of what is seen of it. */
   #begin({ sequence, isStart }: DnsSeen, outlet: StreamOutlet): void {
     const isAnother = isStart && this.#start !== sequence;
     const isFar = this.#next !== undefined && !this.#isEnded &&
