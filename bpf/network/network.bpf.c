@@ -9,6 +9,7 @@
  */
 #include "kernel_types.h"
 #include "network.h"
+#include "network_trampoline.bpf.h"
 #include "network_socket.bpf.h"
 #include "network_traffic.bpf.h"
 #include "network_record.bpf.h"

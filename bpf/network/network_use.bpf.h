@@ -8,6 +8,7 @@
 
 #include "network_flow.bpf.h"
 #include "network_record.bpf.h"
+#include "network_trampoline.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 /* The address of the socket that a program of cgroup/sock_* is run for; see inet_create(). */
@@ -130,88 +131,36 @@ int on_post_bind6(struct bpf_sock *context) {
 }
 
 /*
- * The running task sends or receives; `sk` is of the tracepoint's or function's type. Most times it
- * is the owner, and then nothing else is read.
+ * Whether the running task owns a socket already, as most times: read by plain loads, which are
+ * safe in the kernels that have these tracepoints (see task.bpf.h).
  */
-static __always_inline void see_use(struct sock *sk, u64 address) {
-    u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    if (family != AF_INET && family != AF_INET6)
-        return;
-    struct network_socket *socket = FIND_SOCKET(sk, address);
-    if (!socket || !socket->is_made)
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
-    if (socket)
-        own_socket(socket);
+static __always_inline bool is_owner(const struct network_socket *socket) {
+    const struct task_struct *task = bpf_get_current_task_btf();
+    return socket->owner.tgid == (u32)task->tgid && socket->owner.css_set == (u64)task->cgroups &&
+           socket->owner.leader_start_ns == task->group_leader->start_boottime &&
+           !socket->is_inherited;
 }
 
 /* sock_send_length(sk, ret, flags), sock_recv_length(): in sock_sendmsg(), sock_recvmsg(), 6.3. */
+static __always_inline void see_length(struct sock *sk) {
+    u16 family = sk->__sk_common.skc_family;
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    struct network_socket *socket = FIND_SOCKET(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    if (socket && is_owner(socket))
+        return;
+    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send_length, struct sock *sk, int result, int flags) {
-    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    see_length(sk);
     return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_recv_length, struct sock *sk, int result, int flags) {
-    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
-    return 0;
-}
-
-/* The same before 6.3, where trampolines exist. */
-SEC("fentry/inet_sendmsg")
-int BPF_PROG(on_inet_sendmsg, struct socket *socket) {
-    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
-    return 0;
-}
-
-SEC("fentry/inet6_sendmsg")
-int BPF_PROG(on_inet6_sendmsg, struct socket *socket) {
-    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
-    return 0;
-}
-
-SEC("fentry/inet_recvmsg")
-int BPF_PROG(on_inet_recvmsg, struct socket *socket) {
-    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
-    return 0;
-}
-
-SEC("fentry/inet6_recvmsg")
-int BPF_PROG(on_inet6_recvmsg, struct socket *socket) {
-    see_use(socket->sk, (u64)BPF_CORE_READ(socket, sk));
-    return 0;
-}
-
-#define ACCEPT_ARGUMENT_KERNEL_VERSION ((6 << 16) + (10 << 8))
-
-/*
- * inet_csk_accept(sk, flags, error, kern), since 6.10 (sk, argument): what it returns stands behind
- * its arguments.
- */
-SEC("fexit/inet_csk_accept")
-int on_accept(u64 *context) {
-    u64 address = 0;
-    u32 at = LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION ? 2 : 4;
-    bpf_probe_read_kernel(&address, sizeof(address), &context[at]);
-    if (address == 0)
-        return 0;
-    struct network_socket *socket;
-    if (LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION) {
-        struct sock *sk = (void *)context[2];
-        if (!sk)
-            return 0;
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
-    } else {
-        struct sock *sk = (void *)context[4];
-        if (!sk)
-            return 0;
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
-    }
-    if (!socket)
-        return 0;
-    own_socket(socket);
-    if (control(NETWORK_CONTROL_ACCEPT_HOOKED))
-        tell_socket(context, socket, NETWORK_ACCEPT, TCP_SYN_RECV, 0);
+    see_length(sk);
     return 0;
 }
 

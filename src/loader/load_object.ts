@@ -73,7 +73,7 @@ export function loadObject(
       return { sensor, object, leftOut };
     } catch (error) {
       object[Symbol.dispose]();
-      const refused = optionalPrograms(sensor, error)
+      const refused = optionalPrograms(sensor, error, options.release)
         .filter((name) => leftOut.every(({ program }) => program !== name));
       if (refused.length === 0) throw error;
       logVerifierError(options.log, error);
@@ -108,8 +108,9 @@ const TRAMPOLINE = /^(fentry|fexit)\//;
  * The programs that were refused, when the sensor can do without them. Where the verifier did not
  * even begin, it is not told which; kernels without trampolines refuse so all that need one.
  */
-function optionalPrograms(sensor: Sensor, error: unknown): string[] {
-  const optional = sensor.programs.filter(({ required }) => !required);
+function optionalPrograms(sensor: Sensor, error: unknown, release: string): string[] {
+  const optional = sensor.programs
+    .filter((program) => !program.required && isNeeded(program, release));
   if (error instanceof VerifierError) {
     return optional.filter(({ name }) => name === error.program).map(({ name }) => name);
   }
