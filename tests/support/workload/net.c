@@ -12,6 +12,7 @@
  *   shut N, eof N              ends the sending side; waits for the other one's end
  *   pass N M, take N M         sends slot M through the unix socket N; gets it
  *   pair N M                   unix sockets
+ *   many-sockets COUNT         opens so many and leaves them
  *   fork ... end               a child does what is between and exits
  *   wait                       for one child
  *   say TEXT, pause            a line out; waits for a line in
@@ -27,6 +28,7 @@
 #include <netinet/ip_icmp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -105,6 +107,15 @@ static void set_mtu(const char *mtu) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     check(fd >= 0 && ioctl(fd, SIOCSIFMTU, &request) == 0, "set the MTU");
     close(fd);
+}
+
+/* Sockets that stay open until the program ends, and one look of the test at them. */
+static void open_many(int count) {
+    struct rlimit limit = {count + 64, count + 64};
+    check(setrlimit(RLIMIT_NOFILE, &limit) == 0, "raise the limit of files");
+    for (int i = 0; i < count; i++)
+        check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0, "socket");
+    /* Without an orderly end of each: the program's own end is one. */
 }
 
 static void enter_cgroup(const char *directory) {
@@ -264,6 +275,8 @@ static int use_place(char **word) {
         return segment_nothing(), 1;
     if (strcmp(name, "mtu") == 0)
         return set_mtu(word[1]), 2;
+    if (strcmp(name, "many-sockets") == 0)
+        return open_many(atoi(word[1])), 2;
     if (strcmp(name, "cgroup") == 0)
         return enter_cgroup(word[1]), 2;
     if (strcmp(name, "address") == 0)
