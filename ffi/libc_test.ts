@@ -129,3 +129,29 @@ Deno.test("Libc.waitForGracePeriod() lets this thread go on meanwhile", async ()
   clearInterval(timer);
   ok(turns > 0);
 });
+
+Deno.test("Libc.openDirectory() opens directories only", () => {
+  using libc = openLibc();
+  const fd = libc.openDirectory("/proc");
+  strictEqual(Deno.statSync(`/proc/self/fd/${fd}`).ino, Deno.statSync("/proc").ino);
+  libc.close(fd);
+  throws(() => libc.openDirectory("/proc/self/status"), {
+    ...{ name: "LibcError", operation: "open", errnoName: "ENOTDIR" },
+  });
+});
+
+Deno.test({
+  name: "Libc.mountDetached() gives a mount that no table shows",
+  ignore: Deno.uid() !== 0,
+  fn() {
+    using libc = openLibc();
+    const before = Deno.readTextFileSync("/proc/self/mountinfo");
+    const fd = libc.mountDetached("tmpfs");
+    ok(Deno.statSync(`/proc/self/fd/${fd}/.`).isDirectory);
+    strictEqual(Deno.readTextFileSync("/proc/self/mountinfo"), before);
+    libc.close(fd);
+    throws(() => libc.mountDetached("no-such-file-system"), {
+      ...{ name: "LibcError", operation: "fsopen", errnoName: "ENODEV" },
+    });
+  },
+});

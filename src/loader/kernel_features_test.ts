@@ -61,9 +61,11 @@ Deno.test("KernelFeatures finds tracepoints by their names in BTF", () => {
       "tp_btf/sched_process_exec",
       "tp_btf/sched_process",
       "tp_btf/process_exec",
-      "fentry/whatever",
+      "fentry/int",
+      "fexit/whatever",
+      "cgroup_skb/ingress",
     ]),
-    ["tp_btf/sched_process", "tp_btf/process_exec"],
+    ["tp_btf/sched_process", "tp_btf/process_exec", "fexit/whatever"],
   );
 });
 

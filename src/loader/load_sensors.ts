@@ -265,8 +265,8 @@ export class LoadedSensors {
     const skipped: { program: string; count: number }[] = [];
     const counts = new Map(this.programInfo().map((info) => [info.program, info.recursionMisses]));
     for (const { sensor } of this.#sensors) {
-      for (const { name, spareOf } of sensor.programs) {
-        if (spareOf !== undefined || !counts.has(name)) continue;
+      for (const { name, spareOf, isRepeated } of sensor.programs) {
+        if (spareOf !== undefined || isRepeated === true || !counts.has(name)) continue;
         const spares = sensor.programs.filter((program) => program.spareOf === name);
         const all = [name, ...spares.map((program) => program.name)]
           .map((program) => counts.get(program))

@@ -236,3 +236,74 @@ Deno.test("loadSensors() refuses what the system, the kernel or the build does n
   loadError(() => test.load([]));
   deepStrictEqual(test.fake.open, ["library"]);
 });
+
+Deno.test("loadSensors() leaves out optional programs for hooks that the kernel lacks", () => {
+  using test = bench();
+  const features = {
+    has: () => true,
+    missingHooks: (hooks: readonly string[]) => hooks.filter((hook) => hook === "tp_btf/exit"),
+  };
+  const programs = [ON_EXEC, { ...ON_EXIT, required: false }];
+  using loaded = test.load([sensor({ programs })], { features });
+  deepStrictEqual(loaded.report[0]?.leftOut, [
+    { program: "on_exit", reason: "the kernel has no hook tp_btf/exit" },
+  ]);
+  strictEqual(test.fake.calls.filter((call) => call === "bpf_object__load").length, 1);
+});
+
+Deno.test("loadSensors() tries without trampolines when the kernel does not say what it lacks", () => {
+  using test = bench();
+  const programs = [ON_EXEC, { ...ON_EXIT, hook: "fexit/accept", required: false }];
+  test.fake.failing = { symbol: "bpf_object__load", time: 1, errno: Errno.EPERM };
+  // As above: the second try fails as well.
+  throws(() => test.load([sensor({ programs })]), LoadError);
+  strictEqual(test.fake.calls.filter((call) => call === "bpf_object__load").length, 2);
+  using other = bench();
+  other.fake.failing = { symbol: "bpf_object__load", time: 1, errno: Errno.EPERM };
+  throws(() => other.load([sensor({ programs: [ON_EXEC, ON_EXIT] })]), LoadError);
+  strictEqual(other.fake.calls.filter((call) => call === "bpf_object__load").length, 1);
+});
+
+Deno.test("loadSensors() does not load what newer kernels do not need", () => {
+  for (const [release, switchedOff] of [["6.2.9", 0], ["6.3.0", 1]] as const) {
+    using test = bench();
+    const old: SensorProgram = { ...ON_EXIT, before: [6, 3] };
+    using _loaded = test.load([sensor({ programs: [ON_EXEC, old] })], { release });
+    const calls = test.fake.calls.filter((call) => call === "bpf_program__set_autoload");
+    strictEqual(calls.length, switchedOff, release);
+  }
+});
+
+Deno.test("LoadedSensors.attach() attaches to the root of cgroups, which it closes again", () => {
+  const closed: number[] = [];
+  let fd = 9;
+  const openCgroupRoot = () => {
+    const own = fd++;
+    return { fd: own, [Symbol.dispose]: () => void closed.push(own) };
+  };
+  using test = bench();
+  const programs = [{ ...ON_EXEC, attachTo: "cgroup_root" as const }, {
+    ...ON_EXIT,
+    attachTo: "cgroup_root" as const,
+  }];
+  using loaded = test.load([sensor({ programs })], { openCgroupRoot });
+  loaded.attach();
+  strictEqual(test.fake.calls.filter((call) => call === "bpf_program__attach_cgroup").length, 2);
+  deepStrictEqual(closed, [9]);
+  deepStrictEqual([loaded.isAttached("on_exec"), loaded.isAttached("other")], [true, false]);
+  loaded.detach();
+  strictEqual(loaded.isAttached("on_exec"), false);
+});
+
+Deno.test("LoadedSensors.attach() goes on without a sensor that finds no root of cgroups", () => {
+  using test = bench();
+  const lacking = (): never => {
+    throw new LoadError("programs of cgroups", "no root", { obstacle: "other", hint: "" });
+  };
+  const programs = [{ ...ON_EXEC, attachTo: "cgroup_root" as const }];
+  const sensors = [sensor({ name: "other" }), sensor({ isOptional: true, programs })];
+  using loaded = test.load(sensors, { openCgroupRoot: lacking });
+  loaded.attach();
+  deepStrictEqual(loaded.report[1]?.leftOut, [{ program: "on_exec", reason: "no root" }]);
+  strictEqual(loaded.isAttached("on_exec"), true, "of the other sensor");
+});

@@ -52,6 +52,8 @@ export interface SensorProgram {
   readonly attachTo?: "cgroup_root";
   /** Never attached: the agent runs it when it wants to know something. */
   readonly isRunByAgent?: boolean;
+  /** A run that the kernel skips loses nothing: the next one sees the same. */
+  readonly isRepeated?: boolean;
   /** Name of the program on the same hook that this one stands in for when the kernel skips it. */
   readonly spareOf?: string;
 }

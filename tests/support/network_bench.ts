@@ -55,6 +55,11 @@ export class NetworkBench {
         ...(socketEntries !== undefined && { sockets: socketEntries }),
       },
     });
+    const { sensors } = this.recorder;
+    for (const name of ["on_ingress", "on_egress"]) {
+      if (sensors.isAttached(name)) continue;
+      throw new Error(`${name} is not attached: ${JSON.stringify(sensors.report)}`);
+    }
     this.#libc = openLibc();
     const parts = { sensors: this.recorder.sensors, libc: this.#libc, withFlows };
     this.kernel = new NetworkMaps(parts);

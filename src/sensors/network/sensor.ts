@@ -45,10 +45,12 @@ export const networkSensor: Sensor = {
     ...["send", "recv"].map((what) => ({
       ...{ name: `on_${what}_length`, hook: `tp_btf/sock_${what}_length`, required: false },
       since: USE_TRACEPOINTS,
+      isRepeated: true,
     })),
     ...["inet_sendmsg", "inet6_sendmsg", "inet_recvmsg", "inet6_recvmsg"].map((name) => ({
       ...{ name: `on_${name}`, hook: `fentry/${name}`, required: false },
       before: USE_TRACEPOINTS,
+      isRepeated: true,
     })),
     atRoot("on_ingress", "cgroup_skb/ingress", true),
     atRoot("on_egress", "cgroup_skb/egress", true),

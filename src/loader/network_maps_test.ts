@@ -1,0 +1,180 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import type { BpfMap } from "../../ffi/mod.ts";
+import {
+  NETWORK_FLOW_COUNT_KEY_SIZE,
+  NETWORK_FLOW_KEY_SIZE,
+  NETWORK_FLOW_SIZE,
+  NETWORK_SOCKET_SIZE,
+  NETWORK_TRAFFIC_SIZE,
+  NetworkControlRow,
+  NetworkCount,
+  NetworkFlowCountKeyOffset as CountKey,
+  NetworkFlowKeyOffset as Key,
+  NetworkFlowOffset as Flow,
+  NetworkTrafficOffset as Traffic,
+  NetworkTupleOffset as Tuple,
+} from "../wire/mod.ts";
+import { NetworkMaps } from "./network_maps.ts";
+
+const CPUS = 2;
+const OTHER_ROW = 0xffff_ffff_ffff_ffffn;
+
+/** A map in memory. */
+class FakeMap {
+  readonly rows = new Map<
+    string,
+    { key: Uint8Array<ArrayBuffer>; value: Uint8Array<ArrayBuffer> }
+  >();
+
+  constructor(readonly maxEntries: number) {}
+
+  lookup(key: Uint8Array<ArrayBuffer>) {
+    return this.rows.get(key.join())?.value ?? null;
+  }
+
+  update(key: Uint8Array<ArrayBuffer>, value: Uint8Array<ArrayBuffer>) {
+    this.rows.set(key.join(), { key: key.slice(), value: value.slice() });
+  }
+
+  delete(key: Uint8Array<ArrayBuffer>) {
+    return this.rows.delete(key.join());
+  }
+
+  keys() {
+    return [...this.rows.values()].map(({ key }) => key);
+  }
+
+  takeAll(take: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void) {
+    for (const { key, value } of this.rows.values()) {
+      take(new DataView(key.buffer), 0, new DataView(value.buffer), 0);
+    }
+    const count = this.rows.size;
+    this.rows.clear();
+    return count;
+  }
+}
+
+function u32(value: number) {
+  return new Uint8Array(new Uint32Array([value]).buffer);
+}
+
+function words(...values: bigint[]) {
+  return new Uint8Array(new BigUint64Array(values).buffer);
+}
+
+function bench(options: { readonly isHooked?: boolean; readonly hasGracePeriod?: boolean } = {}) {
+  const maps: Record<string, FakeMap> = {};
+  for (const name of ["traffic", "flows_a", "flows_b", "flow_counts", "network_control"]) {
+    maps[name] = new FakeMap(16);
+  }
+  maps["network_counts"] = new FakeMap(NetworkCount.NETWORK_COUNTS);
+  maps["sockets"] = new FakeMap(4);
+  const map = (name: string): FakeMap => maps[name] ?? new FakeMap(0);
+  for (let row = 0; row < NetworkCount.NETWORK_COUNTS; row++) {
+    map("network_counts").update(u32(row), words(...Array(CPUS).fill(0n)));
+  }
+  const log: string[] = [];
+  const opened = new NetworkMaps({
+    sensors: {
+      sensorMap: (_sensor, name) => map(name) as unknown as BpfMap,
+      isAttached: () => options.isHooked === true,
+    },
+    libc: {
+      waitForGracePeriod: () => {
+        log.push(`waited in ${control(NetworkControlRow.NETWORK_CONTROL_INTERVAL)}`);
+        return Promise.resolve(options.hasGracePeriod !== false);
+      },
+    },
+    withFlows: true,
+  });
+  function control(row: number): bigint {
+    const value = map("network_control").lookup(u32(row));
+    return value === null ? -1n : new BigUint64Array(value.buffer)[0] ?? -1n;
+  }
+  return { opened, map, control, log };
+}
+
+function enterFlow(map: FakeMap, trackingId: bigint, family: number, bytes: bigint): void {
+  const key = new Uint8Array(NETWORK_FLOW_KEY_SIZE);
+  const value = new Uint8Array(NETWORK_FLOW_SIZE);
+  new DataView(key.buffer).setBigUint64(Key.trackingId, trackingId, true);
+  key[Key.tuple + Tuple.family] = family;
+  new DataView(value.buffer).setBigUint64(Flow.bytes, bytes, true);
+  new DataView(value.buffer).setBigUint64(Flow.firstNs, 5n, true);
+  map.update(key, value);
+}
+
+Deno.test("NetworkMaps makes the rows `other` and tells programs what is attached", () => {
+  const { map, control } = bench({ isHooked: true });
+  strictEqual(map("traffic").lookup(words(OTHER_ROW))?.length, NETWORK_TRAFFIC_SIZE * CPUS);
+  deepStrictEqual([map("flows_a").rows.size, map("flows_b").rows.size], [1, 1]);
+  strictEqual(control(NetworkControlRow.NETWORK_CONTROL_ACCEPT_HOOKED), 1n);
+  strictEqual(bench().control(NetworkControlRow.NETWORK_CONTROL_ACCEPT_HOOKED), 0n);
+});
+
+Deno.test("NetworkMaps.readTraffic() adds up CPUs by class, takeTraffic() takes a row out", () => {
+  const { opened, map } = bench();
+  const value = new BigUint64Array(NETWORK_TRAFFIC_SIZE / 8 * CPUS);
+  const [stride, packetsAt] = [NETWORK_TRAFFIC_SIZE / 8, Traffic.packets / 8];
+  for (const cpu of [0, 1]) {
+    // Sent (6), IPv6 (3), UDP (1).
+    value[cpu * stride + 10] = 100n;
+    value[cpu * stride + packetsAt + 10] = 2n;
+  }
+  map("traffic").update(words(7n), new Uint8Array(value.buffer));
+  const [row] = opened.readTraffic();
+  strictEqual(row?.trackingId, 7n);
+  deepStrictEqual(row.counts.filter(({ packets }) => packets > 0n), [
+    { direction: "transmit", family: 6, protocol: "udp", bytes: 200n, packets: 4n },
+  ]);
+  deepStrictEqual(opened.takeTraffic(7n), row);
+  strictEqual(opened.takeTraffic(7n), undefined);
+  deepStrictEqual(opened.readTraffic(), []);
+});
+
+Deno.test("NetworkMaps.drainFlows() changes the interval, waits, and empties the other map", async () => {
+  const { opened, map, log } = bench();
+  enterFlow(map("flows_b"), 7n, 4, 10n);
+  enterFlow(map("flows_b"), 7n, 0, 20n);
+  enterFlow(map("flows_a"), 8n, 4, 30n);
+  const count = new Uint8Array(NETWORK_FLOW_COUNT_KEY_SIZE);
+  for (const interval of [1n, 2n]) {
+    new DataView(count.buffer).setBigUint64(CountKey.interval, interval, true);
+    map("flow_counts").update(count, words(1n));
+  }
+  const rows = await opened.drainFlows();
+  deepStrictEqual(log, ["waited in 2"]);
+  deepStrictEqual(
+    rows.map(({ trackingId, isOther, counts }) => [trackingId, isOther, counts.bytesSent]),
+    [[7n, false, 10n], [7n, true, 20n]],
+  );
+  strictEqual(map("flows_b").rows.size, 1, "the row `other` is there again");
+  strictEqual(map("flow_counts").rows.size, 1, "of the interval that goes on");
+  deepStrictEqual((await opened.drainFlows()).map(({ trackingId }) => trackingId), [8n]);
+});
+
+Deno.test("NetworkMaps.drainFlows() waits a while where the kernel knows no grace period", async () => {
+  const { opened, map } = bench({ hasGracePeriod: false });
+  enterFlow(map("flows_b"), 7n, 4, 10n);
+  const start = performance.now();
+  strictEqual((await opened.drainFlows()).length, 1);
+  ok(performance.now() - start > 100);
+});
+
+Deno.test("NetworkMaps.counts() finds what was pushed out; attribution makes programs distrust", () => {
+  const { opened, map, control } = bench();
+  const set = (row: number, ...values: bigint[]) =>
+    map("network_counts").update(u32(row), words(...values));
+  set(NetworkCount.NETWORK_COUNT_SOCKETS_ENTERED, 6n, 4n);
+  set(NetworkCount.NETWORK_COUNT_SOCKETS_DELETED, 1n, 2n);
+  strictEqual(opened.counts().get("sockets_evicted"), 0n, "with storage there are no rows");
+  for (const at of [1n, 2n, 3n, 4n]) {
+    map("sockets").update(words(at), new Uint8Array(NETWORK_SOCKET_SIZE));
+  }
+  strictEqual(opened.counts().get("sockets_evicted"), 3n);
+  deepStrictEqual(opened.attribution, { confirmed: 0, contradicted: 0 });
+  strictEqual(control(NetworkControlRow.NETWORK_CONTROL_DISTRUST_SOCKETS), -1n);
+  set(NetworkCount.NETWORK_COUNT_CGROUP_CONTRADICTED, 0n, 1n);
+  strictEqual(opened.attribution.contradicted, 1);
+  strictEqual(control(NetworkControlRow.NETWORK_CONTROL_DISTRUST_SOCKETS), 1n);
+});
