@@ -147,6 +147,8 @@ kernelTest({
     const load = new Deno.Command(program, { args: pause, stdin: "piped", stdout: "piped" })
       .spawn();
     await load.stdout.getReader().read();
+    const ids = programsOf(child.pid);
+    ok(ids.length > 10);
     child.kill("SIGKILL");
     strictEqual((await child.status).signal, "SIGKILL");
     const writer = load.stdin.getWriter();
@@ -161,7 +163,32 @@ kernelTest({
       words("netns socket 0 4 udp bind 0 7000 socket 1 4 udp connect 1 7000 send 1 9 recv-any 0"),
     );
     strictEqual(bench.traffic(cgroup.id, sent).packets, 1n);
+    const attached = await programsAtRoot();
+    if (attached === undefined) return skipLine("programs at the root", "there is no bpftool");
+    ok(attached.length > 0);
+    strictEqual(attached.filter((id) => ids.includes(id)).length, 0);
   },
 });
+
+/** Ids of the programs attached there; undefined when nobody can tell. */
+async function programsAtRoot(): Promise<number[] | undefined> {
+  const args = ["-j", "cgroup", "show", v2Hierarchy().path];
+  try {
+    const { stdout } = await new Deno.Command("bpftool", { args, stderr: "null" }).output();
+    const programs = JSON.parse(new TextDecoder().decode(stdout)) as { readonly id: number }[];
+    return programs.map(({ id }) => id);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Ids of the programs that a process holds. */
+function programsOf(pid: number): number[] {
+  return Array.from(Deno.readDirSync(`/proc/${pid}/fdinfo`), ({ name }) => {
+    const text = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
+    return Number(/^prog_id:\s*(\d+)/m.exec(text)?.[1] ?? 0);
+  }).filter((id) => id > 0);
+}
 
 const HOLDER = new URL("../support/network_holder.ts", import.meta.url).pathname;
