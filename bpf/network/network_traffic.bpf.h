@@ -81,6 +81,20 @@ static __noinline int see_first_packet(struct __sk_buff *skb, struct network_soc
     return 0;
 }
 
+/*
+ * A cgroup that was not in the map when its socket was first seen may be by now: when the agent
+ * starts, it enters those that exist after the programs are attached.
+ */
+static __noinline int retry_tracking(struct network_socket *socket) {
+    struct cgroup_key key = {.id = socket->owner.cgroup_id, .hierarchy = cgroup_hierarchy};
+    if (key.id == 0)
+        return 0;
+    const struct cgroup_entry *entry = bpf_map_lookup_elem(&cgroups, &key);
+    if (entry)
+        socket->owner.tracking_id = entry->tracking_id;
+    return 0;
+}
+
 /* The row of a packet's socket, made when it has none: it is older than the agent. */
 static __always_inline struct network_socket *socket_of_packet(struct __sk_buff *skb) {
     struct bpf_sock *pointer = skb->sk;
@@ -91,6 +105,8 @@ static __always_inline struct network_socket *socket_of_packet(struct __sk_buff 
         socket = MAKE_SOCKET(pointer, skb_socket(skb), bpf_get_socket_cookie(skb));
     if (socket && !socket->is_carrying)
         see_first_packet(skb, socket);
+    if (socket && socket->owner.tracking_id == 0)
+        retry_tracking(socket);
     return socket;
 }
 
