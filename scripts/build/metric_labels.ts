@@ -8,6 +8,7 @@
 export const LABEL_MEANINGS: Readonly<Record<string, string>> = {
   action: "what a policy did: post, signal, override, or monitored (left undone by its mode)",
   api: "how a runtime is asked",
+  bound: "which bound was reached",
   cause: "why, or where: see the gap events of the README",
   commit: "git commit of the build",
   container: "name of the container, in a pod that of its specification; else empty",

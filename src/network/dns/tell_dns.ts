@@ -74,23 +74,44 @@ export class DnsTeller {
     this.#ports = new Set(options.ports);
     const { counters } = options;
     this.#streams = new DnsStreams(counters);
-    const counter = (name: string, help: string, labels = {}) =>
-      counters.counter(`shrike_network_dns_${name}`, help, labels);
-    const malformedHelp = "DNS messages with something wrong in them, by reason";
     this.#malformed = Object.fromEntries(
       DNS_PROBLEMS.map((reason) => [
         reason,
-        counter("malformed_total", malformedHelp, { reason }),
+        counters.counter(
+          "shrike_network_dns_malformed_total",
+          "DNS messages with something wrong in them, by reason",
+          { reason },
+        ),
       ]),
     ) as Record<DnsProblem, Counter>;
-    this.#messages = counter("messages_total", "DNS messages that were read");
-    this.#skipped = counter("records_skipped_total", "Questions and answers beyond the bounds");
-    const foldedHelp = "DNS messages that were not told by themselves, by reason";
-    this.#repeated = counter("folded_total", foldedHelp, { reason: "repeated" });
-    this.#otherEnd = counter("folded_total", foldedHelp, { reason: "other_end" });
-    this.#unpaired = counter("unpaired_total", "Responses to no query that was seen");
-    this.#unanswered = counter("unanswered_total", "Queries without a response in time");
-    this.#excess = counter("exchanges_dropped_total", "Queries forgotten early, for lack of room");
+    this.#messages = counters.counter(
+      "shrike_network_dns_messages_total",
+      "DNS messages that were read",
+    );
+    this.#skipped = counters.counter(
+      "shrike_network_dns_records_skipped_total",
+      "Questions and answers beyond the bounds",
+    );
+    const folded = (reason: string) =>
+      counters.counter(
+        "shrike_network_dns_folded_total",
+        "DNS messages that were not told by themselves, by reason",
+        { reason },
+      );
+    this.#repeated = folded("repeated");
+    this.#otherEnd = folded("other_end");
+    this.#unpaired = counters.counter(
+      "shrike_network_dns_unpaired_total",
+      "Responses to no query that was seen",
+    );
+    this.#unanswered = counters.counter(
+      "shrike_network_dns_unanswered_total",
+      "Queries without a response in time",
+    );
+    this.#excess = counters.counter(
+      "shrike_network_dns_exchanges_dropped_total",
+      "Queries forgotten early, for lack of room",
+    );
     counters.gauge(
       "shrike_network_dns_exchanges",
       "Queries and responses that are remembered",
