@@ -17,7 +17,10 @@ export const ExitCode = {
   notSupported: 4,
   /** The kernel or the process has no memory left, or a limit on it is too low. */
   noMemory: 5,
-  /** A second Ctrl-C ended the program at once, or a first one before it had an answer: 128 + SIGINT. */
+  /**
+   * A second Ctrl-C ended the program at once, or a first one before it had an answer:
+   * 128 + SIGINT.
+   */
   interrupted: 130,
 } as const;
 

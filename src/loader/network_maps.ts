@@ -1,6 +1,6 @@
 /**
- * The kernel's tables of the network sensor: traffic by workload, flows, and what the programs count
- * about themselves.
+ * The kernel's tables of the network sensor: traffic by workload, flows, and what the programs
+ * count about themselves.
  *
  * @module
  */
@@ -134,8 +134,8 @@ export class NetworkMaps {
   }
 
   /**
-   * Ends an interval of flows. Programs read the number of the interval once per packet and write to
-   * the map of it. All that run when it changes have ended after a grace period: the kernel runs
+   * Ends an interval of flows. Programs read the number of the interval once per packet and write
+   * to the map of it. All that run when it changes have ended after a grace period: the kernel runs
    * programs of all our types between rcu_read_lock() and rcu_read_unlock().
    */
   async drainFlows(): Promise<KernelFlowRow[]> {

@@ -22,7 +22,10 @@ export function ipv4Text(view: DataView, at: number): string {
   return [0, 1, 2, 3].map((i) => view.getUint8(at + i)).join(".");
 }
 
-/** The IPv6 address at `at`, as RFC 5952 wants it: the longest run of two or more zeros, the first of equals, is "::". */
+/**
+ * The IPv6 address at `at`, as RFC 5952 wants it: the longest run of two or more zeros, the first
+ * of equals, is "::".
+ */
 export function ipv6Text(view: DataView, at: number): string {
   const groups = Array.from({ length: SIZE / 2 }, (_, i) => view.getUint16(at + 2 * i));
   let [start, size] = [0, 1];
