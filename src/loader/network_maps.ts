@@ -134,9 +134,9 @@ export class NetworkMaps {
   }
 
   /**
-   * Ends an interval of flows. Programs read the number of the interval once per packet and write
-   * to the map of it. All that run when it changes have ended after a grace period: the kernel runs
-   * programs of all our types between rcu_read_lock() and rcu_read_unlock().
+   * Ends an interval of flows. Programs read its number once per packet and write to its map. All
+   * that run when it changes have ended after a grace period: the kernel runs programs of all our
+   * types between rcu_read_lock() and rcu_read_unlock().
    */
   async drainFlows(): Promise<KernelFlowRow[]> {
     if (!this.#options.withFlows) return [];

@@ -23,8 +23,8 @@ export function ipv4Text(view: DataView, at: number): string {
 }
 
 /**
- * The IPv6 address at `at`, as RFC 5952 wants it: the longest run of two or more zeros, the first
- * of equals, is "::".
+ * The IPv6 address at `at`, as RFC 5952 wants it: the longest run of two or more zeros, the
+ * first of equals, is "::".
  */
 export function ipv6Text(view: DataView, at: number): string {
   const groups = Array.from({ length: SIZE / 2 }, (_, i) => view.getUint16(at + 2 * i));

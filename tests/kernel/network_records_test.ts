@@ -136,8 +136,7 @@ for (const family of [4, 6] as const) {
          socket 2 ${family} udp bind 2 7777 socket 3 ${family} udp connect 3 7777
          text 3 ffff recv-any 2
          socket 4 ${family} tcp bind 4 5353 listen 4 socket 5 ${family} tcp connect 5 5353
-         accept 4 6
-         text 5 0003aabbcc recv-any 6 shut 5 eof 6 close 6 eof 5`,
+         accept 4 6 text 5 0003aabbcc recv-any 6 shut 5 eof 6 close 6 eof 5`,
       );
       const udp = dns.filter(({ tuple }) => tuple.protocol === "udp");
       deepStrictEqual(udp.map((fact) => [fact.isOutgoing, [...fact.payload], fact.size]), [
