@@ -196,9 +196,9 @@ EXPORT_ENUM(network_control_row);
 
 /* Rows of the per-CPU map `network_counts`. */
 enum network_count {
-    NETWORK_COUNT_SOCKETS_ENTERED = 0,  /* rows that were made in `sockets` */
+    NETWORK_COUNT_SOCKETS_ENTERED = 0,  /* rows that were made in the hash `sockets` */
     NETWORK_COUNT_SOCKETS_DELETED = 1,  /* and taken out by a program, not for lack of room */
-    NETWORK_COUNT_SOCKETS_FAILED = 2,   /* a socket got no row */
+    NETWORK_COUNT_SOCKETS_FAILED = 2,   /* refused by that hash */
     NETWORK_COUNT_LISTENERS_FULL = 3,   /* a listener found no room */
     NETWORK_COUNT_TRAFFIC_FULL = 4,     /* a packet was counted on the row `other` */
     NETWORK_COUNT_TRAFFIC_LOST = 5,     /* not even there: user space had not made it */

@@ -71,28 +71,28 @@ static __noinline void fill_socket(struct network_socket *socket, u64 sk, u64 co
     read_tuple(sk, &socket->tuple);
     socket->protocol_class = protocol_class(socket->tuple.protocol);
     socket->is_made = 1;
-    count_network(NETWORK_COUNT_SOCKETS_ENTERED);
 }
 
 /* The row of a socket without storage. */
 static __noinline struct network_socket *make_hashed(u64 sk) {
     struct network_socket fresh = {};
     int error = bpf_map_update_elem(&sockets, &sk, &fresh, BPF_NOEXIST);
-    if (error)
-        count_network(NETWORK_COUNT_SOCKETS_FAILED);
+    count_network(error ? NETWORK_COUNT_SOCKETS_FAILED : NETWORK_COUNT_SOCKETS_ENTERED);
     return bpf_map_lookup_elem(&sockets, &sk);
 }
 
 /*
  * The row of a socket, NULL when it has none. `pointer` is what bpf_sk_storage_get() takes,
- * `sk` the address; an expression, which is evaluated only where there is no storage.
+ * `sk` the address; an expression, which is evaluated only where there is no storage. A socket that
+ * could get none is in the hash: its memory for options may be used up, and kernels since 6.18 give
+ * none at all on CPUs without cmpxchg16b.
  */
 #define FIND_SOCKET(pointer, sk)                                                                   \
     ({                                                                                             \
-        struct network_socket *_found;                                                             \
-        if (has_storage()) {                                                                       \
+        struct network_socket *_found = 0;                                                         \
+        if (has_storage())                                                                         \
             _found = bpf_sk_storage_get(&socket_storage, pointer, 0, 0);                           \
-        } else {                                                                                   \
+        if (!_found) {                                                                             \
             u64 _sk = (sk);                                                                        \
             _found = bpf_map_lookup_elem(&sockets, &_sk);                                          \
         }                                                                                          \
@@ -102,13 +102,11 @@ static __noinline struct network_socket *make_hashed(u64 sk) {
 /* The same, made when there is none; NULL when there is no memory for it. */
 #define MAKE_SOCKET(pointer, sk, number)                                                           \
     ({                                                                                             \
-        struct network_socket *_made;                                                              \
+        struct network_socket *_made = 0;                                                          \
         u64 _sk = (sk);                                                                            \
-        if (has_storage()) {                                                                       \
+        if (has_storage())                                                                         \
             _made = bpf_sk_storage_get(&socket_storage, pointer, 0, BPF_SK_STORAGE_GET_F_CREATE);  \
-            if (!_made)                                                                            \
-                count_network(NETWORK_COUNT_SOCKETS_FAILED);                                       \
-        } else {                                                                                   \
+        if (!_made) {                                                                              \
             _made = bpf_map_lookup_elem(&sockets, &_sk);                                           \
             if (!_made)                                                                            \
                 _made = make_hashed(_sk);                                                          \
@@ -120,7 +118,7 @@ static __noinline struct network_socket *make_hashed(u64 sk) {
 
 /* Takes out the row of a socket that is no more; storage goes with its socket. */
 static __always_inline void forget_socket(u64 sk) {
-    if (!has_storage() && bpf_map_delete_elem(&sockets, &sk) == 0)
+    if (bpf_map_delete_elem(&sockets, &sk) == 0)
         count_network(NETWORK_COUNT_SOCKETS_DELETED);
 }
 
@@ -199,11 +197,9 @@ static __always_inline void fill_listener_key(struct listener_key *key,
     key->_reserved = 0;
 }
 
-/* Where accepted sockets do not get a copy of their listener's row. */
+/* For accepted sockets that do not get a copy of their listener's row. */
 static __noinline void enter_listener(const struct network_socket *socket) {
     struct listener_key key;
-    if (has_storage())
-        return;
     fill_listener_key(&key, socket);
     if (bpf_map_update_elem(&listeners, &key, &socket->owner, BPF_ANY) != 0)
         count_network(NETWORK_COUNT_LISTENERS_FULL);
@@ -211,8 +207,6 @@ static __noinline void enter_listener(const struct network_socket *socket) {
 
 static __noinline void forget_listener(const struct network_socket *socket) {
     struct listener_key key;
-    if (has_storage())
-        return;
     fill_listener_key(&key, socket);
     bpf_map_delete_elem(&listeners, &key);
 }

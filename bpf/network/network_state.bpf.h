@@ -30,6 +30,11 @@ static __noinline int see_end(void *ctx, struct network_socket *socket, u64 sk, 
     return change == NETWORK_CLOSE ? end_flow(socket) : 0;
 }
 
+/* Whether an accepted socket has got its listener's row. */
+static __always_inline bool is_copied(const struct network_socket *socket) {
+    return has_storage() && socket->owner.tgid != 0;
+}
+
 static __noinline int see_transition(void *ctx, struct network_socket *socket, u64 sk, u32 before,
                                      u32 after) {
     u32 transition = before << 8 | after;
@@ -50,7 +55,7 @@ static __noinline int see_transition(void *ctx, struct network_socket *socket, u
     if (after == TCP_LISTEN)
         own_socket(socket);
     read_tuple(sk, &socket->tuple);
-    if (before == TCP_LISTEN && after == TCP_SYN_RECV && !has_storage())
+    if (before == TCP_LISTEN && after == TCP_SYN_RECV && !is_copied(socket))
         inherit_owner(socket);
     if (after == TCP_LISTEN) {
         enter_listener(socket);

@@ -74,7 +74,7 @@ static __noinline int see_first_packet(struct __sk_buff *skb, struct network_soc
     /* A connection gets its own port between the change of state and the first packet. */
     read_tuple(skb_socket(skb), &socket->tuple);
     check_cgroup(skb, socket);
-    if (socket->owner.tgid == 0 && !has_storage())
+    if (socket->owner.tgid == 0)
         inherit_owner(socket);
     if (socket->owner.tracking_id == 0)
         guess_owner(skb, socket);

@@ -185,8 +185,7 @@ export class NetworkMaps {
     const alive = (counts.get("sockets_entered") ?? 0n) - (counts.get("sockets_deleted") ?? 0n);
     if (alive <= BigInt(sockets.maxEntries) / 2n) return 0n;
     const there = BigInt(sockets.keys().length);
-    // With storage there are no rows here at all, and none is ever pushed out.
-    return there === 0n || alive < there ? 0n : alive - there;
+    return alive < there ? 0n : alive - there;
   }
 
   #count(row: number): bigint {
