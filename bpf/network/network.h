@@ -128,6 +128,7 @@ struct network_socket {
     u64 cookie;
     u64 made_cgroup_id; /* v2 cgroup of the task that made it, 0: not seen */
     u64 opened_ns;
+    u64 open_id; /* on whose row it is counted as an open connection; 0: it is not */
     u64 bytes[NETWORK_DIRECTIONS];
     u64 packets[NETWORK_DIRECTIONS];
     u32 retransmits;
@@ -149,6 +150,7 @@ EXPORT_STRUCT(network_socket);
 struct network_traffic {
     u64 bytes[NETWORK_CLASSES];
     u64 packets[NETWORK_CLASSES];
+    u64 open; /* connections of TCP that began, less those that ended; over all CPUs */
 };
 EXPORT_STRUCT(network_traffic);
 

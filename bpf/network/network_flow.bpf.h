@@ -112,8 +112,9 @@ static __noinline int count_flow(struct __sk_buff *skb, struct network_socket *s
         flow->side = socket->side;
     if (socket->interval == (u32)interval)
         return 0;
-    /* The socket's first packet in this interval. */
-    __sync_fetch_and_add(&flow->connections, 1);
+    /* The socket's first packet in this interval. A listener's are of connections to come. */
+    if (socket->tuple.remote_port || socket->protocol_class != CLASS_TCP)
+        __sync_fetch_and_add(&flow->connections, 1);
     if (socket->interval == 0 && socket->is_seen_made)
         flow->is_started = 1;
     socket->interval = interval;

@@ -7,6 +7,7 @@
 
 #include "network_flow.bpf.h"
 #include "network_record.bpf.h"
+#include "network_traffic.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 /* What a socket has failed with; the soft error is what ICMP has said meanwhile. */
@@ -15,9 +16,37 @@ static __always_inline u32 error_of(u64 sk) {
     return error ? error : BPF_CORE_READ(SOCK(sk), sk_err_soft);
 }
 
+/* A connection is there. One of which it is not known whose it is is on no row. */
+static __noinline int count_opened(struct network_socket *socket) {
+    u64 id = socket->owner.tracking_id;
+    if (socket->open_id || id == 0)
+        return 0;
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &id);
+    if (!row)
+        row = make_traffic(id);
+    if (!row)
+        return 0;
+    socket->open_id = id;
+    __sync_fetch_and_add(&row->open, 1);
+    return 0;
+}
+
+/* It is no more; its row may be gone with its workload. */
+static __noinline int count_closed(struct network_socket *socket) {
+    u64 id = socket->open_id;
+    if (id == 0)
+        return 0;
+    socket->open_id = 0;
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &id);
+    if (row)
+        __sync_fetch_and_add(&row->open, -1);
+    return 0;
+}
+
 /* The end of a connection, of a listener, or of an attempt. */
 static __noinline int see_end(void *ctx, struct network_socket *socket, u64 sk, u32 before) {
     u32 change = NETWORK_CLOSE;
+    count_closed(socket);
     if (before == TCP_SYN_SENT || (before == TCP_SYN_RECV && socket->side == NETWORK_SIDE_LOCAL))
         change = NETWORK_CONNECT_FAILED;
     else if (before == TCP_SYN_RECV)
@@ -63,6 +92,7 @@ static __noinline int see_transition(void *ctx, struct network_socket *socket, u
     }
     if (after != TCP_ESTABLISHED)
         return 0;
+    count_opened(socket);
     if (socket->side == NETWORK_SIDE_LOCAL)
         return tell_socket(ctx, socket, NETWORK_CONNECT, before, 0);
     if (!control(NETWORK_CONTROL_ACCEPT_HOOKED))

@@ -37,6 +37,8 @@ export interface KernelTrafficCount {
 export interface KernelTrafficRow {
   readonly trackingId: bigint;
   readonly counts: readonly KernelTrafficCount[];
+  /** Connections of TCP that began since the programs run and have not ended. */
+  readonly openCount: number;
 }
 
 /** Traffic of one process with one peer in one interval. */
@@ -122,6 +124,11 @@ export class NetworkMaps {
     return rows;
   }
 
+  /** Open connections by tracking id; those that are older than the programs are not counted. */
+  countSockets(): ReadonlyMap<bigint, number> {
+    return new Map(this.readTraffic().map(({ trackingId, openCount }) => [trackingId, openCount]));
+  }
+
   /**
    * Takes a row out. What comes between the look and the deletion, a microsecond later, is lost; so
    * it is for workloads that have ended.
@@ -200,7 +207,10 @@ export class NetworkMaps {
     const packets = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
     const words = new BigUint64Array(value.buffer);
     const [stride, packetsAt] = [NETWORK_TRAFFIC_SIZE / 8, Traffic.packets / 8];
+    let open = 0n;
     for (let at = 0; at < words.length; at += stride) {
+      // Of one CPU alone it may be less than 0: connections end on another CPU than they begin on.
+      open += BigInt.asIntN(64, words[at + Traffic.open / 8] ?? 0n);
       for (let i = 0; i < bytes.length; i++) {
         bytes[i] = (bytes[i] ?? 0n) + (words[at + i] ?? 0n);
         packets[i] = (packets[i] ?? 0n) + (words[at + packetsAt + i] ?? 0n);
@@ -212,7 +222,8 @@ export class NetworkMaps {
       bytes: bytes[i] ?? 0n,
       packets: packets[i] ?? 0n,
     }));
-    return { trackingId: new DataView(key.buffer).getBigUint64(0, true), counts };
+    const trackingId = new DataView(key.buffer).getBigUint64(0, true);
+    return { trackingId, counts, openCount: Math.max(0, Number(open)) };
   }
 
   #makeTrafficOther(): void {

@@ -54,6 +54,8 @@ kernelTest({
     deepStrictEqual([client.isOutgoing, client.isStarted, client.isEnded], [true, true, true]);
     deepStrictEqual([server.isOutgoing, server.isStarted, server.isEnded], [false, true, true]);
     ok(client.counts.bytesSent > 5000n);
+    // The listener's own packets, before there is a connection, are of the same flow.
+    deepStrictEqual([client.connections, server.connections], [1, 1]);
     const datagram = rows.find(({ tuple }) => tuple?.remote.port === 7001);
     deepStrictEqual(datagram?.counts.bytesSent, 148n);
     deepStrictEqual([datagram.tuple?.protocol, datagram.tuple?.family], ["udp", 6]);

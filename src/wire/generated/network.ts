@@ -223,7 +223,7 @@ export const NetworkSide = {
 export type NetworkSide = typeof NetworkSide[keyof typeof NetworkSide];
 
 /** Size of `struct network_socket` in bytes. */
-export const NETWORK_SOCKET_SIZE = 168;
+export const NETWORK_SOCKET_SIZE = 176;
 
 /** Offsets in `struct network_socket`, bytes. */
 export const NetworkSocketOffset = {
@@ -231,20 +231,21 @@ export const NetworkSocketOffset = {
   cookie: 48,
   madeCgroupId: 56,
   openedNs: 64,
-  bytes: 72,
-  packets: 88,
-  retransmits: 104,
-  interval: 108,
-  transition: 112,
-  side: 116,
-  protocolClass: 117,
-  isMade: 118,
-  isSeenMade: 119,
-  isCarrying: 120,
-  isTold: 121,
-  isBound: 122,
-  isInherited: 123,
-  tuple: 124,
+  openId: 72,
+  bytes: 80,
+  packets: 96,
+  retransmits: 112,
+  interval: 116,
+  transition: 120,
+  side: 124,
+  protocolClass: 125,
+  isMade: 126,
+  isSeenMade: 127,
+  isCarrying: 128,
+  isTold: 129,
+  isBound: 130,
+  isInherited: 131,
+  tuple: 132,
 } as const;
 
 /** `struct network_socket` of `bpf/network/network.h`. */
@@ -253,6 +254,7 @@ export interface NetworkSocket {
   readonly cookie: bigint;
   readonly madeCgroupId: bigint;
   readonly openedNs: bigint;
+  readonly openId: bigint;
   readonly bytes: readonly bigint[];
   readonly packets: readonly bigint[];
   readonly retransmits: number;
@@ -276,36 +278,39 @@ export function readNetworkSocket(view: DataView, at: number): NetworkSocket {
     cookie: view.getBigUint64(at + 48, true),
     madeCgroupId: view.getBigUint64(at + 56, true),
     openedNs: view.getBigUint64(at + 64, true),
-    bytes: [view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true)],
-    packets: [view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true)],
-    retransmits: view.getUint32(at + 104, true),
-    interval: view.getUint32(at + 108, true),
-    transition: view.getUint32(at + 112, true),
-    side: view.getUint8(at + 116),
-    protocolClass: view.getUint8(at + 117),
-    isMade: view.getUint8(at + 118),
-    isSeenMade: view.getUint8(at + 119),
-    isCarrying: view.getUint8(at + 120),
-    isTold: view.getUint8(at + 121),
-    isBound: view.getUint8(at + 122),
-    isInherited: view.getUint8(at + 123),
-    tuple: readNetworkTuple(view, at + 124),
+    openId: view.getBigUint64(at + 72, true),
+    bytes: [view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true)],
+    packets: [view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true)],
+    retransmits: view.getUint32(at + 112, true),
+    interval: view.getUint32(at + 116, true),
+    transition: view.getUint32(at + 120, true),
+    side: view.getUint8(at + 124),
+    protocolClass: view.getUint8(at + 125),
+    isMade: view.getUint8(at + 126),
+    isSeenMade: view.getUint8(at + 127),
+    isCarrying: view.getUint8(at + 128),
+    isTold: view.getUint8(at + 129),
+    isBound: view.getUint8(at + 130),
+    isInherited: view.getUint8(at + 131),
+    tuple: readNetworkTuple(view, at + 132),
   };
 }
 
 /** Size of `struct network_traffic` in bytes. */
-export const NETWORK_TRAFFIC_SIZE = 192;
+export const NETWORK_TRAFFIC_SIZE = 200;
 
 /** Offsets in `struct network_traffic`, bytes. */
 export const NetworkTrafficOffset = {
   bytes: 0,
   packets: 96,
+  open: 192,
 } as const;
 
 /** `struct network_traffic` of `bpf/network/network.h`. */
 export interface NetworkTraffic {
   readonly bytes: readonly bigint[];
   readonly packets: readonly bigint[];
+  readonly open: bigint;
 }
 
 /** Reads a `struct network_traffic` that starts at byte `at`. */
@@ -313,6 +318,7 @@ export function readNetworkTraffic(view: DataView, at: number): NetworkTraffic {
   return {
     bytes: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true)],
     packets: [view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true)],
+    open: view.getBigUint64(at + 192, true),
   };
 }
 
