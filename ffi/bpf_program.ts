@@ -7,8 +7,9 @@ import { BpfLink } from "./bpf_link.ts";
 import type { ObjectState } from "./object_state.ts";
 import { decodeCString, encodeCString, readCString } from "./c_string.ts";
 import { Errno } from "./errno.ts";
+import { addressOf } from "./memory.ts";
 import { LibbpfError, unwrap, unwrapPointer } from "./errors.ts";
-import { BPF_PROG_INFO, BPF_TEST_RUN_OPTS } from "./struct_layouts.ts";
+import { BPF_KPROBE_MULTI_OPTS, BPF_PROG_INFO, BPF_TEST_RUN_OPTS } from "./struct_layouts.ts";
 
 /** What the kernel counts about a program. */
 export interface BpfProgramInfo {
@@ -18,6 +19,12 @@ export interface BpfProgramInfo {
   readonly runCount: bigint;
   /** Runs that were skipped because it was running on that CPU already; 0 before Linux 5.12. */
   readonly recursionMisses: bigint;
+}
+
+/** A function of the kernel, and what a program at it finds. */
+export interface KprobeFunction {
+  readonly name: string;
+  readonly cookie: number;
 }
 
 /** A program. Owned by its object: it ends with it. */
@@ -89,6 +96,17 @@ export class BpfProgram {
     const pointer = this.#alive(operation);
     const link = this.#state.symbols[operation](pointer, isReturn, encodeCString(name));
     return this.#link(operation, link);
+  }
+
+  /**
+   * Attaches a kprobe.multi program to functions; each run finds the cookie of its function.
+   * Otherwise as `attach()`.
+   */
+  attachKprobeMulti(functions: readonly KprobeFunction[]): BpfLink {
+    const operation = "bpf_program__attach_kprobe_multi_opts";
+    const pointer = this.#alive(operation);
+    const options = kprobeMultiOptions(functions);
+    return this.#link(operation, this.#state.symbols[operation](pointer, null, options));
   }
 
   /** Attaches a tracepoint program by name. Otherwise as `attach()`. */
@@ -183,4 +201,29 @@ export class BpfProgram {
   #attempt(operation: string, action: string) {
     return { operation, action, object: this.name };
   }
+}
+
+/**
+ * `struct bpf_kprobe_multi_opts` with all that it points to behind it, in one piece: whoever holds
+ * it holds them.
+ */
+function kprobeMultiOptions(functions: readonly KprobeFunction[]): Uint8Array<ArrayBuffer> {
+  const names = functions.map(({ name }) => encodeCString(name));
+  const addressesAt = BPF_KPROBE_MULTI_OPTS.SIZE;
+  const cookiesAt = addressesAt + 8 * names.length;
+  let at = cookiesAt + 8 * names.length;
+  const memory = new Uint8Array(names.reduce((size, { length }) => size + length, at));
+  const base = addressOf(memory);
+  const view = new DataView(memory.buffer);
+  view.setBigUint64(BPF_KPROBE_MULTI_OPTS.sz, BigInt(BPF_KPROBE_MULTI_OPTS.SIZE), true);
+  view.setBigUint64(BPF_KPROBE_MULTI_OPTS.syms, base + BigInt(addressesAt), true);
+  view.setBigUint64(BPF_KPROBE_MULTI_OPTS.cookies, base + BigInt(cookiesAt), true);
+  view.setBigUint64(BPF_KPROBE_MULTI_OPTS.cnt, BigInt(names.length), true);
+  names.forEach((name, i) => {
+    view.setBigUint64(addressesAt + 8 * i, base + BigInt(at), true);
+    view.setBigUint64(cookiesAt + 8 * i, BigInt(functions[i]!.cookie), true);
+    memory.set(name, at);
+    at += name.length;
+  });
+  return memory;
 }

@@ -49,6 +49,7 @@ function useEverything(fake: FakeLibbpf): void {
   strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);
   object.program("on_exec").attach();
   object.program("on_exec").attachKprobe("tcp_connect", true);
+  object.program("on_exec").attachKprobeMulti([{ name: "tcp_connect", cookie: 1 }]);
   object.program("on_exec").attachTracepoint("sched", "sched_process_exit");
   object.program("on_exec").attachRawTracepoint("sched_process_exit");
   object.program("on_exec").attachCgroup(3);

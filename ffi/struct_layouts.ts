@@ -29,6 +29,15 @@ export const BPF_TEST_RUN_OPTS = {
   retval: 56, // u32, written by the call
 } as const;
 
+/** `struct bpf_kprobe_multi_opts` of libbpf, as of 0.8. */
+export const BPF_KPROBE_MULTI_OPTS = {
+  SIZE: 48,
+  sz: 0, // size_t
+  syms: 8, // const char **
+  cookies: 24, // const __u64 *
+  cnt: 32, // size_t
+} as const;
+
 /** `struct perf_event_attr` of <linux/perf_event.h>; 64 bytes is its first published size. */
 export const PERF_EVENT_ATTR = {
   SIZE: 64,

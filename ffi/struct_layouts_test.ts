@@ -1,5 +1,6 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import {
+  BPF_KPROBE_MULTI_OPTS,
   BPF_OBJECT_OPEN_OPTS,
   BPF_PROG_INFO,
   BPF_TEST_RUN_OPTS,
@@ -15,6 +16,7 @@ const C_NAMES: Readonly<Record<string, string>> = { wakeup: "wakeup_events" };
 
 const STRUCTS = {
   bpf_object_open_opts: BPF_OBJECT_OPEN_OPTS,
+  bpf_kprobe_multi_opts: BPF_KPROBE_MULTI_OPTS,
   bpf_prog_info: BPF_PROG_INFO,
   bpf_test_run_opts: BPF_TEST_RUN_OPTS,
   perf_event_attr: PERF_EVENT_ATTR,
@@ -28,6 +30,7 @@ const PREFIX_STRUCTS = [
   "bpf_prog_info",
   "bpf_object_open_opts",
   "bpf_test_run_opts",
+  "bpf_kprobe_multi_opts",
 ];
 
 Deno.test("struct layouts and numbers agree with the installed C headers", async () => {

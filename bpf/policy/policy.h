@@ -324,4 +324,14 @@ struct policy_call {
 };
 EXPORT_STRUCT(policy_call);
 
+/*
+ * A row of `policy_failures`, by thread (tgid << 32 | tid): the system call that it begins is to
+ * fail. Decided at sys_enter, done and deleted where the function of the call is entered.
+ */
+struct policy_failure {
+    u32 hook;
+    u32 error; /* positive */
+};
+EXPORT_STRUCT(policy_failure);
+
 #endif

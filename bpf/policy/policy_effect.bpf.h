@@ -66,6 +66,27 @@ static __always_inline bool policy_is_agent(void) {
     return place.number == policy_agent_tgid && place.namespace == policy_agent_pid_ns;
 }
 
+#ifdef POLICY_FAILS_LATER
+/*
+ * The function that does the call is to return the error. What is there still was not taken, though
+ * the thread is past it.
+ */
+static __always_inline bool policy_fail_later(u32 hook, u32 error) {
+    u64 thread = bpf_get_current_pid_tgid();
+    struct policy_failure failure = {.hook = hook, .error = error};
+    if (bpf_map_lookup_elem(&policy_failures, &thread))
+        policy_count(POLICY_COUNT_NOT_FAILED);
+    if (bpf_map_update_elem(&policy_failures, &thread, &failure, BPF_ANY) == 0)
+        return true;
+    policy_count(POLICY_COUNT_NOT_FAILED);
+    return false;
+}
+#else
+static __always_inline bool policy_fail_later(u32 hook, u32 error) {
+    return true;
+}
+#endif
+
 /* Does an effect if a selector that acts asks for it. */
 __noinline int policy_do_effect(u32 id, u32 row, u32 asked) {
     struct policy_work *work = policy_slot_of(id);
@@ -94,8 +115,12 @@ __noinline int policy_do_effect(u32 id, u32 row, u32 asked) {
         policy_count(POLICY_COUNT_SIGNAL_FAILED);
         is_enforced = false;
     }
-    if (is_enforced && kind == POLICY_EFFECT_OVERRIDE && !work->override_errno)
-        work->override_errno = parameter;
+    if (is_enforced && kind == POLICY_EFFECT_OVERRIDE && !work->override_errno) {
+        if (policy_fail_later(work->hook, parameter))
+            work->override_errno = parameter;
+        else
+            is_enforced = false;
+    }
     /* Told is the first, but what was done before what would have been. */
     if (work->hit.effect_kind == POLICY_EFFECT_NONE ||
         (is_enforced && !(work->flags & POLICY_HIT_ENFORCED))) {
@@ -109,7 +134,8 @@ __noinline int policy_do_effect(u32 id, u32 row, u32 asked) {
 
 /*
  * Does what the selectors that act ask for; `override_errno` is what the call is to fail with.
- * Hooks that cannot override ignore it: user space does not put overrides there.
+ * Programs that cannot override ignore it: user space does not put overrides there, or another
+ * program takes it from policy_failures.
  */
 __noinline int policy_act(u32 id, u32 row) {
     struct policy_work *work = policy_slot_of(id);

@@ -12,7 +12,8 @@ enum policy_count {
     POLICY_COUNT_SIGNAL_FAILED = 2,  /* the kernel refused to send a signal */
     POLICY_COUNT_PROCESSES_FULL = 3, /* a process is missing in policy_processes */
     POLICY_COUNT_NO_SLOT = 4,        /* a program found no memory to work in: nothing was done */
-    POLICY_COUNTS = 5,
+    POLICY_COUNT_NOT_FAILED = 5,     /* a system call that was to fail has gone on */
+    POLICY_COUNTS = 6,
 };
 EXPORT_ENUM(policy_count);
 

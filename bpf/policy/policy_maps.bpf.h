@@ -18,6 +18,8 @@ enum policy_map_size {
     POLICY_LPM_KEYS = 8192,
     POLICY_PROCESSES = 8192,
     POLICY_CALLS = 1, /* more where there are hooks that look at what is returned */
+    /* Threads between sys_enter and their call: one per CPU, and those that were preempted there */
+    POLICY_FAILURES = 1024,
 };
 
 /* By POLICY_SYSCALL_INDEX() and POLICY_SOCKETCALL_INDEX(). */
@@ -138,6 +140,14 @@ struct {
     __type(value, struct policy_call);
     __uint(max_entries, POLICY_CALLS);
 } policy_calls SEC(".maps");
+
+/* By thread. Preallocated: programs write it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, u64);
+    __type(value, struct policy_failure);
+    __uint(max_entries, POLICY_FAILURES);
+} policy_failures SEC(".maps");
 
 /* By enum policy_count. */
 struct {

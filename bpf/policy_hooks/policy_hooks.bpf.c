@@ -40,14 +40,16 @@ const volatile struct policy_field policy_fields[POLICY_RAW_VALUES] = {};
 enum {
     TRACED_ARGS_MAX = 12, /* MAX_BPF_FUNC_ARGS */
     ERRNO_MAX = 4095,
+    /* Functions under on_functions: all hooks, and as many that nobody has any more. */
+    POLICY_FUNCTIONS = 2 * POLICY_HOOKS_MAX,
 };
 
 /* ---- what all programs do ---- */
 
 /* Begins a call, if policies of this hook concern the task: a slot with all but the arguments. */
-static __always_inline struct policy_work *begin_call(u32 *id, u32 *set, u64 frame) {
+static __always_inline struct policy_work *begin_call(u32 *id, u32 *set, u32 hook, u64 frame) {
     *set = policy_current_set();
-    if (!policy_concerns(policy_hook, *set))
+    if (!policy_concerns(hook, *set))
         return 0;
     *id = policy_claim();
     if (*id == POLICY_NO_SLOT)
@@ -57,10 +59,10 @@ static __always_inline struct policy_work *begin_call(u32 *id, u32 *set, u64 fra
         policy_unclaim(*id);
         return 0;
     }
-    work->hook = policy_hook;
+    work->hook = hook;
     work->call_key.thread = bpf_get_current_pid_tgid();
     work->call_key.frame = frame;
-    work->call_key.hook = policy_hook + 1;
+    work->call_key.hook = hook + 1;
     return work;
 }
 
@@ -92,7 +94,7 @@ static __always_inline u32 on_traced_call(u64 *ctx) {
     u32 set = 0;
     u32 error = 0;
     hook_enter();
-    struct policy_work *work = begin_call(&id, &set, 0);
+    struct policy_work *work = begin_call(&id, &set, policy_hook, 0);
     if (work) {
         read_context(work, ctx);
         error = policy_on_call(ctx, work, id, set);
@@ -140,19 +142,63 @@ static __always_inline void read_registers(struct policy_work *work, const struc
 #define RETURN_VALUE(regs) (((const struct user_pt_regs *)(regs))->regs[0])
 #endif
 
-/* Any function of the kernel that can be traced. */
-SEC("kprobe")
-int on_function(struct pt_regs *regs) {
+/* A call of a function; the errno that it is to fail with, 0 for none. */
+static __always_inline u32 on_function_call(struct pt_regs *regs, u32 hook) {
     u32 id = 0;
     u32 set = 0;
+    u32 error = 0;
     hook_enter();
-    struct policy_work *work = begin_call(&id, &set, STACK_POINTER(regs));
+    struct policy_work *work = begin_call(&id, &set, hook, STACK_POINTER(regs));
     if (work) {
         read_registers(work, regs);
-        policy_on_call(regs, work, id, set);
+        error = policy_on_call(regs, work, id, set);
         policy_unclaim(id);
     }
     hook_leave();
+    return error;
+}
+
+/* Any function of the kernel that can be traced. */
+SEC("kprobe")
+int on_function(struct pt_regs *regs) {
+    on_function_call(regs, policy_hook);
+    return 0;
+}
+
+/*
+ * A function of the kernel's list for error injection (CONFIG_BPF_KPROBE_OVERRIDE): its body does
+ * not run when it is to fail, and neither does a kretprobe, so this is the end of the call too.
+ */
+SEC("kprobe")
+int on_function_fails(struct pt_regs *regs) {
+    s64 result = as_result(on_function_call(regs, policy_hook));
+    if (result == 0)
+        return 0;
+    hook_enter();
+    end_call(regs, STACK_POINTER(regs), result);
+    hook_leave();
+    bpf_override_return(regs, result);
+    return 0;
+}
+
+/*
+ * Many functions at once (5.18, CONFIG_FPROBE). The cookie of a function is its row here; in it the
+ * hook + 1, 0 for none any more.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, u64);
+    __uint(max_entries, POLICY_FUNCTIONS);
+} policy_functions SEC(".maps");
+
+SEC("kprobe.multi")
+int on_functions(struct pt_regs *regs) {
+    u32 row = bpf_get_attach_cookie(regs);
+    const volatile u64 *entry = bpf_map_lookup_elem(&policy_functions, &row);
+    u64 hook = entry ? *entry : 0;
+    if (hook)
+        on_function_call(regs, hook - 1);
     return 0;
 }
 
@@ -185,6 +231,44 @@ int on_security_end(u64 *ctx) {
     hook_enter();
     end_call(ctx, 0, value);
     hook_leave();
+    return 0;
+}
+
+/* ---- where system calls fail ---- */
+
+/*
+ * on_sys_enter decides that a call is to fail; these stand at the functions that the kernel calls
+ * for it, __x64_sys_*() and the like, whichever table the number was from. The thread goes from
+ * there to here without a way around, so what it finds is of this call.
+ */
+static __always_inline s64 take_failure(void) {
+    u64 thread = bpf_get_current_pid_tgid();
+    const struct policy_failure *failure = bpf_map_lookup_elem(&policy_failures, &thread);
+    if (!failure || failure->hook != policy_hook)
+        return 0;
+    u32 error = failure->error;
+    bpf_map_delete_elem(&policy_failures, &thread);
+    return as_result(error);
+}
+
+/* 7.0, and before on kernels with CONFIG_FUNCTION_ERROR_INJECTION. */
+SEC("fmod_ret")
+s64 on_syscall(u64 *ctx) {
+    return take_failure();
+}
+
+/* Runs when on_syscall has returned 0, also because the kernel skipped it. */
+SEC("fmod_ret")
+s64 on_syscall_spare(u64 *ctx) {
+    return take_failure();
+}
+
+/* CONFIG_BPF_KPROBE_OVERRIDE */
+SEC("kprobe")
+int on_syscall_kprobe(struct pt_regs *regs) {
+    s64 result = take_failure();
+    if (result)
+        bpf_override_return(regs, result);
     return 0;
 }
 
@@ -260,7 +344,7 @@ int on_point(void *ctx) {
     u32 id = 0;
     u32 set = 0;
     hook_enter();
-    struct policy_work *work = begin_call(&id, &set, 0);
+    struct policy_work *work = begin_call(&id, &set, policy_hook, 0);
     if (work) {
         read_record(work, (u64)ctx);
         policy_on_call(ctx, work, id, set);

@@ -59,6 +59,14 @@ export const PROGRAM_SYMBOLS = {
     ],
     result: "pointer", // struct bpf_link *, or NULL and errno
   },
+  bpf_program__attach_kprobe_multi_opts: {
+    parameters: [
+      "pointer", // const struct bpf_program *prog
+      "pointer", // const char *pattern, NULL where opts has names
+      "buffer", // const struct bpf_kprobe_multi_opts *opts
+    ],
+    result: "pointer", // struct bpf_link *, or NULL and errno
+  },
   bpf_program__attach_tracepoint: {
     parameters: [
       "pointer", // const struct bpf_program *prog

@@ -31,8 +31,12 @@ export function policyJson(status: PolicyStatus): Record<string, unknown> {
   };
 }
 
-function ruleJson({ hook, selector, actions, guarantee, reason }: RuleStatus) {
-  return { hook, selector, actions, guarantee, ...(reason !== undefined && { reason }) };
+function ruleJson({ hook, selector, actions, guarantee, by, reason }: RuleStatus) {
+  return {
+    ...{ hook, selector, actions, guarantee },
+    ...(by !== undefined && { by }),
+    ...(reason !== undefined && { reason }),
+  };
 }
 
 export function complaintJson(complaint: PolicyComplaint): Record<string, unknown> {

@@ -9,6 +9,7 @@ import type { JsonFields } from "./json_fields.ts";
 const STATES = ["enabled", "disabled", "load_error"] as const;
 const MODES = ["enforce", "monitor", "monitor_only"] as const;
 const GUARANTEES = ["prevent", "kill-after", "observe"] as const;
+const OVERRIDE_MEANS = ["lsm", "fmod_ret", "override_return"] as const;
 
 /** @throws {JsonFieldError} as all of these */
 export function readPolicy(fields: JsonFields): PolicyStatus {
@@ -42,11 +43,13 @@ export function readPolicy(fields: JsonFields): PolicyStatus {
 
 function readRule(fields: JsonFields): RuleStatus {
   const reason = fields.optionalText("reason");
+  const by = fields.has("by") ? fields.word("by", OVERRIDE_MEANS) : undefined;
   return {
     hook: fields.text("hook"),
     selector: fields.text("selector"),
     actions: fields.texts("actions"),
     guarantee: fields.word("guarantee", GUARANTEES),
+    ...(by !== undefined && { by }),
     ...(reason !== undefined && { reason }),
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { terminalString } from "../export/mod.ts";
-import type { PolicyPlan, PolicyStatus } from "../policy/mod.ts";
+import type { PolicyPlan, PolicyStatus, RuleStatus } from "../policy/mod.ts";
 import { escapeControls } from "../telemetry/mod.ts";
 import { formatList, type TextLook } from "./text_list.ts";
 
@@ -104,11 +104,16 @@ function formatRules(policies: readonly PolicyStatus[], look: TextLook): string 
       { title: "RULE", cells: cells(({ hook }) => terminalString(hook)) },
       { title: "SELECTOR", cells: cells(({ selector }) => terminalString(selector)) },
       { title: "ACTIONS", cells: cells(({ actions }) => actions.map(terminalString).join(", ")) },
-      { title: "GUARANTEE", cells: cells(({ guarantee }) => guarantee) },
+      { title: "GUARANTEE", cells: cells(ruleGuaranteeText) },
     ],
     title: "WHY NO STRONGER",
     texts: cells(({ reason }) => reason === undefined ? NONE : terminalString(reason)),
   }, look);
+}
+
+/** "prevent by override-return". */
+function ruleGuaranteeText({ guarantee, by }: RuleStatus): string {
+  return by === undefined ? guarantee : `${guarantee} by ${by.replace("_return", "-return")}`;
 }
 
 function nameText({ name, namespace }: PolicyStatus): string {

@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { BpfObject, Libbpf } from "../../ffi/mod.ts";
+import type { BpfLink, BpfObject, BpfProgram, Libbpf } from "../../ffi/mod.ts";
 import {
   explainLoadFailure,
   type ManifestObject,
@@ -23,14 +23,33 @@ export interface CanaryOptions {
   readonly directory?: string;
 }
 
-/** The programs of `bpf/canary`. */
+/** Programs of `bpf/canary` that know the file. */
 export type CanaryProgram =
   | "on_canary_lsm"
   | "on_canary_modify"
   | "on_canary_kprobe"
+  | "on_canary_multi"
+  | "on_canary_syscall"
   | "on_canary_override";
 
+/** Programs of `bpf/canary` that do nothing, where they are attached. */
+export type TryProgram = "on_try_modify" | "on_try_override";
+
 const NAME_BYTES = 16;
+
+/** What opens the file, and is asked before it is opened. */
+const OPENAT = Deno.build.arch === "aarch64" ? "__arm64_sys_openat" : "__x64_sys_openat";
+const FILE_OPEN = "security_file_open";
+/** CANARY_COOKIE of `canary.bpf.c`. */
+const COOKIE = 77;
+
+/** How programs are attached whose sections do not say it. */
+const ATTACH: Partial<Record<CanaryProgram, (program: BpfProgram) => BpfLink>> = {
+  on_canary_multi: (program) => program.attachKprobeMulti([{ name: FILE_OPEN, cookie: COOKIE }]),
+  on_canary_override: (program) => program.attachKprobe(OPENAT, false),
+};
+/** Targets that must be known when they are loaded. */
+const TARGETS: Partial<Record<CanaryProgram, string>> = { on_canary_syscall: OPENAT };
 
 /** A file that nobody else knows, and programs about it. */
 export class Canary {
@@ -53,9 +72,9 @@ export class Canary {
 
   /** Whether opening the file is denied while the program is attached, and only then. */
   denies(program: CanaryProgram): Ability {
-    return this.#try(program, (object) => {
+    return this.#try(program, TARGETS[program], (object) => {
       if (!this.#canOpen()) return no("the test file cannot be opened anyway");
-      const link = object.program(program).attach();
+      const link = attach(object, program);
       const opened = this.#canOpen();
       link[Symbol.dispose]();
       if (opened) return no("a program that was to deny a test was attached, and not asked");
@@ -65,8 +84,8 @@ export class Canary {
 
   /** Whether the program sees that the file is opened. */
   sees(program: CanaryProgram): Ability {
-    return this.#try(program, (object) => {
-      using _link = object.program(program).attach();
+    return this.#try(program, TARGETS[program], (object) => {
+      using _link = attach(object, program);
       this.#canOpen();
       const seen = object.map("canary_seen").lookup(new Uint8Array(4));
       const count = seen === null ? 0n : new DataView(seen.buffer).getBigUint64(0, true);
@@ -74,12 +93,21 @@ export class Canary {
     });
   }
 
-  /** Whether the kernel takes the program. */
-  loads(program: CanaryProgram): Ability {
-    return this.#try(program, () => ({ has: true }));
+  /** Whether the kernel takes a program that could replace what a function returns. */
+  takes(program: TryProgram, target: string): Ability {
+    const isKprobe = program === "on_try_override";
+    return this.#try(program, isKprobe ? undefined : target, (object) => {
+      const tried = object.program(program);
+      using _link = isKprobe ? tried.attachKprobe(target, false) : tried.attach();
+      return { has: true };
+    });
   }
 
-  #try(name: CanaryProgram, run: (object: BpfObject) => Ability): Ability {
+  #try(
+    name: CanaryProgram | TryProgram,
+    target: string | undefined,
+    run: (object: BpfObject) => Ability,
+  ): Ability {
     const entry = this.#entry;
     if (entry === undefined) return no("the program carries no object to try it with");
     const { libbpf, payload } = this.#options;
@@ -89,8 +117,12 @@ export class Canary {
       const globals = Object.fromEntries(
         [0, 1, 2, 3].map((i) => [`canary_name_${i}`, name_.getBigUint64(8 * i, true)]),
       );
+      globals["canary_path_size"] = BigInt(
+        new TextEncoder().encode(this.#path).length - this.#name.length,
+      );
       writeGlobals("canary", globals, entry.globals, (map) => object.map(map).initialValue());
       for (const program of object.programs) program.setAutoload(program.name === name);
+      if (target !== undefined) object.program(name).setAttachTarget(target);
       object.load();
       return run(object);
     } catch (error) {
@@ -118,6 +150,11 @@ export class Canary {
       // It is empty and in a folder for such things.
     }
   }
+}
+
+function attach(object: BpfObject, program: CanaryProgram): BpfLink {
+  const how = ATTACH[program] ?? ((other: BpfProgram) => other.attach());
+  return how(object.program(program));
 }
 
 function no(reason: string): Ability {

@@ -1,11 +1,11 @@
 /**
- * Programs of hooks other than system calls: one of each kind that a hook needs, however many
- * policies look at it.
+ * Programs of hooks other than system calls, and those that make system calls fail: one of each
+ * kind that a hook needs, however many policies look at it.
  *
  * @module
  */
-import type { BpfLink, BpfMap, BpfObject, BpfProgram, BpfProgramInfo } from "../../ffi/mod.ts";
-import { explainLoadFailure } from "../loader/mod.ts";
+import type { BpfMap, BpfProgramInfo } from "../../ffi/mod.ts";
+import { isKernelSince, LoadError } from "../loader/mod.ts";
 import {
   type HookMeans,
   type HookPlan,
@@ -14,8 +14,16 @@ import {
   planHook,
   pointText,
 } from "../policy/mod.ts";
-import { hookError, loadPart, type ObjectSource } from "./program_part.ts";
-import { FieldKind, Tracefs, type TracepointField } from "./tracepoint_format.ts";
+import {
+  attachHookProgram,
+  type LoadedPrograms,
+  type ProgramPlace,
+  programText,
+  SLOT_MAPS,
+} from "./hook_program.ts";
+import { ManyFunctions } from "./many_functions.ts";
+import { hookError, type ObjectSource } from "./program_part.ts";
+import { Tracefs } from "./tracepoint_format.ts";
 
 /** A hook that is to be served. */
 export interface ServedHook {
@@ -24,6 +32,8 @@ export interface ServedHook {
   readonly point: HookPoint;
   /** Something is done or told at the end of its calls. */
   readonly returns: boolean;
+  /** A policy makes calls fail. Of system calls only: there it is a program's of its own. */
+  readonly overrides: boolean;
 }
 
 /** What `HookPrograms` works with. */
@@ -36,30 +46,54 @@ export interface HookProgramsOptions {
 
 /** POLICY_SLOTS_PER_CPU of `policy_slots.bpf.h`. */
 const SLOTS_PER_CPU = 4;
-/** Maps that programs of hooks share among themselves. */
-const SLOT_MAPS: readonly string[] = ["policy_work", "policy_claims"];
 
-/** `struct policy_field` of `policy_hooks.bpf.c`: u16 offset, u8 size, u8 kind. */
-const FIELD_SIZE = 4;
-const FIELDS_MAX = 64;
-/** Bytes of a number; longer fields are memory, whose size the program does not need. */
-const NUMBER_SIZE_MAX = 8;
+/** The one that ManyFunctions can stand in for. */
+const FUNCTION = "on_function";
+/** For fewer functions there is nothing to be won. */
+const MANY_MIN = 2;
 
 /** Programs of a hook, by the means: that of the call, and that of its end. */
 const PROGRAMS: Readonly<Record<Exclude<HookMeans, "syscall">, readonly [string, string?]>> = {
-  kprobe: ["on_function", "on_function_end"],
+  kprobe: [FUNCTION, "on_function_end"],
+  override_return: ["on_function_fails", "on_function_end"],
   fmod_ret: ["on_security", "on_security_end"],
   lsm: ["on_lsm"],
   tracepoint: ["on_point"],
   raw_tracepoint: ["on_raw_point"],
 };
 
+/** Programs at the functions of system calls, where those are made to fail. */
+const SYSCALL_PROGRAMS = {
+  fmod_ret: { name: "on_syscall", spare: "on_syscall_spare" },
+  override_return: { name: "on_syscall_kprobe" },
+} as const;
+/** Before, programs on trampolines of these kernels are not preempted, and none is skipped. */
+const SPARES_SINCE = [7, 0] as const;
+const FAILURES_MAP = "policy_failures";
+/** Of `struct policy_failure`. */
+const FAILURE_HOOK_AT = 0;
+
+/** A program that is to run. */
+interface WantedProgram {
+  readonly key: string;
+  readonly hook: ServedHook;
+  readonly place: ProgramPlace;
+}
+
+/** A program that runs. */
+interface RunningProgram extends Disposable {
+  readonly text: string;
+  /** Undefined: it is that of many functions. */
+  readonly loaded?: LoadedPrograms;
+}
+
 /** Programs that run. Owns them. */
 export class HookPrograms {
   readonly #options: HookProgramsOptions;
   readonly #tracefs: Tracefs;
-  /** By number of the hook, name of the program and hook point. */
-  readonly #running = new Map<string, HookProgram>();
+  /** By number of the hook, name of the program, what it is attached to, and hook point. */
+  readonly #running = new Map<string, RunningProgram>();
+  #many: ManyFunctions | undefined;
 
   constructor(options: HookProgramsOptions) {
     this.#options = options;
@@ -73,18 +107,22 @@ export class HookPrograms {
    */
   attach(hooks: readonly ServedHook[]): void {
     const added: string[] = [];
+    const add = ({ key }: WantedProgram, program: RunningProgram) => {
+      this.#running.set(key, program);
+      added.push(key);
+    };
     try {
-      for (const hook of hooks) {
-        this.#endOthers(hook);
-        for (const name of this.#programsOf(hook)) {
-          const key = `${hook.id} ${name} ${pointText(hook.point)}`;
-          if (this.#running.has(key)) continue;
-          this.#running.set(key, this.#load(hook, name));
-          added.push(key);
-        }
-      }
+      for (const hook of hooks) this.#endOthers(hook);
+      const wanted = hooks.flatMap((hook) => this.#wantedFor(hook))
+        .filter(({ key }) => !this.#running.has(key));
+      const many = this.#choose(wanted);
+      for (const one of wanted) if (!many.includes(one)) add(one, this.#load(one));
+      // Last: no call may be kept that nobody ends.
+      const isDone = many.length > 0 && this.#attachMany(many);
+      for (const one of many) add(one, isDone ? this.#part(one) : this.#load(one));
     } catch (error) {
       for (const key of added.reverse()) this.#end(key);
+      this.#endMany();
       throw error;
     }
   }
@@ -102,39 +140,89 @@ export class HookPrograms {
     for (const key of [...this.#running.keys()]) {
       if (!isUsed(Number.parseInt(key))) this.#end(key);
     }
+    this.#endMany();
   }
 
   get size(): number {
     return this.#running.size;
   }
 
-  /** In words: "on_lsm (lsm file_open)". */
+  /** In words: "on_lsm (lsm file_open)". Spares are left aside. */
   programs(): string[] {
     return [...this.#running.values()].map(({ text }) => text);
   }
 
   info(): (BpfProgramInfo & { readonly program: string })[] {
-    return [...this.#running.values()].map((running) => running.info());
+    const own = [...this.#running.values()].flatMap(({ text, loaded }) =>
+      (loaded?.info() ?? []).map((info) => ({ ...info, program: text }))
+    );
+    return [...own, ...this.#many?.loaded.info() ?? []];
+  }
+
+  /** Runs that the kernel skipped, and nobody took instead. */
+  skippedRuns(): number {
+    return this.#loaded().reduce((sum, loaded) => sum + loaded.skippedRuns(), 0);
   }
 
   /** Kernel memory of maps that are not the tables', bytes. */
   mapMemorySize(): number {
-    const [first] = this.#running.values();
+    const all = this.#loaded();
+    const [first] = all;
     if (first === undefined) return 0;
     const { shared } = this.#options.source;
     const own = SLOT_MAPS.reduce((sum, name) => sum + first.map(name).memlockBytes(), 0);
-    return [...this.#running.values()].reduce(
-      (sum, running) => sum + running.mapMemorySize((name) => shared.has(name)),
+    return all.reduce(
+      (sum, loaded) => sum + loaded.mapMemorySize((name) => shared.has(name)),
       own,
     );
   }
 
+  #loaded(): LoadedPrograms[] {
+    const own = [...this.#running.values()].flatMap(({ loaded }) => loaded ?? []);
+    return this.#many === undefined ? own : [...own, this.#many.loaded];
+  }
+
   /** The end of calls first: no call may be kept that nobody ends. */
-  #programsOf({ point, returns }: ServedHook): string[] {
-    const plan = this.#plan(point);
-    if (plan.means === "syscall") throw new TypeError(`"${point.kind}" is not served here`);
-    const [atCall, atEnd] = PROGRAMS[plan.means];
-    return returns && atEnd !== undefined ? [atEnd, atCall] : [atCall];
+  #wantedFor(hook: ServedHook): WantedProgram[] {
+    const plan = this.#plan(hook.point);
+    const places = plan.means === "syscall"
+      ? this.#syscallPlaces(hook, plan)
+      : this.#places(hook, { ...plan, means: plan.means });
+    return places.map((place) => {
+      const key = `${hook.id} ${place.name} ${place.target} ${pointText(hook.point)}`;
+      return { key, hook, place };
+    });
+  }
+
+  #places(
+    { point, returns }: ServedHook,
+    { means, target }: Pick<ProgramPlace, "means" | "target">,
+  ): ProgramPlace[] {
+    const fields = point.kind === "tracepoint"
+      ? this.#tracefs.fields(point.subsystem, point.name) ?? []
+      : [];
+    const [atCall, atEnd] = PROGRAMS[means];
+    const call = { name: atCall, means, target, point, fields, isAtEnd: false };
+    return returns && atEnd !== undefined
+      ? [{ ...call, name: atEnd, isAtEnd: true }, call]
+      : [call];
+  }
+
+  /** What a system call does is seen elsewhere; here only that it may fail. */
+  #syscallPlaces({ point, overrides }: ServedHook, plan: HookPlan): ProgramPlace[] {
+    if (!overrides) return [];
+    const { override } = plan;
+    if (!override.has) {
+      throw hookError(point, override.reason, "use Sigkill, or an LSM hook that guards the same");
+    }
+    const means = override.by === "override_return" ? "override_return" : "fmod_ret";
+    const { name, spare }: { name: string; spare?: string } = SYSCALL_PROGRAMS[means];
+    const hasSpare = spare !== undefined &&
+      isKernelSince(this.#options.source.release, SPARES_SINCE);
+    return override.entries.map((target) => ({
+      ...{ name, means, target, point, fields: [], isAtEnd: false },
+      ...(hasSpare && { spare }),
+    }));
   }
 
   #plan(point: HookPoint): HookPlan {
@@ -143,30 +231,72 @@ export class HookPrograms {
     return plan;
   }
 
-  #load(hook: ServedHook, name: string): HookProgram {
-    const { point } = hook;
-    const plan = this.#plan(point);
-    const source = this.#slotsSource();
-    const fields = point.kind === "tracepoint"
-      ? this.#tracefs.fields(point.subsystem, point.name) ?? []
-      : [];
-    const state = this.#options.abilities.findPoint(point);
+  /** Functions for which one program is enough; none of them is another hook too. */
+  #choose(wanted: readonly WantedProgram[]): WantedProgram[] {
+    const functions = wanted.filter(({ place }) => place.name === FUNCTION);
+    const chosen = functions.filter(({ place }) =>
+      this.#many?.has(place.target) !== true &&
+      functions.filter((other) => other.place.target === place.target).length === 1
+    );
+    return chosen.length >= MANY_MIN && this.#options.abilities.kprobeMulti.has ? chosen : [];
+  }
+
+  /** False: the kernel does not take them together; it may take each alone, or tell which not. */
+  #attachMany(wanted: readonly WantedProgram[]): boolean {
+    try {
+      this.#many ??= new ManyFunctions(this.#slotsSource(this.#options.source));
+      this.#many.attach(
+        wanted.map(({ hook, place }) => ({ name: place.target, hook: hook.id })),
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      this.#endMany();
+      return false;
+    }
+  }
+
+  #part({ place: { target, point } }: WantedProgram): RunningProgram {
+    return {
+      text: programText("on_functions", point, target),
+      [Symbol.dispose]: () => this.#many?.release(target),
+    };
+  }
+
+  #load({ hook, place }: WantedProgram): RunningProgram {
+    const { source, abilities } = this.#options;
+    const state = abilities.findPoint(hook.point);
     const globals = {
       ...source.globals,
       policy_hook: hook.id,
       policy_hook_args: state.exists ? state.argCount ?? 0 : 0,
       policy_hook_fails: state.exists && state.returnsError ? 1 : 0,
     };
-    return new HookProgram({ ...source, globals }, { name, plan, point, fields });
+    if (hook.point.kind === "syscall") this.#forgetFailures(hook.id);
+    const loaded = attachHookProgram(this.#slotsSource({ ...source, globals }), place);
+    return {
+      text: programText(place.name, place.point, place.target),
+      loaded,
+      [Symbol.dispose]: () => loaded[Symbol.dispose](),
+    };
+  }
+
+  /** What is left of another hook with this number, whose program ended before it came by. */
+  #forgetFailures(hook: number): void {
+    const map = this.#options.source.shared.get(FAILURES_MAP);
+    for (const key of map?.keys() ?? []) {
+      const value = map!.lookup(key);
+      if (value === null) continue;
+      if (new DataView(value.buffer).getUint32(FAILURE_HOOK_AT, true) === hook) map!.delete(key);
+    }
   }
 
   /** The memory that programs work in is made by the first, and lives as long as any of them. */
-  #slotsSource(): ObjectSource {
-    const { source } = this.#options;
+  #slotsSource(source: ObjectSource): ObjectSource {
     const slots = (source.cpuIdMax + 1) * SLOTS_PER_CPU;
     const entries = Object.fromEntries(SLOT_MAPS.map((name) => [name, slots]));
     const shared = new Map<string, BpfMap>(source.shared);
-    const [first] = this.#running.values();
+    const [first] = this.#loaded();
     if (first !== undefined) { for (const name of SLOT_MAPS) shared.set(name, first.map(name)); }
     return { ...source, shared, entries: { ...source.entries, ...entries } };
   }
@@ -176,97 +306,14 @@ export class HookPrograms {
     this.#running.delete(key);
   }
 
+  #endMany(): void {
+    if (this.#many?.isIdle !== true) return;
+    this.#many[Symbol.dispose]();
+    this.#many = undefined;
+  }
+
   /** Detaches and frees everything. Safe to call twice. */
   [Symbol.dispose](): void {
     this.keepOnly(() => false);
   }
-}
-
-interface ProgramPlace {
-  readonly name: string;
-  readonly plan: HookPlan;
-  readonly point: HookPoint;
-  /** Of a tracepoint. */
-  readonly fields: readonly TracepointField[];
-}
-
-/** One program of one hook. */
-class HookProgram {
-  readonly text: string;
-  readonly #name: string;
-  readonly #object: BpfObject;
-
-  /** @throws {LoadError} the kernel refuses; nothing stays loaded. */
-  constructor(source: ObjectSource, place: ProgramPlace) {
-    const { name, plan, point, fields } = place;
-    this.#name = name;
-    this.text = `${name} (${pointText(point)})`;
-    const named = { ...source, name: `hook "${pointText(point)}"` };
-    this.#object = loadPart(named, [name], (object) => {
-      if (plan.means === "lsm" || plan.means === "fmod_ret") {
-        object.program(name).setAttachTarget(plan.target);
-      }
-      if (plan.means === "tracepoint") writeFields(object, source, fields);
-    });
-    try {
-      // The link ends with the object.
-      attachProgram(this.#object.program(name), place);
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw explainLoadFailure(`${named.name} (${name})`, error);
-    }
-  }
-
-  info(): BpfProgramInfo & { readonly program: string } {
-    return { program: this.text, ...this.#object.program(this.#name).info() };
-  }
-
-  /** A map, which lives as long as this program, and longer where others use it too. */
-  map(name: string): BpfMap {
-    return this.#object.map(name);
-  }
-
-  /** Kernel memory of maps that no other program has, bytes. */
-  mapMemorySize(isShared: (name: string) => boolean): number {
-    return this.#object.maps.filter(({ name }) => !isShared(name) && !SLOT_MAPS.includes(name))
-      .reduce((sum, map) => sum + map.memlockBytes(), 0);
-  }
-
-  [Symbol.dispose](): void {
-    this.#object[Symbol.dispose]();
-  }
-}
-
-function attachProgram(program: BpfProgram, { name, plan, point }: ProgramPlace): BpfLink {
-  switch (plan.means) {
-    case "kprobe":
-      return program.attachKprobe(plan.target, name === PROGRAMS.kprobe[1]);
-    case "tracepoint":
-      return program.attachTracepoint(
-        point.kind === "tracepoint" ? point.subsystem : "",
-        plan.target,
-      );
-    case "raw_tracepoint":
-      return program.attachRawTracepoint(plan.target);
-    default:
-      return program.attach();
-  }
-}
-
-/** Fields behind the last that policies can name are left out. */
-function writeFields(
-  object: BpfObject,
-  { entry }: ObjectSource,
-  fields: readonly TracepointField[],
-): void {
-  const place = entry.globals["policy_fields"];
-  if (place === undefined) throw new TypeError('The object has no variable "policy_fields"');
-  const bytes = object.map(place.section).initialValue();
-  const view = new DataView(bytes.buffer, bytes.byteOffset + place.offset, place.size);
-  fields.slice(0, FIELDS_MAX).forEach(({ offset, size, kind }, i) => {
-    const isNumber = kind === FieldKind.UNSIGNED || kind === FieldKind.SIGNED;
-    view.setUint16(i * FIELD_SIZE, offset, true);
-    view.setUint8(i * FIELD_SIZE + 2, isNumber ? Math.min(size, NUMBER_SIZE_MAX) : 0);
-    view.setUint8(i * FIELD_SIZE + 3, kind);
-  });
 }

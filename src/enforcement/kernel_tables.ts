@@ -11,6 +11,7 @@ import {
   POLICY_EFFECT_SIZE,
   PolicyDimFlag,
   PolicyDimOffset as Dim,
+  PolicyEffectKind,
   PolicyEffectOffset as Effect,
   PolicyEffectsOffset as Effects,
   PolicyHookFlag,
@@ -49,6 +50,8 @@ export class KernelTables implements TableWriter {
   /** Hooks that are told at their end; dimensions that look at the past of processes. */
   readonly #returning = new Set<number>();
   readonly #pastDims = new Set<number>();
+  /** Places of effects that are errors: row * POLICY_EFFECTS_MAX + index. */
+  readonly #overrides = new Set<number>();
 
   /** @throws {LibcError} an array cannot be mapped; nothing stays mapped. */
   constructor(options: KernelTablesOptions) {
@@ -69,6 +72,13 @@ export class KernelTables implements TableWriter {
   /** Whether something is done or told at the end of calls of a hook. */
   isReturning(hook: number): boolean {
     return this.#returning.has(hook);
+  }
+
+  /** Whether any policy makes calls of a hook fail. */
+  isOverriding(hook: number): boolean {
+    const perHook = 2 * PolicyLimit.POLICY_EFFECTS_MAX;
+    for (const place of this.#overrides) if (Math.floor(place / perHook) === hook) return true;
+    return false;
   }
 
   /** Whether any hook looks at names given to exec, or at trees of processes. */
@@ -122,6 +132,9 @@ export class KernelTables implements TableWriter {
 
   setEffect(row: number, index: number, kind: number, parameter: number): void {
     const at = Effects.effects + index * POLICY_EFFECT_SIZE;
+    const place = row * PolicyLimit.POLICY_EFFECTS_MAX + index;
+    if (kind === PolicyEffectKind.POLICY_EFFECT_OVERRIDE) this.#overrides.add(place);
+    else this.#overrides.delete(place);
     this.#effects.setU64(row, at + Effect.kind, BigInt(kind) | BigInt(parameter) << 32n);
   }
 

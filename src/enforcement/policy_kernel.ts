@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { BpfMap, BpfObject, BpfProgramInfo, Libbpf, Libc } from "../../ffi/mod.ts";
+import type { BpfMap, BpfObject, Libbpf, Libc } from "../../ffi/mod.ts";
 import {
   isKernelSince,
   LoadError,
@@ -23,8 +23,9 @@ import {
 } from "../policy/mod.ts";
 import type { SensorGlobals } from "../sensors/mod.ts";
 import type { Counters } from "../telemetry/mod.ts";
-import { PolicyCallOffset as Call, PolicyCount, PolicyLimit } from "../wire/mod.ts";
+import { PolicyCallOffset as Call, PolicyLimit } from "../wire/mod.ts";
 import { HookPrograms } from "./hook_programs.ts";
+import { KERNEL_COUNTS } from "./kernel_counts.ts";
 import { KernelTables } from "./kernel_tables.ts";
 import { ProbedAbilities } from "./probed_abilities.ts";
 import { enterProcesses, type ProcessPast } from "./process_pasts.ts";
@@ -74,30 +75,6 @@ const PARTS = {
 /** Before, tracepoints run with preemption off, and no program is skipped. */
 const SPARES_SINCE = [7, 0] as const;
 type PartName = keyof typeof PARTS;
-
-/** What the kernel counts, as metrics. */
-const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: string]>> = {
-  [PolicyCount.POLICY_COUNT_CALLS_FULL]: [
-    "shrike_policy_calls_full_total",
-    "Calls whose end is not seen, because too many are under way",
-  ],
-  [PolicyCount.POLICY_COUNT_UNREADABLE]: [
-    "shrike_policy_unreadable_total",
-    "Arguments that could not be read, and so count as values nobody lists",
-  ],
-  [PolicyCount.POLICY_COUNT_SIGNAL_FAILED]: [
-    "shrike_policy_signal_failed_total",
-    "Signals that the kernel refused to send",
-  ],
-  [PolicyCount.POLICY_COUNT_PROCESSES_FULL]: [
-    "shrike_policy_processes_full_total",
-    "Processes whose past is not kept, because there are too many",
-  ],
-  [PolicyCount.POLICY_COUNT_NO_SLOT]: [
-    "shrike_policy_no_slot_total",
-    "Calls that no policy has seen, because programs interrupted each other too deeply",
-  ],
-};
 
 /** Tables and programs. Owns everything but the sensors' maps. */
 export class PolicyKernel {
@@ -173,10 +150,10 @@ export class PolicyKernel {
         this.#parts.set(name, new ProgramPart(this.#source, this.#programsOf(name)));
         added.push(name);
       }
-      this.#hooks.attach(
-        hooks.filter(({ point }) => point.kind !== "syscall")
-          .map(({ id, point }) => ({ id, point, returns: this.#tables.isReturning(id) })),
-      );
+      this.#hooks.attach(hooks.map(({ id, point }) => ({
+        ...{ id, point, returns: this.#tables.isReturning(id) },
+        overrides: this.#tables.isOverriding(id),
+      })));
     } catch (error) {
       for (const name of added.reverse()) this.#endPart(name);
       throw error;
@@ -232,7 +209,7 @@ export class PolicyKernel {
   skippedRuns(): number {
     return [...this.#parts.keys()].reduce(
       (sum, part) => sum + this.#skippedRunsOf(part),
-      this.#skippedRunsBefore + sumOfSkipped(this.#hooks.info()),
+      this.#skippedRunsBefore + this.#hooks.skippedRuns(),
     );
   }
 
@@ -393,8 +370,4 @@ function openSource(options: PolicyKernelOptions, object: string): ObjectSource 
     cpuIdMax: Math.max(...possibleCpus),
     release: options.release ?? Deno.osRelease(),
   };
-}
-
-function sumOfSkipped(infos: readonly BpfProgramInfo[]): number {
-  return infos.reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
 }

@@ -5,10 +5,17 @@
  */
 import type { Libbpf } from "../../ffi/mod.ts";
 import type { Payload } from "../loader/mod.ts";
-import type { Ability, HookPoint, KernelAbilities, PointState } from "../policy/mod.ts";
+import type {
+  Ability,
+  HookPoint,
+  KernelAbilities,
+  PointState,
+  ReplaceMeans,
+} from "../policy/mod.ts";
 import { nearestWord } from "../telemetry/mod.ts";
-import { Canary, type CanaryOptions } from "./canary.ts";
+import { Canary, type CanaryOptions, type TryProgram } from "./canary.ts";
 import { KernelBtf, type KernelFunction } from "./kernel_btf.ts";
+import { KernelSymbols } from "./kernel_symbols.ts";
 import { Tracefs } from "./tracepoint_format.ts";
 
 /** What the probes work with; paths are the system's unless a test has others. */
@@ -41,6 +48,7 @@ export class ProbedAbilities implements KernelAbilities {
   readonly #known = new Map<string, Ability>();
   readonly #points = new Map<string, PointState>();
   #btf: KernelBtf | null | undefined;
+  #kernelSymbols: KernelSymbols | undefined;
 
   constructor(options: ProbedAbilitiesOptions) {
     this.#options = options;
@@ -69,8 +77,16 @@ export class ProbedAbilities implements KernelAbilities {
     return this.#ask("modifyReturn", (canary) => canary.denies("on_canary_modify"));
   }
 
+  get modifySyscall(): Ability {
+    return this.#ask("modifySyscall", (canary) => canary.denies("on_canary_syscall"));
+  }
+
   get overrideReturn(): Ability {
-    return this.#ask("overrideReturn", (canary) => canary.loads("on_canary_override"));
+    return this.#ask("overrideReturn", (canary) => canary.denies("on_canary_override"));
+  }
+
+  get kprobeMulti(): Ability {
+    return this.#ask("kprobeMulti", (canary) => canary.sees("on_canary_multi"));
   }
 
   findPoint(point: HookPoint): PointState {
@@ -91,7 +107,10 @@ export class ProbedAbilities implements KernelAbilities {
   #find(point: HookPoint): PointState {
     switch (point.kind) {
       case "syscall":
-        return { exists: true, returnsError: true };
+        return {
+          ...{ exists: true, returnsError: true },
+          entries: this.#symbols.functionsOf(point.name, Deno.build.arch, this.#isTyped),
+        };
       case "kprobe":
         return this.#findFunction(point.name);
       case "lsm":
@@ -109,11 +128,29 @@ export class ProbedAbilities implements KernelAbilities {
 
   #findFunction(name: string): PointState {
     const found = this.#types?.findFunction(name);
-    if (found !== undefined) return stateOf(found);
+    if (found !== undefined) {
+      const replacedBy = this.#replacedBy(name);
+      return { ...stateOf(found), ...(replacedBy !== undefined && { replacedBy }) };
+    }
     const symbols = readText(this.#options.kallsymsPath ?? KALLSYMS_PATH) ?? "";
     if (hasSymbol(symbols, name)) return { exists: true, returnsError: false };
     const names = this.#types?.functionNames() ?? [];
     return missing(`the kernel has no function "${name}"`, name, names);
+  }
+
+  /**
+   * How what a function returns may be replaced. Only a kernel with a list of such functions is
+   * asked about each; functions of system calls may be replaced without one.
+   */
+  #replacedBy(name: string): ReplaceMeans | undefined {
+    // These are known by their names.
+    if (name.startsWith(SECURITY)) return undefined;
+    const { hasErrorInjection } = this.#symbols;
+    if (!hasErrorInjection && !this.#symbols.isSyscallFunction(name)) return undefined;
+    const takes = (program: TryProgram) =>
+      this.#withCanary((canary) => canary.takes(program, name));
+    if (this.modifySyscall.has && takes("on_try_modify").has) return "fmod_ret";
+    return this.overrideReturn.has && takes("on_try_override").has ? "override_return" : undefined;
   }
 
   #findLsm(name: string): PointState {
@@ -148,6 +185,15 @@ export class ProbedAbilities implements KernelAbilities {
     }
     const subsystems = this.#tracefs.subsystems();
     return missing(`the kernel has no tracepoints of "${subsystem}"`, subsystem, subsystems);
+  }
+
+  readonly #isTyped = (name: string) => this.#types?.findFunction(name) !== undefined;
+
+  get #symbols(): KernelSymbols {
+    this.#kernelSymbols ??= new KernelSymbols(
+      readText(this.#options.kallsymsPath ?? KALLSYMS_PATH) ?? "",
+    );
+    return this.#kernelSymbols;
   }
 
   get #types(): KernelBtf | undefined {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Architecture, syscallNumber } from "./syscalls.ts";
+import { type Architecture, syscallNameOf, syscallNumber } from "./syscalls.ts";
 
 /** In the order of their numbers from 0; "-" where there is none. arch/x86/entry/syscalls. */
 const I386 = `
@@ -121,6 +121,16 @@ export function syscallPlaces(name: string, architecture: Architecture): Syscall
       call === name || NARROW_SOCKETCALLS[call] === name ? [i + 1] : []
     ),
   };
+}
+
+/** Name of a call of the 32-bit table of x86-64 machines; those from 424 on are the native ones. */
+export function compatName(number: number): string {
+  return words(I386)[number] ?? syscallNameOf(number, "x86_64") ?? "-";
+}
+
+/** Whether x32 has a number of its own for the call. */
+export function hasX32Number(name: string): boolean {
+  return words(X32).includes(name);
 }
 
 /** Since Linux 5.1 new calls have one number everywhere. */

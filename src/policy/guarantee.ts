@@ -1,40 +1,25 @@
 /**
- * How a hook is had on a kernel, and how sure it is then that what a rule forbids does not happen.
+ * How sure it is on a kernel that what a rule forbids does not happen.
  *
  * @module
  */
-import type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
-import type { Guarantee, HookPoint, Place, Policy, PolicyHook, Selector } from "./model.ts";
-
-/** The kind of program that serves a hook. */
-export type HookMeans =
-  | "syscall"
-  | "kprobe"
-  | "fmod_ret"
-  | "lsm"
-  | "tracepoint"
-  | "raw_tracepoint";
-
-/** How a hook is served. */
-export interface HookPlan {
-  readonly means: HookMeans;
-  /** What the program is attached to: a function, an LSM hook, a tracepoint. */
-  readonly target: string;
-  /** Whether calls can be made to fail there; if not, why. */
-  readonly override: Ability;
-}
-
-/** Why a hook cannot be had. */
-export interface HookObstacle {
-  readonly reason: string;
-  readonly hint: string;
-  /** It is a matter of the point alone: the kernel has none of this name. */
-  readonly isMissing: boolean;
-}
+import type { KernelAbilities } from "./kernel_abilities.ts";
+import type {
+  ArgumentType,
+  Guarantee,
+  HookPoint,
+  Place,
+  Policy,
+  PolicyHook,
+  Selector,
+} from "./model.ts";
+import { type HookObstacle, type HookPlan, type OverrideMeans, planHook } from "./plan_hook.ts";
 
 /** What comes of a selector. */
 export interface RuleGuarantee {
   readonly guarantee: Guarantee;
+  /** Of "prevent": what makes the call fail. */
+  readonly by?: OverrideMeans;
   /** Why it is no stronger one, when it has an action that asks for one. */
   readonly reason?: string;
 }
@@ -56,86 +41,20 @@ export interface PolicyOutlook {
   readonly rules: readonly (readonly RuleGuarantee[])[];
 }
 
-const SECURITY = "security_";
 const STRENGTH: Readonly<Record<Guarantee, number>> = { observe: 0, "kill-after": 1, prevent: 2 };
-const YES: Ability = { has: true };
-
-/** How a point is hooked on this kernel. */
-export function planHook(point: HookPoint, abilities: KernelAbilities): HookPlan | HookObstacle {
-  const state = abilities.findPoint(point);
-  if (!state.exists) return { reason: state.reason, hint: state.hint, isMissing: true };
-  switch (point.kind) {
-    case "syscall":
-      return { means: "syscall", target: point.name, override: no(SYSCALL_REASON) };
-    case "tracepoint":
-      return abilities.tracepoint.has
-        ? { means: "tracepoint", target: point.name, override: no(TRACEPOINT_REASON) }
-        : obstacle(abilities.tracepoint.reason, "mount tracefs, or use raw: true");
-    case "raw_tracepoint":
-      return { means: "raw_tracepoint", target: point.name, override: no(TRACEPOINT_REASON) };
-    case "lsm":
-      return planLsm(point.name, state, abilities);
-    case "kprobe":
-      return planKprobe(point.name, state, abilities);
-  }
-}
-
-const SYSCALL_REASON =
-  "no kernel that we know lets programs make system calls themselves fail; LSM hooks do";
-
-const TRACEPOINT_REASON = "a tracepoint only tells";
-
-function planKprobe(
-  name: string,
-  state: PointState & { exists: true },
-  abilities: KernelAbilities,
-): HookPlan | HookObstacle {
-  if (name.startsWith(SECURITY)) return planSecurity(name, state, abilities);
-  const { kprobe } = abilities;
-  if (!kprobe.has) return obstacle(kprobe.reason, "hook a system call, or a tracepoint");
-  const override = no(`nobody can change what ${name} returns`);
-  return { means: "kprobe", target: name, override };
-}
-
-/** An LSM hook: as such, else the function that calls it. */
-function planLsm(
-  name: string,
-  state: PointState & { exists: true },
-  abilities: KernelAbilities,
-): HookPlan | HookObstacle {
-  const { lsm } = abilities;
-  if (lsm.has) return { means: "lsm", target: name, override: mayFail(state, YES) };
-  const hint = "boot with lsm=...,bpf on a kernel built with CONFIG_BPF_LSM";
-  if (state.securityFunction === undefined) {
-    return obstacle(`${lsm.reason}, and no function of it has the same arguments`, hint);
-  }
-  const plan = planSecurity(state.securityFunction, state, abilities);
-  return "means" in plan ? plan : obstacle(`${lsm.reason}; ${plan.reason}`, hint);
-}
-
-/** A function security_...: one that may return something else, if it has anything to return. */
-function planSecurity(
-  target: string,
-  state: PointState & { exists: true },
-  { modifyReturn, kprobe }: KernelAbilities,
-): HookPlan | HookObstacle {
-  if (modifyReturn.has && state.returnsError) return { means: "fmod_ret", target, override: YES };
-  if (kprobe.has) return { means: "kprobe", target, override: mayFail(state, modifyReturn) };
-  return obstacle(
-    state.returnsError && !modifyReturn.has ? modifyReturn.reason : kprobe.reason,
-    "hook a system call, or a tracepoint",
-  );
-}
-
 /** What a selector comes to where its hook is served as planned. */
-export function ruleGuarantee(
-  { actions, returnActions }: Pick<Selector, "actions" | "returnActions">,
+function ruleGuarantee(
+  selector: Selector,
+  hook: PolicyHook,
   plan: HookPlan | HookObstacle,
 ): RuleGuarantee {
-  const all = [...actions, ...returnActions];
+  const all = [...selector.actions, ...selector.returnActions];
   if (!("means" in plan)) return { guarantee: "observe", reason: plan.reason };
   if (all.some(({ kind }) => kind === "override") && plan.override.has) {
-    return { guarantee: "prevent" };
+    const { by } = plan.override;
+    return plan.means === "syscall" && looksAtMemory(selector, hook)
+      ? { guarantee: "prevent", by, reason: MEMORY_REASON }
+      : { guarantee: "prevent", by };
   }
   if (all.some((action) => isKill(action))) {
     return {
@@ -150,6 +69,17 @@ export function ruleGuarantee(
   return { guarantee: "observe" };
 }
 
+const MEMORY_REASON = "another thread may change what an argument points to after the look";
+
+/** Arguments of system calls that are pointers into the caller's memory. */
+const IN_MEMORY: readonly ArgumentType[] = ["string", "char_buf", "sockaddr"];
+
+function looksAtMemory({ conditions }: Selector, { args }: PolicyHook): boolean {
+  return conditions.some(({ subject }) =>
+    subject.of === "argument" && IN_MEMORY.includes(args[subject.position]?.type ?? "nop")
+  );
+}
+
 /** What comes of a policy here: all that is wrong with it, not just the first. */
 export function policyOutlook(policy: Policy, abilities: KernelAbilities): PolicyOutlook {
   const obstacles: PolicyObstacle[] = [];
@@ -160,7 +90,7 @@ export function policyOutlook(policy: Policy, abilities: KernelAbilities): Polic
     else if (plan.isMissing && hook.mayBeMissing) leftOut.push({ hook, reason: plan.reason });
     else obstacles.push({ place: hook.place, text: plan.reason, hint: plan.hint });
     if ("means" in plan) obstacles.push(...argumentObstacles(hook, abilities));
-    return hook.selectors.map((selector) => ruleGuarantee(selector, plan));
+    return hook.selectors.map((selector) => ruleGuarantee(selector, hook, plan));
   });
   if (obstacles.length === 0 && leftOut.length === policy.hooks.length) {
     obstacles.push({
@@ -174,11 +104,15 @@ export function policyOutlook(policy: Policy, abilities: KernelAbilities): Polic
 }
 
 /** What is never weakened silently: a call that is to fail, and cannot be made to. */
-function overrideObstacles(hook: PolicyHook, { override }: HookPlan): PolicyObstacle[] {
-  if (override.has) return [];
-  return hook.selectors.filter(({ actions, returnActions }) =>
+function overrideObstacles(hook: PolicyHook, plan: HookPlan): PolicyObstacle[] {
+  const overriding = hook.selectors.filter(({ actions, returnActions }) =>
     [...actions, ...returnActions].some(({ kind }) => kind === "override")
-  ).map(({ place }) => ({
+  );
+  // The kernel is not tried for nothing.
+  if (overriding.length === 0) return [];
+  const { override } = plan;
+  if (override.has) return [];
+  return overriding.map(({ place }) => ({
     place,
     text: `Override is not possible on ${pointText(hook.point)}: ${override.reason}`,
     hint: overrideHint(hook.point),
@@ -297,16 +231,4 @@ const LSM_OF_SYSCALL: Readonly<Record<string, string>> = {
 
 function isKill(action: Selector["actions"][number]): boolean {
   return action.kind === "sigkill" || (action.kind === "signal" && action.signal === 9);
-}
-
-function mayFail({ returnsError }: { readonly returnsError: boolean }, ability: Ability): Ability {
-  return returnsError ? ability : no("it returns no error");
-}
-
-function no(reason: string): Ability {
-  return { has: false, reason };
-}
-
-function obstacle(reason: string, hint: string): HookObstacle {
-  return { reason, hint, isMissing: false };
 }

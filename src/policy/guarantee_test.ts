@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { makePolicy, type PolicyParts } from "../../tests/support/policy_factory.ts";
-import { planHook, policyGuarantee, policyOutlook } from "./guarantee.ts";
+import { policyGuarantee, policyOutlook } from "./guarantee.ts";
+import { planHook } from "./plan_hook.ts";
 import type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
 import type { Action, Policy } from "./model.ts";
 
@@ -14,7 +15,8 @@ function kernel(
   points: Readonly<Record<string, PointState>> = {},
 ): KernelAbilities {
   return {
-    ...{ kprobe: YES, tracepoint: YES, lsm: YES, modifyReturn: YES, overrideReturn: no("-") },
+    ...{ kprobe: YES, tracepoint: YES, lsm: YES, modifyReturn: YES, kprobeMulti: YES },
+    ...{ modifySyscall: no("not modifiable"), overrideReturn: no("not built in") },
     findPoint: (point) =>
       points[point.name] ??
         (point.kind === "lsm"
@@ -64,7 +66,8 @@ Deno.test("planHook() overrides nothing that returns no error, and only security
 Deno.test("policyOutlook() gives each rule the strongest guarantee its actions have there", () => {
   const guarantee = (point: PolicyParts["point"], ...actions: Action[]) =>
     policyOutlook(policyWith(point, ...actions), kernel()).rules[0]?.[0];
-  deepStrictEqual(guarantee(FILE_OPEN, OVERRIDE, { kind: "sigkill" }), { guarantee: "prevent" });
+  const prevents = { guarantee: "prevent", by: "lsm" };
+  deepStrictEqual(guarantee(FILE_OPEN, OVERRIDE, { kind: "sigkill" }), prevents);
   deepStrictEqual(guarantee(FILE_OPEN, { kind: "post" }), { guarantee: "observe" });
   strictEqual(guarantee(undefined, { kind: "sigkill" })?.guarantee, "kill-after");
   strictEqual(guarantee(undefined, { kind: "signal", signal: 9 })?.guarantee, "kill-after");
@@ -109,7 +112,7 @@ Deno.test("policyOutlook() leaves out hooks that may be missing, and refuses the
   }]]);
   deepStrictEqual(outlook.rules, [
     [{ guarantee: "observe", reason: "no such" }],
-    [{ guarantee: "prevent" }],
+    [{ guarantee: "prevent", by: "lsm" }],
   ]);
   strictEqual(policyGuarantee({ ...good, hooks: [optional, ...good.hooks] }, outlook), "prevent");
   const none = policyOutlook({ ...good, hooks: [optional] }, abilities);

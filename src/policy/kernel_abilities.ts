@@ -11,6 +11,19 @@ export type Ability =
   | { readonly has: true }
   | { readonly has: false; readonly reason: string };
 
+/** How the kernel lets programs return something in the place of a function. */
+export type ReplaceMeans = "fmod_ret" | "override_return";
+
+/** Where a system call begins. */
+export interface SyscallFunctions {
+  /** Functions of the kernel that do it, by whichever table it was called. */
+  readonly functions: readonly string[];
+  /** The kernel's types have all of them. */
+  readonly areTyped: boolean;
+  /** Ways into the call whose function is not known, in words. */
+  readonly unknown: readonly string[];
+}
+
 /** A hook point in the running kernel. */
 export type PointState =
   | {
@@ -21,6 +34,10 @@ export type PointState =
     readonly argCount?: number;
     /** Of an LSM hook: the function security_... that calls it with the same arguments. */
     readonly securityFunction?: string;
+    /** Of a function: how what it returns may be replaced, none when this is not there. */
+    readonly replacedBy?: ReplaceMeans;
+    /** Of a system call. */
+    readonly entries?: SyscallFunctions;
   }
   | { readonly exists: false; readonly reason: string; readonly hint: string };
 
@@ -34,8 +51,12 @@ export interface KernelAbilities {
   readonly lsm: Ability;
   /** What functions security_... return can be replaced (fmod_ret); tried as `lsm` is. */
   readonly modifyReturn: Ability;
-  /** Kprobes can replace what system calls return: bpf_override_return() is built in. */
+  /** What functions of system calls return can be replaced by fmod_ret; tried as `lsm` is. */
+  readonly modifySyscall: Ability;
+  /** Kprobes can replace what such functions return, by bpf_override_return(); tried as `lsm` is. */
   readonly overrideReturn: Ability;
+  /** One program can be attached to many functions at once. */
+  readonly kprobeMulti: Ability;
   /** Whether the kernel has this point, whatever is needed to hook it. */
   findPoint(point: HookPoint): PointState;
 }

@@ -47,20 +47,30 @@ export {
   type PolicyTablesOptions,
   type RestingBits,
 } from "./compile/policy_tables.ts";
-export type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
+export type {
+  Ability,
+  KernelAbilities,
+  PointState,
+  ReplaceMeans,
+  SyscallFunctions,
+} from "./kernel_abilities.ts";
 export {
-  asksForMore,
   type HookMeans,
   type HookObstacle,
   type HookPlan,
+  type OverrideMeans,
+  type OverridePlan,
   planHook,
+} from "./plan_hook.ts";
+export { OTHER_TABLE_PREFIXES, syscallEntries, type SyscallEntry } from "./syscall_entries.ts";
+export {
+  asksForMore,
   pointText,
   policyGuarantee,
   type PolicyObstacle,
   type PolicyOutlook,
   policyOutlook,
   type RuleGuarantee,
-  ruleGuarantee,
 } from "./guarantee.ts";
 export {
   type ComingPolicy,

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Guarantee, PolicyMode } from "./model.ts";
+import type { OverrideMeans } from "./plan_hook.ts";
 
 /** What a policy is going through. */
 export type PolicyState =
@@ -22,6 +23,8 @@ export interface RuleStatus {
   /** In words: "Post", "Sigkill", "Override -1". */
   readonly actions: readonly string[];
   readonly guarantee: Guarantee;
+  /** Of "prevent": what makes the call fail. */
+  readonly by?: OverrideMeans;
   /** Why it is no stronger guarantee, when it has an action that asks for one. */
   readonly reason?: string;
 }

@@ -117,6 +117,12 @@ export function syscallNumber(name: string, architecture: Architecture): number 
   return NUMBERS[architecture].get(name);
 }
 
+/** Name of the system call `number`, or undefined when `architecture` has none. */
+export function syscallNameOf(number: number, architecture: Architecture): string | undefined {
+  for (const [name, other] of NUMBERS[architecture]) if (other === number) return name;
+  return undefined;
+}
+
 /** "openat" for "openat", "sys_openat", "__x64_sys_openat"; undefined when no machine has it. */
 export function syscallName(text: string): string | undefined {
   const name = text.replace(PREFIX, "");

@@ -260,9 +260,12 @@ const ACTION_MISTAKES: readonly Mistake[] = [
     "a tracepoint only tells: the call cannot be made to fail there",
   ],
   [
-    action("kprobes: [{call: vfs_read, syscall: false", "action: ^Override, argError: -1"),
+    action(
+      "kprobes: [{call: security_task_free, syscall: false",
+      "action: ^Override, argError: -1",
+    ),
     `${SELECTOR}.matchActions[0].action`,
-    "the kernel lets nobody change what vfs_read returns",
+    "it returns nothing, so it cannot be made to fail",
   ],
   [
     action("lsmhooks: [{hook: task_free", "action: ^Override, argError: -1"),

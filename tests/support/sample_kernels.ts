@@ -13,8 +13,15 @@ export const CAPABLE_KERNEL: KernelAbilities = {
   tracepoint: YES,
   lsm: YES,
   modifyReturn: YES,
+  modifySyscall: YES,
   overrideReturn: YES,
-  findPoint: () => ({ exists: true, returnsError: true }),
+  kprobeMulti: YES,
+  findPoint: ({ kind, name }) => ({
+    ...{ exists: true, returnsError: true },
+    ...(kind === "syscall" && {
+      entries: { functions: [`__x64_sys_${name}`], areTyped: true, unknown: [] },
+    }),
+  }),
 };
 
 /** One that hooks system calls and tracepoints only, and lacks functions called "missing...". */
@@ -23,7 +30,9 @@ export const PLAIN_KERNEL: KernelAbilities = {
   tracepoint: YES,
   lsm: { has: false, reason: "bpf is not in the list of LSMs" },
   modifyReturn: { has: false, reason: "the kernel has no trampolines" },
+  modifySyscall: { has: false, reason: "the kernel has no trampolines" },
   overrideReturn: { has: false, reason: "the kernel was built without it" },
+  kprobeMulti: { has: false, reason: "the kernel was built without it" },
   findPoint: ({ name }) =>
     name.startsWith("missing")
       ? { exists: false, reason: `there is no ${name}`, hint: "look for another name" }

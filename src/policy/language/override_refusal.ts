@@ -45,12 +45,10 @@ export function overrideRefusal(point: HookPoint): OverrideRefusal | undefined {
         hint: "use Sigkill, or an LSM hook or the kprobe of the system call",
       };
     case "kprobe":
-      if (!point.name.startsWith(SECURITY)) {
-        return {
-          text: `the kernel lets nobody change what ${point.name} returns`,
-          hint: "hook a system call, a function security_..., or an LSM hook; or use Sigkill",
-        };
-      }
-      return VOID_LSM_HOOKS.has(point.name.slice(SECURITY.length)) ? NOTHING_RETURNED : undefined;
+      // Which other functions may be made to fail is for the kernel to say, when it is there.
+      return point.name.startsWith(SECURITY) &&
+          VOID_LSM_HOOKS.has(point.name.slice(SECURITY.length))
+        ? NOTHING_RETURNED
+        : undefined;
   }
 }

@@ -9,7 +9,8 @@ export const PolicyCount = {
   POLICY_COUNT_SIGNAL_FAILED: 2,
   POLICY_COUNT_PROCESSES_FULL: 3,
   POLICY_COUNT_NO_SLOT: 4,
-  POLICY_COUNTS: 5,
+  POLICY_COUNT_NOT_FAILED: 5,
+  POLICY_COUNTS: 6,
 } as const;
 export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
 
@@ -780,5 +781,28 @@ export function readPolicyCall(view: DataView, at: number): PolicyCall {
     count: view.getUint32(at + 4, true),
     index: [view.getUint8(at + 8), view.getUint8(at + 9), view.getUint8(at + 10), view.getUint8(at + 11), view.getUint8(at + 12), view.getUint8(at + 13), view.getUint8(at + 14), view.getUint8(at + 15), view.getUint8(at + 16), view.getUint8(at + 17), view.getUint8(at + 18), view.getUint8(at + 19), view.getUint8(at + 20), view.getUint8(at + 21), view.getUint8(at + 22), view.getUint8(at + 23)],
     mask: [view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true)],
+  };
+}
+
+/** Size of `struct policy_failure` in bytes. */
+export const POLICY_FAILURE_SIZE = 8;
+
+/** Offsets in `struct policy_failure`, bytes. */
+export const PolicyFailureOffset = {
+  hook: 0,
+  error: 4,
+} as const;
+
+/** `struct policy_failure` of `bpf/policy/policy.h`. */
+export interface PolicyFailure {
+  readonly hook: number;
+  readonly error: number;
+}
+
+/** Reads a `struct policy_failure` that starts at byte `at`. */
+export function readPolicyFailure(view: DataView, at: number): PolicyFailure {
+  return {
+    hook: view.getUint32(at + 0, true),
+    error: view.getUint32(at + 4, true),
   };
 }

@@ -1,0 +1,34 @@
+/**
+ * What programs of policies count in the kernel, as metrics.
+ *
+ * @module
+ */
+import { PolicyCount } from "../wire/mod.ts";
+
+/** Name and help of the metric, by what is counted. */
+export const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: string]>> = {
+  [PolicyCount.POLICY_COUNT_CALLS_FULL]: [
+    "shrike_policy_calls_full_total",
+    "Calls whose end is not seen, because too many are under way",
+  ],
+  [PolicyCount.POLICY_COUNT_UNREADABLE]: [
+    "shrike_policy_unreadable_total",
+    "Arguments that could not be read, and so count as values nobody lists",
+  ],
+  [PolicyCount.POLICY_COUNT_SIGNAL_FAILED]: [
+    "shrike_policy_signal_failed_total",
+    "Signals that the kernel refused to send",
+  ],
+  [PolicyCount.POLICY_COUNT_PROCESSES_FULL]: [
+    "shrike_policy_processes_full_total",
+    "Processes whose past is not kept, because there are too many",
+  ],
+  [PolicyCount.POLICY_COUNT_NO_SLOT]: [
+    "shrike_policy_no_slot_total",
+    "Calls that no policy has seen, because programs interrupted each other too deeply",
+  ],
+  [PolicyCount.POLICY_COUNT_NOT_FAILED]: [
+    "shrike_policy_not_failed_total",
+    "System calls that were to fail and went on, as nobody could return the error",
+  ],
+};
