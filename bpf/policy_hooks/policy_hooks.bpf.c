@@ -251,21 +251,34 @@ static __always_inline s64 take_failure(void) {
     return as_result(error);
 }
 
-/* 7.0, and before on kernels with CONFIG_FUNCTION_ERROR_INJECTION. */
-SEC("fmod_ret")
-s64 on_syscall(u64 *ctx) {
-    return take_failure();
-}
+/*
+ * 7.0, and before on kernels with CONFIG_FUNCTION_ERROR_INJECTION. A program is for one function,
+ * and a call has some: they are loaded together. A spare runs when its program has returned 0, also
+ * because the kernel skipped it.
+ */
+#define SYSCALL_PROGRAMS(number)                                                                   \
+    SEC("fmod_ret")                                                                                \
+    s64 on_syscall_##number(u64 *ctx) {                                                            \
+        return take_failure();                                                                     \
+    }                                                                                              \
+    SEC("fmod_ret")                                                                                \
+    s64 on_spare_##number(u64 *ctx) {                                                              \
+        return take_failure();                                                                     \
+    }
 
-/* Runs when on_syscall has returned 0, also because the kernel skipped it. */
-SEC("fmod_ret")
-s64 on_syscall_spare(u64 *ctx) {
-    return take_failure();
-}
+/* As many as SYSCALL_PROGRAMS_MAX of hook_programs.ts. */
+SYSCALL_PROGRAMS(0)
+SYSCALL_PROGRAMS(1)
+SYSCALL_PROGRAMS(2)
+SYSCALL_PROGRAMS(3)
+SYSCALL_PROGRAMS(4)
+SYSCALL_PROGRAMS(5)
+SYSCALL_PROGRAMS(6)
+SYSCALL_PROGRAMS(7)
 
-/* CONFIG_BPF_KPROBE_OVERRIDE */
+/* CONFIG_BPF_KPROBE_OVERRIDE; this one is for all functions of the call. */
 SEC("kprobe")
-int on_syscall_kprobe(struct pt_regs *regs) {
+int on_syscall(struct pt_regs *regs) {
     s64 result = take_failure();
     if (result)
         bpf_override_return(regs, result);

@@ -18,14 +18,20 @@ const FIELDS_MAX = 64;
 /** Bytes of a number; longer fields are memory, whose size the program does not need. */
 const NUMBER_SIZE_MAX = 8;
 
-/** What a program is attached to, and how. */
-export interface ProgramPlace {
-  /** In `policy_hooks.bpf.c`. */
+/** A program of `policy_hooks.bpf.c` and what it is attached to. */
+export interface PlacedProgram {
   readonly name: string;
-  /** Takes the runs that the kernel skips the other for, on the same place. */
+  /** Takes the runs that the kernel skips the other for, on the same target. */
   readonly spare?: string;
-  readonly means: Exclude<HookMeans, "syscall">;
   readonly target: string;
+}
+
+/** Programs that are loaded together for a hook, and how they are attached. */
+export interface ProgramPlace {
+  /** In words, where there is more than one. */
+  readonly name: string;
+  readonly programs: readonly PlacedProgram[];
+  readonly means: Exclude<HookMeans, "syscall">;
   /** It runs when the function returns. */
   readonly isAtEnd: boolean;
   readonly point: HookPoint;
@@ -35,17 +41,17 @@ export interface ProgramPlace {
 
 /** Programs that were loaded together. Owns them, their maps and what they are attached to. */
 export class LoadedPrograms {
-  readonly #names: readonly string[];
+  readonly #programs: readonly PlacedProgram[];
   readonly #object: BpfObject;
 
   /** @throws {LoadError} the kernel refuses; nothing stays loaded. */
   constructor(
     source: ObjectSource,
-    names: readonly string[],
+    programs: readonly PlacedProgram[],
     prepare?: (object: BpfObject) => void,
   ) {
-    this.#names = names;
-    this.#object = loadPart(source, names, prepare);
+    this.#programs = programs;
+    this.#object = loadPart(source, namesOf(programs), prepare);
   }
 
   program(name: string): BpfProgram {
@@ -53,12 +59,20 @@ export class LoadedPrograms {
   }
 
   info(): (BpfProgramInfo & { readonly program: string })[] {
-    return this.#names.map((program) => ({ program, ...this.program(program).info() }));
+    return namesOf(this.#programs).map((program) => ({ program, ...this.program(program).info() }));
   }
 
-  /** Runs that no program took: at most those of the one that was skipped least. */
+  /** Runs that no program took: where there is a spare, at most those that it was skipped for. */
   skippedRuns(): number {
-    return Math.min(...this.info().map(({ recursionMisses }) => Number(recursionMisses)));
+    const skipped = new Map(
+      this.info().map(({ program, recursionMisses }) => [program, Number(recursionMisses)]),
+    );
+    const loaded = new Map(this.#programs.map(({ name, spare }) => [name, spare]));
+    return [...loaded].reduce(
+      (sum, [name, spare]) =>
+        sum + Math.min(skipped.get(name)!, skipped.get(spare ?? name) ?? Infinity),
+      0,
+    );
   }
 
   /** A map, which lives as long as this program, and longer where others use it too. */
@@ -77,10 +91,16 @@ export class LoadedPrograms {
   }
 }
 
+/** A program may be attached to several targets. */
+function namesOf(programs: readonly PlacedProgram[]): string[] {
+  return [
+    ...new Set(programs.flatMap(({ name, spare }) => spare === undefined ? name : [name, spare])),
+  ];
+}
+
 /** In words: "on_lsm (lsm file_open)". */
-export function programText(name: string, point: HookPoint, target: string): string {
-  const text = pointText(point);
-  return point.kind === "syscall" ? `${name} (${text}, ${target})` : `${name} (${text})`;
+export function programText(name: string, point: HookPoint): string {
+  return `${name} (${pointText(point)})`;
 }
 
 /**
@@ -89,18 +109,21 @@ export function programText(name: string, point: HookPoint, target: string): str
  * @throws {LoadError} the kernel refuses; nothing stays loaded.
  */
 export function attachHookProgram(source: ObjectSource, place: ProgramPlace): LoadedPrograms {
-  const { name, spare, means, target, point, fields } = place;
-  const names = spare === undefined ? [name] : [name, spare];
+  const { name, programs, means, point, fields } = place;
   const named = { ...source, name: `hook "${pointText(point)}"` };
-  const loaded = new LoadedPrograms(named, names, (object) => {
+  const all = programs.flatMap(({ name, spare, target }) =>
+    namesOf([{ name, ...(spare !== undefined && { spare }), target }])
+      .map((other) => ({ name: other, target }))
+  );
+  const loaded = new LoadedPrograms(named, programs, (object) => {
     if (means === "lsm" || means === "fmod_ret") {
-      for (const other of names) object.program(other).setAttachTarget(target);
+      for (const { name, target } of all) object.program(name).setAttachTarget(target);
     }
     if (means === "tracepoint") writeFields(object, source, fields);
   });
   try {
     // The links end with the object.
-    for (const other of names) attachProgram(loaded.program(other), place);
+    for (const { name, target } of all) attachProgram(loaded.program(name), target, place);
     return loaded;
   } catch (error) {
     loaded[Symbol.dispose]();
@@ -110,7 +133,8 @@ export function attachHookProgram(source: ObjectSource, place: ProgramPlace): Lo
 
 function attachProgram(
   program: BpfProgram,
-  { means, target, isAtEnd, point }: ProgramPlace,
+  target: string,
+  { means, isAtEnd, point }: ProgramPlace,
 ): BpfLink {
   switch (means) {
     case "kprobe":

@@ -62,11 +62,10 @@ const PROGRAMS: Readonly<Record<Exclude<HookMeans, "syscall">, readonly [string,
   raw_tracepoint: ["on_raw_point"],
 };
 
-/** Programs at the functions of system calls, where those are made to fail. */
-const SYSCALL_PROGRAMS = {
-  fmod_ret: { name: "on_syscall", spare: "on_syscall_spare" },
-  override_return: { name: "on_syscall_kprobe" },
-} as const;
+/** Name of the programs at the functions of system calls, where those are made to fail. */
+const SYSCALL = "on_syscall";
+/** Of `policy_hooks.bpf.c`: on_syscall_0 and so on, that are loaded together. */
+const SYSCALL_PROGRAMS_MAX = 8;
 /** Before, programs on trampolines of these kernels are not preempted, and none is skipped. */
 const SPARES_SINCE = [7, 0] as const;
 const FAILURES_MAP = "policy_failures";
@@ -189,23 +188,25 @@ export class HookPrograms {
       ? this.#syscallPlaces(hook, plan)
       : this.#places(hook, { ...plan, means: plan.means });
     return places.map((place) => {
-      const key = `${hook.id} ${place.name} ${place.target} ${pointText(hook.point)}`;
+      const targets = place.programs.map(({ target }) => target).join();
+      const key = `${hook.id} ${place.name} ${targets} ${pointText(hook.point)}`;
       return { key, hook, place };
     });
   }
 
   #places(
     { point, returns }: ServedHook,
-    { means, target }: Pick<ProgramPlace, "means" | "target">,
+    { means, target }: { readonly means: ProgramPlace["means"]; readonly target: string },
   ): ProgramPlace[] {
     const fields = point.kind === "tracepoint"
       ? this.#tracefs.fields(point.subsystem, point.name) ?? []
       : [];
     const [atCall, atEnd] = PROGRAMS[means];
-    const call = { name: atCall, means, target, point, fields, isAtEnd: false };
-    return returns && atEnd !== undefined
-      ? [{ ...call, name: atEnd, isAtEnd: true }, call]
-      : [call];
+    const place = (name: string, isAtEnd: boolean): ProgramPlace => ({
+      ...{ name, programs: [{ name, target }], means, point, fields, isAtEnd },
+    });
+    const call = place(atCall, false);
+    return returns && atEnd !== undefined ? [place(atEnd, true), call] : [call];
   }
 
   /** What a system call does is seen elsewhere; here only that it may fail. */
@@ -215,14 +216,22 @@ export class HookPrograms {
     if (!override.has) {
       throw hookError(point, override.reason, "use Sigkill, or an LSM hook that guards the same");
     }
-    const means = override.by === "override_return" ? "override_return" : "fmod_ret";
-    const { name, spare }: { name: string; spare?: string } = SYSCALL_PROGRAMS[means];
-    const hasSpare = spare !== undefined &&
-      isKernelSince(this.#options.source.release, SPARES_SINCE);
-    return override.entries.map((target) => ({
-      ...{ name, means, target, point, fields: [], isAtEnd: false },
-      ...(hasSpare && { spare }),
-    }));
+    const place = { name: SYSCALL, point, fields: [], isAtEnd: false };
+    const { entries } = override;
+    if (override.by === "override_return") {
+      const programs = entries.map((target) => ({ name: SYSCALL, target }));
+      return [{ ...place, means: override.by, programs }];
+    }
+    const hasSpare = isKernelSince(this.#options.source.release, SPARES_SINCE);
+    const places: ProgramPlace[] = [];
+    for (let i = 0; i < entries.length; i += SYSCALL_PROGRAMS_MAX) {
+      const programs = entries.slice(i, i + SYSCALL_PROGRAMS_MAX).map((target, number) => ({
+        ...{ name: `${SYSCALL}_${number}`, target },
+        ...(hasSpare && { spare: `on_spare_${number}` }),
+      }));
+      places.push({ ...place, means: "fmod_ret", programs });
+    }
+    return places;
   }
 
   #plan(point: HookPoint): HookPlan {
@@ -234,9 +243,9 @@ export class HookPrograms {
   /** Functions for which one program is enough; none of them is another hook too. */
   #choose(wanted: readonly WantedProgram[]): WantedProgram[] {
     const functions = wanted.filter(({ place }) => place.name === FUNCTION);
-    const chosen = functions.filter(({ place }) =>
-      this.#many?.has(place.target) !== true &&
-      functions.filter((other) => other.place.target === place.target).length === 1
+    const chosen = functions.filter((one) =>
+      this.#many?.has(targetOf(one)) !== true &&
+      functions.filter((other) => targetOf(other) === targetOf(one)).length === 1
     );
     return chosen.length >= MANY_MIN && this.#options.abilities.kprobeMulti.has ? chosen : [];
   }
@@ -246,7 +255,7 @@ export class HookPrograms {
     try {
       this.#many ??= new ManyFunctions(this.#slotsSource(this.#options.source));
       this.#many.attach(
-        wanted.map(({ hook, place }) => ({ name: place.target, hook: hook.id })),
+        wanted.map((one) => ({ name: targetOf(one), hook: one.hook.id })),
       );
       return true;
     } catch (error) {
@@ -256,10 +265,10 @@ export class HookPrograms {
     }
   }
 
-  #part({ place: { target, point } }: WantedProgram): RunningProgram {
+  #part(one: WantedProgram): RunningProgram {
     return {
-      text: programText("on_functions", point, target),
-      [Symbol.dispose]: () => this.#many?.release(target),
+      text: programText("on_functions", one.place.point),
+      [Symbol.dispose]: () => this.#many?.release(targetOf(one)),
     };
   }
 
@@ -275,7 +284,7 @@ export class HookPrograms {
     if (hook.point.kind === "syscall") this.#forgetFailures(hook.id);
     const loaded = attachHookProgram(this.#slotsSource({ ...source, globals }), place);
     return {
-      text: programText(place.name, place.point, place.target),
+      text: programText(place.name, place.point),
       loaded,
       [Symbol.dispose]: () => loaded[Symbol.dispose](),
     };
@@ -316,4 +325,9 @@ export class HookPrograms {
   [Symbol.dispose](): void {
     this.keepOnly(() => false);
   }
+}
+
+/** Of a program that has one. */
+function targetOf({ place }: WantedProgram): string {
+  return place.programs[0]!.target;
 }

@@ -31,7 +31,7 @@ export class KernelSymbols {
     return this.#functions.has(name);
   }
 
-  /** What does the system call `name` ("openat"). */
+  /** What does the system call `name` ("openat"). The kernel's types are only read when asked. */
   functionsOf(
     name: string,
     architecture: Architecture,
@@ -49,7 +49,12 @@ export class KernelSymbols {
       if (there.length > 0 || entry.functions.some((other) => this.#weak.has(other))) continue;
       unknown.push(entry.text);
     }
-    return { functions: [...functions], areTyped: [...functions].every(isTyped), unknown };
+    return {
+      ...{ functions: [...functions], unknown },
+      get areTyped() {
+        return this.functions.every(isTyped);
+      },
+    };
   }
 
   #hasAny(prefix: string): boolean {

@@ -38,7 +38,9 @@ export class ManyFunctions {
 
   /** @throws {LoadError} the kernel refuses; nothing stays loaded. */
   constructor(source: ObjectSource) {
-    this.loaded = new LoadedPrograms({ ...source, name: "hooks of functions" }, [PROGRAM]);
+    this.loaded = new LoadedPrograms({ ...source, name: "hooks of functions" }, [
+      { name: PROGRAM, target: "" },
+    ]);
   }
 
   /** No function is any hook. */

@@ -11,6 +11,7 @@ import type {
   KernelAbilities,
   PointState,
   ReplaceMeans,
+  SyscallFunctions,
 } from "../policy/mod.ts";
 import { nearestWord } from "../telemetry/mod.ts";
 import { Canary, type CanaryOptions, type TryProgram } from "./canary.ts";
@@ -107,10 +108,7 @@ export class ProbedAbilities implements KernelAbilities {
   #find(point: HookPoint): PointState {
     switch (point.kind) {
       case "syscall":
-        return {
-          ...{ exists: true, returnsError: true },
-          entries: this.#symbols.functionsOf(point.name, Deno.build.arch, this.#isTyped),
-        };
+        return this.#findSyscall(point.name);
       case "kprobe":
         return this.#findFunction(point.name);
       case "lsm":
@@ -124,6 +122,19 @@ export class ProbedAbilities implements KernelAbilities {
         return missing(`the kernel has no tracepoint "${point.name}"`, point.name, names);
       }
     }
+  }
+
+  /** Only who wants a call to fail needs to know where it begins. */
+  #findSyscall(name: string): PointState {
+    const functionsOf = () => this.#symbols.functionsOf(name, Deno.build.arch, this.#isTyped);
+    let entries: SyscallFunctions | undefined;
+    return {
+      exists: true,
+      returnsError: true,
+      get entries() {
+        return entries ??= functionsOf();
+      },
+    };
   }
 
   #findFunction(name: string): PointState {

@@ -38,7 +38,13 @@ export { placeText, type PolicyProblem, problemLine } from "./language/policy_pr
 export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";
 export { type DocumentText, splitDocuments } from "./language/split_documents.ts";
 export { type HostNamespaces, withHostNamespaces } from "./host_namespaces.ts";
-export { type Architecture, syscallFunction, syscallName, syscallNumber } from "./syscalls.ts";
+export {
+  type Architecture,
+  knownSyscalls,
+  syscallFunction,
+  syscallName,
+  syscallNumber,
+} from "./syscalls.ts";
 export { SOCKETCALL_NUMBER, type SyscallPlaces, syscallPlaces } from "./compat_syscalls.ts";
 export {
   type HookInUse,

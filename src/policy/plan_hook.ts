@@ -77,9 +77,10 @@ const TRACEPOINT_REASON = "a tracepoint only tells";
 
 /** Programs at the functions of the call, which return what the hook's program has decided. */
 function planSyscallOverride(
-  { entries }: PointState & { exists: true },
+  state: PointState & { exists: true },
   { modifySyscall, overrideReturn }: KernelAbilities,
 ): OverridePlan {
+  const { entries } = state;
   if (entries === undefined || entries.functions.length === 0) {
     return no("the kernel has no function for it");
   }

@@ -14,10 +14,22 @@ import { kernelTest, skipLine } from "./require_kernel.ts";
 export const IS_GUEST = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
 
 /** What a kernel must be able to do. */
-export type HookAbility = "kprobe" | "tracepoint" | "lsm" | "modifyReturn";
+export type HookAbility =
+  | "kprobe"
+  | "kprobeMulti"
+  | "tracepoint"
+  | "lsm"
+  | "modifyReturn"
+  | "modifySyscall"
+  | "overrideReturn";
 
 /** Kernels of Debian, which the guests have, can all of these; which LSMs are active differs. */
 const CERTAIN_IN_GUESTS: readonly HookAbility[] = ["kprobe", "tracepoint", "modifyReturn"];
+
+/** To try these, calls are made to fail. */
+const TRIED_BY_FAILING: readonly HookAbility[] = [
+  ...["lsm", "modifyReturn", "modifySyscall", "overrideReturn"] as const,
+];
 
 /** A test with policies in the kernel. */
 export interface HookTest {
@@ -35,6 +47,29 @@ export interface HookTest {
 export function openAbilities(): KernelAbilities {
   const payload = openPayload();
   return new ProbedAbilities({ libbpf: openLibbpf(payload.libbpfPath()), payload });
+}
+
+/**
+ * The same kernel, as if it could not do some things. What it can is all tried at once: in guests
+ * only.
+ */
+export function lackingAbilities(
+  abilities: KernelAbilities,
+  ...names: readonly HookAbility[]
+): KernelAbilities {
+  const rest = (name: HookAbility): Ability =>
+    names.includes(name) ? { has: false, reason: "a test has taken it away" } : abilities[name];
+  return {
+    ...{ kprobe: rest("kprobe"), kprobeMulti: rest("kprobeMulti") },
+    ...{ tracepoint: rest("tracepoint"), lsm: rest("lsm"), modifyReturn: rest("modifyReturn") },
+    ...{ modifySyscall: rest("modifySyscall"), overrideReturn: rest("overrideReturn") },
+    findPoint: (point) => {
+      const state = abilities.findPoint(point);
+      return state.exists && state.replacedBy === "fmod_ret" && names.includes("modifySyscall")
+        ? { ...state, replacedBy: "override_return" }
+        : state;
+    },
+  };
 }
 
 /**
@@ -58,8 +93,7 @@ export function hookTest(
 }
 
 function reasonOf(name: HookAbility, abilities: KernelAbilities): string[] {
-  // To try these two, calls are made to fail.
-  if (!IS_GUEST && (name === "lsm" || name === "modifyReturn")) return [`${name}: no guest`];
+  if (!IS_GUEST && TRIED_BY_FAILING.includes(name)) return [`${name}: no guest`];
   const ability: Ability = abilities[name];
   if (ability.has) return [];
   if (IS_GUEST && CERTAIN_IN_GUESTS.includes(name)) throw new Error(`${name}: ${ability.reason}`);

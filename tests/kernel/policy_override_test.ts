@@ -1,0 +1,259 @@
+/**
+ * System calls and functions that are made to fail where they begin: in guests only, and only on
+ * kernels that let programs do so. Debian's 7.2 does (fmod_ret); for bpf_override_return() there is
+ * `.out/kernels/override`.
+ */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { knownSyscallNames, makeSyscallPolicies, SyscallWays } from "../support/syscall_ways.ts";
+import { isKernelSince } from "../../src/loader/mod.ts";
+import { type KernelAbilities, policyOutlook } from "../../src/policy/mod.ts";
+import { hookTest, IS_GUEST, lackingAbilities, openAbilities } from "../support/hook_case.ts";
+import { argumentIs, makePolicy, numbers, texts } from "../support/policy_factory.ts";
+import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
+import { kernelTest, skipLine } from "../support/require_kernel.ts";
+import { SystemCaller } from "../support/system_caller.ts";
+import { buildWorkload } from "../support/workload.ts";
+import { PolicyCount } from "../../src/wire/mod.ts";
+
+const program = await buildWorkload();
+const abilities = openAbilities();
+
+const [EPERM, EACCES, EBADF, ENOSYS] = [1, 13, 9, 38];
+const AT_FDCWD = -100;
+const WHO = -2;
+const X32_BIT = 0x4000_0000;
+const RELEASE = Deno.osRelease();
+const GETPRIORITY = Deno.build.arch === "aarch64"
+  ? "__arm64_sys_getpriority"
+  : "__x64_sys_getpriority";
+
+/** A guest's kernel that was built for this, by scripts/build_override_kernel. */
+const IS_OVERRIDE_KERNEL = RELEASE.endsWith("-shrike-override");
+
+const WAYS = ["modifySyscall", "overrideReturn"] as const;
+const BY = { modifySyscall: "fmod_ret", overrideReturn: "override_return" } as const;
+
+/** The same test for each way that this kernel has, as if it were the only one. */
+function eachWay(name: string, run: (bench: PolicyKernelBench, by: string) => Promise<void>): void {
+  for (const way of WAYS) {
+    kernelTest({
+      name: `${name}, by ${BY[way]}`,
+      async run() {
+        if (!IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
+        const ability = abilities[way];
+        if (!ability.has) return skipLine(`${name}, by ${BY[way]}`, ability.reason);
+        const others = WAYS.filter((other) => other !== way);
+        const only = lackingAbilities(abilities, ...others);
+        using bench = new PolicyKernelBench({
+          mapEntries: { policy_calls: 1024 },
+          abilities: only,
+        });
+        await run(bench, BY[way]);
+        strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_NOT_FAILED), 0);
+        strictEqual(bench.lost, 0);
+      },
+    });
+  }
+}
+
+kernelTest({
+  name: "what makes system calls fail is found out by a call of the agent's own",
+  run() {
+    if (!IS_GUEST) return skipLine("abilities", "to try them calls are made to fail");
+    const { modifySyscall, overrideReturn } = abilities;
+    const expected = isKernelSince(RELEASE, [7, 0]) || IS_OVERRIDE_KERNEL;
+    strictEqual(modifySyscall.has, expected, JSON.stringify(modifySyscall));
+    strictEqual(overrideReturn.has, IS_OVERRIDE_KERNEL, JSON.stringify(overrideReturn));
+    for (const name of knownSyscallNames()) {
+      const state = abilities.findPoint({ kind: "syscall", name });
+      ok(state.exists && state.entries !== undefined);
+      deepStrictEqual([name, state.entries.unknown], [name, []]);
+    }
+    checkOutlook(abilities);
+    checkOutlook(lackingAbilities(abilities, "modifySyscall"));
+    checkOutlook(lackingAbilities(abilities, ...WAYS));
+  },
+});
+
+function checkOutlook(kernel: KernelAbilities): void {
+  const outlook = policyOutlook({
+    ...makePolicy("p", {
+      call: "getpriority",
+      types: ["int32", "int32"],
+      selectors: [{
+        conditions: [argumentIs(1, numbers(WHO))],
+        actions: [{ kind: "override", errno: EPERM }],
+      }],
+    }),
+    require: "prevent",
+  }, kernel);
+  const by = kernel.modifySyscall.has ? "fmod_ret" : "override_return";
+  if (kernel.modifySyscall.has || kernel.overrideReturn.has) {
+    deepStrictEqual(outlook.obstacles, []);
+    deepStrictEqual(outlook.rules, [[{ guarantee: "prevent", by }]]);
+    return;
+  }
+  match(outlook.obstacles[0]?.text ?? "", /Override is not possible on syscall getpriority/);
+}
+
+/** getpriority(which, -2) fails. */
+function guard(mode: "enforce" | "monitor" = "enforce") {
+  return makePolicy("guards", {
+    ...{ call: "getpriority", mode, types: ["int32", "int32"], returns: "int64" },
+    selectors: [{
+      conditions: [argumentIs(1, numbers(WHO))],
+      actions: [{ kind: "override", errno: EPERM }, { kind: "post" }],
+    }],
+  });
+}
+
+eachWay("Override on a system call fails with the errno, there only, told once", async (bench) => {
+  await using caller = await bench.caller();
+  await using outside = await SystemCaller.startAnywhere(program);
+  const before = await caller.call("getpriority", [0, WHO]);
+  await bench.add(guard());
+  const call = async (who: number, options = {}) => {
+    const { value, hits } = await bench.during(caller, "getpriority", [0, who], options);
+    return { value, hits: hits.filter(({ words }) => words.length > 0) };
+  };
+  const { value, hits } = await call(WHO);
+  strictEqual(value, BigInt(-EPERM));
+  deepStrictEqual(hits.map(({ phase }) => phase), ["call", "return"]);
+  deepStrictEqual(hits[0]!.effect, { kind: "override", parameter: EPERM, isEnforced: true });
+  strictEqual(hits[1]!.returnValue, BigInt(-EPERM));
+  deepStrictEqual((await call(0)).hits, []);
+  ok((await call(0)).value > 0n);
+  strictEqual(await outside.call("getpriority", [0, WHO]), before);
+  await bench.tables.setMode("guards", "monitor");
+  const monitored = await call(WHO);
+  strictEqual(monitored.value, before);
+  strictEqual(monitored.hits[0]!.effect?.isEnforced, false);
+  await bench.tables.setMode("guards", "enforce");
+  strictEqual((await call(WHO)).value, BigInt(-EPERM));
+  await bench.remove("guards");
+  bench.detachUnused();
+  deepStrictEqual(bench.kernel.programs(), []);
+  strictEqual((await call(WHO)).value, before);
+});
+
+eachWay("Override on system calls with texts and addresses, by every table", async (bench) => {
+  await using caller = await bench.caller();
+  const path = Deno.makeTempFileSync();
+  const connects = (name: string, port: number, call: string, errno: number) =>
+    makePolicy(name, {
+      ...{ call, mode: "enforce", types: ["int32", "sockaddr"] },
+      selectors: [{
+        conditions: [argumentIs(1, numbers(port), { part: "destination_port" })],
+        actions: [{ kind: "override", errno }],
+      }],
+    });
+  await bench.add(
+    makePolicy("opens", {
+      ...{ call: "openat", mode: "enforce", types: ["int32", "string"] },
+      selectors: [{
+        conditions: [argumentIs(1, texts("text", path))],
+        actions: [{ kind: "override", errno: EACCES }],
+      }],
+    }),
+    connects("connects", 443, "connect", EACCES),
+    connects("binds", 444, "bind", EPERM),
+    guard(),
+  );
+  strictEqual(await caller.call("openat", [AT_FDCWD, path, 0]), BigInt(-EACCES));
+  const address = (port: number) =>
+    Uint8Array.of(2, 0, port >> 8, port & 255, 127, 0, 0, 1, ...Array(8).fill(0));
+  strictEqual(await caller.call("connect", [999, address(443), 16]), BigInt(-EACCES));
+  strictEqual(await caller.call("connect", [999, address(442), 16]), BigInt(-EBADF));
+  strictEqual(await caller.call("bind", [999, address(444), 16]), BigInt(-EPERM));
+  const number = 140;
+  if (Deno.build.arch !== "x86_64") return;
+  const x32 = await caller.call("", [0, WHO], { number: X32_BIT | number });
+  ok([-EPERM, -ENOSYS].includes(Number(x32)), String(x32));
+  const compat = { isCompat: true };
+  const probe = await caller.call("getpriority", [0, 0], compat);
+  if (probe === BigInt(-ENOSYS)) return skipLine("Override by every table", "no 32-bit calls");
+  strictEqual(await caller.call("getpriority", [0, WHO], compat), BigInt(-EPERM));
+  strictEqual(await caller.call("openat", [AT_FDCWD, path, 0], compat), BigInt(-EACCES));
+  strictEqual(await caller.call("connect", [999, address(443), 16], compat), BigInt(-EACCES));
+  const socketcall = async (call: number, port: number) =>
+    Number(
+      await caller.call("", [call, [999, address(port), 16]], { isCompat: true, number: 102 }),
+    );
+  const [BIND, CONNECT] = [2, 3];
+  deepStrictEqual(
+    [await socketcall(CONNECT, 443), await socketcall(CONNECT, 442)],
+    [-EACCES, -EBADF],
+  );
+  deepStrictEqual([await socketcall(BIND, 444), await socketcall(BIND, 443)], [-EPERM, -EBADF]);
+  Deno.removeSync(path);
+});
+
+eachWay("Override by every way into every system call that is tried", async (bench) => {
+  await using caller = await bench.caller();
+  const ways = new SyscallWays(abilities);
+  for (const names of ways.batches()) {
+    const policies = makeSyscallPolicies(names);
+    await bench.add(...policies);
+    for (const name of names) deepStrictEqual(await ways.slippedBy(caller, name), [], name);
+    bench.take();
+    await bench.remove(...policies.map((policy) => policy.name));
+    bench.detachUnused();
+  }
+  ok(ways.tried > 0);
+});
+
+eachWay("Override on calls of several processes at once: none slips by", async (bench) => {
+  await bench.add(guard());
+  const callers = await Promise.all([1, 2, 3, 4].map(() => bench.caller()));
+  const values = await Promise.all(callers.map(async (caller) => {
+    const seen = new Set<bigint>();
+    for (let i = 0; i < 200; i++) seen.add(await caller.call("getpriority", [0, WHO]));
+    return [...seen];
+  }));
+  bench.take();
+  deepStrictEqual(values, callers.map(() => [BigInt(-EPERM)]));
+  await Promise.all(callers.map((caller) => caller.end()));
+});
+
+eachWay("Override on a function that the kernel lets be replaced", async (bench, by) => {
+  await using caller = await bench.caller();
+  const point = { kind: "kprobe", name: GETPRIORITY } as const;
+  const actions = [{ kind: "override", errno: EACCES }, { kind: "post" }] as const;
+  const before = await caller.call("getpriority", [0, 0]);
+  await bench.add(
+    makePolicy("fails", { point, mode: "enforce", returns: "int64", selectors: [{ actions }] }),
+  );
+  const names = by === "fmod_ret"
+    ? ["on_security", "on_security_end"]
+    : ["on_function_end", "on_function_fails"];
+  deepStrictEqual(
+    bench.kernel.programs().sort(),
+    names.map((name) => `${name} (kprobe ${GETPRIORITY})`),
+  );
+  const { value, hits } = await bench.during(caller, "getpriority", [0, 0]);
+  strictEqual(value, BigInt(-EACCES));
+  const told = hits.filter(({ words }) => words.length > 0);
+  deepStrictEqual(told.map(({ phase }) => phase), ["call", "return"]);
+  strictEqual(told[1]!.returnValue, BigInt(-EACCES));
+  await bench.remove("fails");
+  bench.detachUnused();
+  deepStrictEqual(bench.kernel.programs(), []);
+  strictEqual(await caller.call("getpriority", [0, 0]), before);
+});
+
+hookTest(abilities, {
+  name: "Override is refused on functions that the kernel does not let be replaced",
+  needs: ["kprobe"],
+  enforces: true,
+  run() {
+    const { obstacles } = policyOutlook(
+      makePolicy("p", {
+        point: { kind: "kprobe", name: "vfs_open" },
+        selectors: [{ actions: [{ kind: "override", errno: EPERM }] }],
+      }),
+      abilities,
+    );
+    match(obstacles[0]?.text ?? "", /the kernel lets nobody change what vfs_open returns/);
+    return Promise.resolve();
+  },
+});
