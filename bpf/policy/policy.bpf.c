@@ -16,23 +16,9 @@
 char license_text[] SEC("license") = "Dual BSD/GPL";
 
 enum {
-    /* arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call. */
-    TS_COMPAT = 2,
-    /* arch/arm64/include/asm/thread_info.h: a 32-bit task. */
-    TIF_32BIT = 22,
     /* arch/x86/include/uapi/asm/unistd.h: a call of the x32 table. */
     X32_SYSCALL_BIT = 0x40000000,
 };
-
-/* Also a 64-bit process makes 32-bit calls, with int 0x80. */
-static __always_inline bool is_compat_call(void) {
-    const struct task_struct *task = (const void *)bpf_get_current_task();
-#if defined(__TARGET_ARCH_x86)
-    return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
-#else
-    return BPF_CORE_READ(task, thread_info.flags) & (1UL << TIF_32BIT);
-#endif
-}
 
 static __always_inline u32 syscall_entry(u32 number, bool is_compat) {
     u32 index = POLICY_SYSCALL_INDEX(number, is_compat);

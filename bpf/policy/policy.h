@@ -324,6 +324,13 @@ struct policy_call {
 };
 EXPORT_STRUCT(policy_call);
 
+/* By which tables a system call can be made to fail: programs are attached that do it. */
+enum policy_fails {
+    POLICY_FAILS_NATIVE = 1, /* x32 too */
+    POLICY_FAILS_COMPAT = 2,
+};
+EXPORT_ENUM(policy_fails);
+
 /*
  * A row of `policy_failures`, by thread (tgid << 32 | tid): the system call that it begins is to
  * fail. Decided at sys_enter, done and deleted where the function of the call is entered.

@@ -3,6 +3,7 @@
 #ifndef SHRIKE_POLICY_EFFECT_BPF_H
 #define SHRIKE_POLICY_EFFECT_BPF_H
 
+#include "policy_compat.bpf.h"
 #include "policy_match.bpf.h"
 #include "record.bpf.h"
 
@@ -68,15 +69,18 @@ static __always_inline bool policy_is_agent(void) {
 
 #ifdef POLICY_FAILS_LATER
 /*
- * The function that does the call is to return the error. What is there still was not taken, though
- * the thread is past it.
+ * The function that does the call is to return the error; false when no program stands there. What
+ * is in the map still was not taken, though the thread is past it.
  */
 static __always_inline bool policy_fail_later(u32 hook, u32 error) {
     u64 thread = bpf_get_current_pid_tgid();
     struct policy_failure failure = {.hook = hook, .error = error};
+    const volatile u32 *tables = bpf_map_lookup_elem(&policy_failing, &hook);
+    u32 table = is_compat_call() ? POLICY_FAILS_COMPAT : POLICY_FAILS_NATIVE;
     if (bpf_map_lookup_elem(&policy_failures, &thread))
         policy_count(POLICY_COUNT_NOT_FAILED);
-    if (bpf_map_update_elem(&policy_failures, &thread, &failure, BPF_ANY) == 0)
+    if (tables && *tables & table &&
+        bpf_map_update_elem(&policy_failures, &thread, &failure, BPF_ANY) == 0)
         return true;
     policy_count(POLICY_COUNT_NOT_FAILED);
     return false;

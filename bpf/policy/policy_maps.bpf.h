@@ -141,6 +141,14 @@ struct {
     __uint(max_entries, POLICY_CALLS);
 } policy_calls SEC(".maps");
 
+/* By hook: enum policy_fails. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, u32);
+    __uint(max_entries, POLICY_HOOKS_MAX);
+} policy_failing SEC(".maps");
+
 /* By thread. Preallocated: programs write it. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

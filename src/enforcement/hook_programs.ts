@@ -14,6 +14,7 @@ import {
   planHook,
   pointText,
 } from "../policy/mod.ts";
+import { PolicyFails, PolicyFailureOffset } from "../wire/mod.ts";
 import {
   attachHookProgram,
   type LoadedPrograms,
@@ -68,9 +69,8 @@ const SYSCALL = "on_syscall";
 const SYSCALL_PROGRAMS_MAX = 8;
 /** Before, programs on trampolines of these kernels are not preempted, and none is skipped. */
 const SPARES_SINCE = [7, 0] as const;
+const FAILING_MAP = "policy_failing";
 const FAILURES_MAP = "policy_failures";
-/** Of `struct policy_failure`. */
-const FAILURE_HOOK_AT = 0;
 
 /** A program that is to run. */
 interface WantedProgram {
@@ -283,11 +283,28 @@ export class HookPrograms {
     };
     if (hook.point.kind === "syscall") this.#forgetFailures(hook.id);
     const loaded = attachHookProgram(this.#slotsSource({ ...source, globals }), place);
+    if (hook.point.kind === "syscall") this.#setFailing(hook, true);
     return {
       text: programText(place.name, place.point),
       loaded,
-      [Symbol.dispose]: () => loaded[Symbol.dispose](),
+      [Symbol.dispose]: () => {
+        if (hook.point.kind === "syscall") this.#setFailing(hook, false);
+        loaded[Symbol.dispose]();
+      },
     };
+  }
+
+  /** Tells on_sys_enter whether somebody takes what it decides. */
+  #setFailing({ id, point }: ServedHook, isAttached: boolean): void {
+    const { override } = this.#plan(point);
+    const hasCompat = override.has && override.compatGoesOn === undefined;
+    const tables = !isAttached
+      ? 0
+      : PolicyFails.POLICY_FAILS_NATIVE | (hasCompat ? PolicyFails.POLICY_FAILS_COMPAT : 0);
+    this.#options.source.shared.get(FAILING_MAP)?.update(
+      new Uint8Array(Uint32Array.of(id).buffer),
+      new Uint8Array(Uint32Array.of(tables).buffer),
+    );
   }
 
   /** What is left of another hook with this number, whose program ended before it came by. */
@@ -296,7 +313,9 @@ export class HookPrograms {
     for (const key of map?.keys() ?? []) {
       const value = map!.lookup(key);
       if (value === null) continue;
-      if (new DataView(value.buffer).getUint32(FAILURE_HOOK_AT, true) === hook) map!.delete(key);
+      if (new DataView(value.buffer).getUint32(PolicyFailureOffset.hook, true) === hook) {
+        map!.delete(key);
+      }
     }
   }
 

@@ -51,14 +51,24 @@ export class KernelSymbols {
     }
     return {
       ...{ functions: [...functions], unknown },
+      compat: [...functions].filter((found) => isCompatFunction(found)),
       get areTyped() {
         return this.functions.every(isTyped);
       },
     };
   }
 
+  /** Any function of the 32-bit table. */
+  get compatFunction(): string | undefined {
+    return this.#functions.values().find(isCompatFunction);
+  }
+
   #hasAny(prefix: string): boolean {
     for (const name of this.#functions) if (name.startsWith(prefix)) return true;
     return false;
   }
+}
+
+function isCompatFunction(name: string): boolean {
+  return name.startsWith("__ia32_");
 }

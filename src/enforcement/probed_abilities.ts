@@ -82,6 +82,15 @@ export class ProbedAbilities implements KernelAbilities {
     return this.#ask("modifySyscall", (canary) => canary.denies("on_canary_syscall"));
   }
 
+  get modifyCompat(): Ability {
+    const name = this.#symbols.compatFunction;
+    if (name === undefined) return no("the kernel has no 32-bit calls");
+    return this.#ask("modifyCompat", (canary) => {
+      const taken = canary.takes("on_try_modify", name);
+      return taken.has ? taken : no("their functions cannot be replaced");
+    });
+  }
+
   get overrideReturn(): Ability {
     return this.#ask("overrideReturn", (canary) => canary.denies("on_canary_override"));
   }

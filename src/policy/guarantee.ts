@@ -13,7 +13,13 @@ import type {
   PolicyHook,
   Selector,
 } from "./model.ts";
-import { type HookObstacle, type HookPlan, type OverrideMeans, planHook } from "./plan_hook.ts";
+import {
+  type HookObstacle,
+  type HookPlan,
+  type OverrideMeans,
+  type OverridePlan,
+  planHook,
+} from "./plan_hook.ts";
 
 /** What comes of a selector. */
 export interface RuleGuarantee {
@@ -22,6 +28,8 @@ export interface RuleGuarantee {
   readonly by?: OverrideMeans;
   /** Why it is no stronger one, when it has an action that asks for one. */
   readonly reason?: string;
+  /** Not all ways into the call are covered: `require` takes it for less than it is. */
+  readonly isPartial?: true;
 }
 
 /** A part of a policy that cannot be had here. */
@@ -51,10 +59,7 @@ function ruleGuarantee(
   const all = [...selector.actions, ...selector.returnActions];
   if (!("means" in plan)) return { guarantee: "observe", reason: plan.reason };
   if (all.some(({ kind }) => kind === "override") && plan.override.has) {
-    const { by } = plan.override;
-    return plan.means === "syscall" && looksAtMemory(selector, hook)
-      ? { guarantee: "prevent", by, reason: MEMORY_REASON }
-      : { guarantee: "prevent", by };
+    return preventing(selector, hook, plan, plan.override);
   }
   if (all.some((action) => isKill(action))) {
     return {
@@ -67,6 +72,23 @@ function ruleGuarantee(
     return { guarantee: "observe", reason: `signal ${signal.signal} need not end the process` };
   }
   return { guarantee: "observe" };
+}
+
+/** A rule that makes calls fail, and what it does not see of them. */
+function preventing(
+  selector: Selector,
+  hook: PolicyHook,
+  { means }: HookPlan,
+  { by, compatGoesOn }: OverridePlan & { readonly has: true },
+): RuleGuarantee {
+  const reasons: string[] = [];
+  if (compatGoesOn !== undefined) reasons.push(`32-bit calls go on: ${compatGoesOn}`);
+  if (means === "syscall" && looksAtMemory(selector, hook)) reasons.push(MEMORY_REASON);
+  return {
+    ...{ guarantee: "prevent", by },
+    ...(reasons.length > 0 && { reason: reasons.join("; ") }),
+    ...(compatGoesOn !== undefined && { isPartial: true }),
+  };
 }
 
 const MEMORY_REASON = "another thread may change what an argument points to after the look";
@@ -148,10 +170,11 @@ function requireObstacles(
     const text = `it requires ${require}, and no rule of it does more than to tell`;
     return [{ place, text, hint: "add Override or Sigkill, or take require away" }];
   }
-  return asking.filter(({ rule }) => STRENGTH[rule.guarantee] < STRENGTH[require])
+  return asking.filter(({ rule }) => rule.isPartial || STRENGTH[rule.guarantee] < STRENGTH[require])
     .map(({ selector, rule }) => ({
       place: selector.place,
-      text: `it requires ${require}, and this rule is ${rule.guarantee} here` +
+      text: `it requires ${require}, and this rule is ` +
+        `${rule.isPartial ? "not for all calls" : rule.guarantee} here` +
         (rule.reason === undefined ? "" : `: ${rule.reason}`),
       hint: require === "prevent"
         ? "use Override on an LSM hook, or a weaker require"

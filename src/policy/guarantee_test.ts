@@ -17,6 +17,7 @@ function kernel(
   return {
     ...{ kprobe: YES, tracepoint: YES, lsm: YES, modifyReturn: YES, kprobeMulti: YES },
     ...{ modifySyscall: no("not modifiable"), overrideReturn: no("not built in") },
+    modifyCompat: no("protected"),
     findPoint: (point) =>
       points[point.name] ??
         (point.kind === "lsm"

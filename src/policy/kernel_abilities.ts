@@ -18,6 +18,8 @@ export type ReplaceMeans = "fmod_ret" | "override_return";
 export interface SyscallFunctions {
   /** Functions of the kernel that do it, by whichever table it was called. */
   readonly functions: readonly string[];
+  /** Those of them that only the 32-bit table has. */
+  readonly compat: readonly string[];
   /** The kernel's types have all of them. */
   readonly areTyped: boolean;
   /** Ways into the call whose function is not known, in words. */
@@ -53,6 +55,8 @@ export interface KernelAbilities {
   readonly modifyReturn: Ability;
   /** What functions of system calls return can be replaced by fmod_ret; tried as `lsm` is. */
   readonly modifySyscall: Ability;
+  /** The same of functions of the 32-bit table, which the kernel may have and protect. */
+  readonly modifyCompat: Ability;
   /** Kprobes can replace what such functions return, by bpf_override_return(); tried as `lsm` is. */
   readonly overrideReturn: Ability;
   /** One program can be attached to many functions at once. */

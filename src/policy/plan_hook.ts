@@ -26,6 +26,8 @@ export type OverridePlan =
     readonly by: OverrideMeans;
     /** Functions of a system call where programs of their own do it; elsewhere the hook's does. */
     readonly entries: readonly string[];
+    /** Why calls of the 32-bit table go on, when they do. */
+    readonly compatGoesOn?: string;
   }
   | { readonly has: false; readonly reason: string };
 
@@ -78,8 +80,9 @@ const TRACEPOINT_REASON = "a tracepoint only tells";
 /** Programs at the functions of the call, which return what the hook's program has decided. */
 function planSyscallOverride(
   state: PointState & { exists: true },
-  { modifySyscall, overrideReturn }: KernelAbilities,
+  abilities: KernelAbilities,
 ): OverridePlan {
+  const { modifySyscall, overrideReturn } = abilities;
   const { entries } = state;
   if (entries === undefined || entries.functions.length === 0) {
     return no("the kernel has no function for it");
@@ -88,7 +91,13 @@ function planSyscallOverride(
   if (entries.unknown.length > 0) {
     return no(`the function of ${entries.unknown.join(" and ")} is not known`);
   }
-  if (modifySyscall.has && entries.areTyped) return yes("fmod_ret", entries.functions);
+  if (modifySyscall.has && entries.areTyped) {
+    if (entries.compat.length === 0) return yes("fmod_ret", entries.functions);
+    const { modifyCompat } = abilities;
+    if (modifyCompat.has) return yes("fmod_ret", entries.functions);
+    const native = entries.functions.filter((name) => !entries.compat.includes(name));
+    return { ...yes("fmod_ret", native), compatGoesOn: modifyCompat.reason };
+  }
   if (overrideReturn.has) return yes("override_return", entries.functions);
   const first = modifySyscall.has ? "its functions have no types" : modifySyscall.reason;
   return no(`${first}; ${overrideReturn.reason}`);
@@ -152,7 +161,10 @@ function mayFail(
   return returnsError ? plan : no("it returns no error");
 }
 
-function yes(by: OverrideMeans, entries: readonly string[] = []): OverridePlan {
+function yes(
+  by: OverrideMeans,
+  entries: readonly string[] = [],
+): OverridePlan & { readonly has: true } {
   return { has: true, by, entries };
 }
 

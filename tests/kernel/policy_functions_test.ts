@@ -31,6 +31,7 @@ function withMulti(isThere: boolean): KernelAbilities {
     kprobeMulti: isThere ? abilities.kprobeMulti : { has: false, reason },
     lsm: { has: false, reason },
     ...{ modifyReturn: { has: false, reason }, modifySyscall: { has: false, reason } },
+    modifyCompat: { has: false, reason },
     overrideReturn: { has: false, reason },
     findPoint: (point) => abilities.findPoint(point),
   };

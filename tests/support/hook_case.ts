@@ -21,6 +21,7 @@ export type HookAbility =
   | "lsm"
   | "modifyReturn"
   | "modifySyscall"
+  | "modifyCompat"
   | "overrideReturn";
 
 /** Kernels of Debian, which the guests have, can all of these; which LSMs are active differs. */
@@ -28,7 +29,7 @@ const CERTAIN_IN_GUESTS: readonly HookAbility[] = ["kprobe", "tracepoint", "modi
 
 /** To try these, calls are made to fail. */
 const TRIED_BY_FAILING: readonly HookAbility[] = [
-  ...["lsm", "modifyReturn", "modifySyscall", "overrideReturn"] as const,
+  ...["lsm", "modifyReturn", "modifySyscall", "modifyCompat", "overrideReturn"] as const,
 ];
 
 /** A test with policies in the kernel. */
@@ -62,7 +63,8 @@ export function lackingAbilities(
   return {
     ...{ kprobe: rest("kprobe"), kprobeMulti: rest("kprobeMulti") },
     ...{ tracepoint: rest("tracepoint"), lsm: rest("lsm"), modifyReturn: rest("modifyReturn") },
-    ...{ modifySyscall: rest("modifySyscall"), overrideReturn: rest("overrideReturn") },
+    ...{ modifySyscall: rest("modifySyscall"), modifyCompat: rest("modifyCompat") },
+    overrideReturn: rest("overrideReturn"),
     findPoint: (point) => {
       const state = abilities.findPoint(point);
       return state.exists && state.replacedBy === "fmod_ret" && names.includes("modifySyscall")

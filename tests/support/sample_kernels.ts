@@ -14,12 +14,13 @@ export const CAPABLE_KERNEL: KernelAbilities = {
   lsm: YES,
   modifyReturn: YES,
   modifySyscall: YES,
+  modifyCompat: YES,
   overrideReturn: YES,
   kprobeMulti: YES,
   findPoint: ({ kind, name }) => ({
     ...{ exists: true, returnsError: true },
     ...(kind === "syscall" && {
-      entries: { functions: [`__x64_sys_${name}`], areTyped: true, unknown: [] },
+      entries: { functions: [`__x64_sys_${name}`], compat: [], areTyped: true, unknown: [] },
     }),
   }),
 };
@@ -31,6 +32,7 @@ export const PLAIN_KERNEL: KernelAbilities = {
   lsm: { has: false, reason: "bpf is not in the list of LSMs" },
   modifyReturn: { has: false, reason: "the kernel has no trampolines" },
   modifySyscall: { has: false, reason: "the kernel has no trampolines" },
+  modifyCompat: { has: false, reason: "the kernel has no trampolines" },
   overrideReturn: { has: false, reason: "the kernel was built without it" },
   kprobeMulti: { has: false, reason: "the kernel was built without it" },
   findPoint: ({ name }) =>

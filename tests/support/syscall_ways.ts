@@ -48,8 +48,10 @@ export function makeSyscallPolicies(names: readonly string[]): Policy[] {
 export class SyscallWays {
   tried = 0;
   readonly #names: readonly string[];
+  readonly #withCompat: boolean;
 
-  constructor(abilities: KernelAbilities) {
+  constructor(abilities: KernelAbilities, withCompat: boolean) {
+    this.#withCompat = withCompat;
     const names = knownSyscallNames().filter((name) => {
       const state = abilities.findPoint({ kind: "syscall", name });
       return state.exists && (state.entries?.functions.length ?? 0) > 0;
@@ -84,6 +86,7 @@ export class SyscallWays {
     ];
     const slipped: string[] = [];
     for (const { text, args, number, isCompat } of ways) {
+      if (isCompat && !this.#withCompat) continue;
       const value = await caller.call(name, args, { number, isCompat });
       this.tried += 1;
       // A call that this kernel does not have does nothing.

@@ -784,6 +784,13 @@ export function readPolicyCall(view: DataView, at: number): PolicyCall {
   };
 }
 
+/** `enum policy_fails` of `bpf/policy/policy.h`. */
+export const PolicyFails = {
+  POLICY_FAILS_NATIVE: 1,
+  POLICY_FAILS_COMPAT: 2,
+} as const;
+export type PolicyFails = typeof PolicyFails[keyof typeof PolicyFails];
+
 /** Size of `struct policy_failure` in bytes. */
 export const POLICY_FAILURE_SIZE = 8;
 
