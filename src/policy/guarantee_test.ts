@@ -1,8 +1,13 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { makePolicy, type PolicyParts } from "../../tests/support/policy_factory.ts";
+import {
+  argumentIs,
+  makePolicy,
+  type PolicyParts,
+  texts,
+} from "../../tests/support/policy_factory.ts";
 import { policyGuarantee, policyOutlook } from "./guarantee.ts";
 import { planHook } from "./plan_hook.ts";
-import type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
+import type { Ability, KernelAbilities, PointState, SyscallFunctions } from "./kernel_abilities.ts";
 import type { Action, Policy } from "./model.ts";
 
 const YES: Ability = { has: true };
@@ -84,6 +89,99 @@ Deno.test("policyOutlook() refuses an Override that cannot be, and tells what ca
   const weak = kernel({ lsm: no("no bpf"), modifyReturn: no("no trampoline") });
   match(policyOutlook(policyWith(FILE_OPEN, OVERRIDE), weak).obstacles[0]!.text, /no trampoline/);
   deepStrictEqual(policyOutlook(policyWith(FILE_OPEN, OVERRIDE), kernel()).obstacles, []);
+});
+
+/** getpid, which the kernel enters by these functions. */
+const GETPID = { kind: "syscall", name: "getpid" } as const;
+const NATIVE = "__x64_sys_getpid";
+const COMPAT = "__ia32_sys_getpid";
+const ENTRIES = { functions: [NATIVE, COMPAT], compat: [COMPAT], areTyped: true, unknown: [] };
+
+function syscallKernel(
+  change: Partial<KernelAbilities>,
+  entries: Partial<SyscallFunctions> = {},
+): KernelAbilities {
+  const state = { exists: true, returnsError: true, entries: { ...ENTRIES, ...entries } } as const;
+  return kernel(change, { getpid: state });
+}
+
+function overrideOf(abilities: KernelAbilities) {
+  const plan = planHook(GETPID, abilities);
+  ok("means" in plan);
+  strictEqual(plan.means, "syscall");
+  return plan.override;
+}
+
+Deno.test("planHook() makes system calls fail at their functions: fmod_ret, override_return", () => {
+  const all = { modifySyscall: YES, modifyCompat: YES, overrideReturn: YES };
+  const has = (by: string) => ({ has: true, by, entries: ENTRIES.functions });
+  deepStrictEqual(overrideOf(syscallKernel(all)), has("fmod_ret"));
+  const noModify = { ...all, modifySyscall: no("not modifiable") };
+  deepStrictEqual(overrideOf(syscallKernel(noModify)), has("override_return"));
+  deepStrictEqual(overrideOf(syscallKernel(all, { areTyped: false })), has("override_return"));
+  deepStrictEqual(overrideOf(syscallKernel({})), no("not modifiable; not built in"));
+});
+
+Deno.test("planHook() lets no way into a system call be forgotten", () => {
+  const able = { modifySyscall: YES, overrideReturn: YES };
+  deepStrictEqual(
+    overrideOf(syscallKernel(able, { unknown: ["the 32-bit call getpid"] })),
+    no("the function of the 32-bit call getpid is not known"),
+  );
+  deepStrictEqual(
+    overrideOf(syscallKernel(able, { functions: [] })),
+    no("the kernel has no function for it"),
+  );
+  deepStrictEqual(overrideOf(syscallKernel(able)), {
+    ...{ has: true, by: "fmod_ret", entries: [NATIVE], compatGoesOn: "protected" },
+  });
+});
+
+Deno.test("planHook() tries the kernel for a system call only when somebody wants it to fail", () => {
+  const tried: string[] = [];
+  const abilities: KernelAbilities = {
+    ...syscallKernel({}),
+    get modifySyscall() {
+      tried.push("modifySyscall");
+      return YES;
+    },
+  };
+  const kills = makePolicy("p", { point: GETPID, selectors: [{ actions: [{ kind: "sigkill" }] }] });
+  deepStrictEqual(policyOutlook(kills, abilities).obstacles, []);
+  deepStrictEqual(tried, []);
+  policyOutlook(policyWith(GETPID, OVERRIDE), abilities);
+  ok(tried.length > 0);
+});
+
+Deno.test("planHook() replaces what functions return where the kernel lets it", () => {
+  const plan = (replacedBy: "fmod_ret" | "override_return", returnsError: boolean) =>
+    meansOf(
+      { kind: "kprobe", name: "f" },
+      kernel({}, { f: { exists: true, returnsError, replacedBy } }),
+    );
+  deepStrictEqual(plan("fmod_ret", true), ["fmod_ret", "f", true]);
+  deepStrictEqual(plan("override_return", true), ["override_return", "f", true]);
+  deepStrictEqual(plan("override_return", false), ["kprobe", "f", false]);
+});
+
+Deno.test("policyOutlook() tells what a call that is made to fail does not see", () => {
+  const rule = (abilities: KernelAbilities, policy = policyWith(GETPID, OVERRIDE)) =>
+    policyOutlook(policy, abilities).rules[0]![0];
+  const whole = syscallKernel({ modifySyscall: YES, modifyCompat: YES });
+  deepStrictEqual(rule(whole), { guarantee: "prevent", by: "fmod_ret" });
+  const partial = syscallKernel({ modifySyscall: YES });
+  deepStrictEqual(rule(partial), {
+    ...{ guarantee: "prevent", by: "fmod_ret", isPartial: true },
+    reason: "32-bit calls go on: protected",
+  });
+  const required = { ...policyWith(GETPID, OVERRIDE), require: "prevent" } as const;
+  match(policyOutlook(required, partial).obstacles[0]!.text, /not for all calls here: 32-bit/);
+  deepStrictEqual(policyOutlook(required, whole).obstacles, []);
+  const memory = makePolicy("p", {
+    ...{ point: GETPID, types: ["string"] },
+    selectors: [{ conditions: [argumentIs(0, texts("text", "x"))], actions: [OVERRIDE] }],
+  });
+  match(rule(whole, memory)?.reason ?? "", /another thread may change/);
 });
 
 Deno.test("policyOutlook() refuses less than what is required", () => {
