@@ -51,6 +51,9 @@ export class KernelFetchError extends Error {
   }
 }
 
+/** The kernel that scripts/build_override_kernel.ts has built, if it has. */
+export const OVERRIDE_KERNEL = "override";
+
 /** Since 7.x Debian splits one kernel into these packages; before, linux-image has it all. */
 const KERNEL_PACKAGE = /^linux-(image|binary|modules)-\d/;
 
@@ -68,6 +71,7 @@ export async function listKernels(): Promise<readonly KernelEntry[]> {
  * @throws {KernelFetchError} it cannot be had; `cause` and `hint` say why.
  */
 export async function fetchKernel(name: string, update = false): Promise<KernelImage> {
+  if (name === OVERRIDE_KERNEL) return await openOverrideKernel();
   const { kernels, modules } = await readKernelsFile();
   const entry = kernels.find((kernel) => kernel.name === name);
   if (entry === undefined) {
@@ -86,6 +90,22 @@ export async function fetchKernel(name: string, update = false): Promise<KernelI
     throw new KernelFetchError(name, state, "see that apt reaches Debian's archive", {
       cause: error,
     });
+  }
+}
+
+/** Whether the kernel is there that tests of bpf_override_return() boot. */
+export async function hasOverrideKernel(): Promise<boolean> {
+  return await openOverrideKernel().then(() => true, () => false);
+}
+
+async function openOverrideKernel(): Promise<KernelImage> {
+  const folder = join(openWorkspace().out, "kernels", OVERRIDE_KERNEL);
+  try {
+    const { release } = JSON.parse(await Deno.readTextFile(join(folder, "state.json")));
+    return describeImage(folder, { name: OVERRIDE_KERNEL, suite: "none" }, release);
+  } catch (error) {
+    const hint = "deno run -A scripts/build_override_kernel.ts";
+    throw new KernelFetchError(OVERRIDE_KERNEL, "it is not built", hint, { cause: error });
   }
 }
 

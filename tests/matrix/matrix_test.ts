@@ -3,7 +3,12 @@
  * variable SHRIKE_KERNELS names the kernels, separated by commas; without it all are booted.
  */
 import assert from "node:assert/strict";
-import { fetchKernel, listKernels } from "../../scripts/fetch_kernels.ts";
+import {
+  fetchKernel,
+  hasOverrideKernel,
+  listKernels,
+  OVERRIDE_KERNEL,
+} from "../../scripts/fetch_kernels.ts";
 import { buildCaptureLoad } from "../support/capture_load.ts";
 import { buildWorkload } from "../support/workload.ts";
 import { type GuestTestRun, runKernelTests } from "./guest_tests.ts";
@@ -11,8 +16,15 @@ import { type GuestTestRun, runKernelTests } from "./guest_tests.ts";
 /** Each guest has two CPUs; more guests at once only wait for each other. */
 const GUESTS_MAX = 2;
 
+/** What the kernel that has only little is for. */
+const POLICY_TESTS = [...Deno.readDirSync(new URL("../kernel", import.meta.url))]
+  .filter(({ name }) => name.startsWith("policy_"))
+  .map(({ name }) => `tests/kernel/${name}`);
+
 const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "");
 const known = (await listKernels()).map((kernel) => kernel.name);
+if (await hasOverrideKernel()) known.push(OVERRIDE_KERNEL);
+else console.log(`skip: kernel ${OVERRIDE_KERNEL}: it is not built (build_override_kernel.ts)`);
 const names = wanted === undefined || wanted.length === 0 ? known : wanted;
 const runs = new Map<string, Promise<GuestTestRun>>();
 
@@ -39,7 +51,7 @@ function startRuns(): void {
   const lanes: Promise<unknown>[] = Array.from({ length: GUESTS_MAX }, () => programs);
   for (const [index, name] of names.entries()) {
     const run = lanes[index % GUESTS_MAX]!.then(() => fetchKernel(name)).then((kernel) =>
-      runKernelTests(kernel)
+      runKernelTests(kernel, name === OVERRIDE_KERNEL ? POLICY_TESTS : undefined)
     );
     // The test that awaits it reports the error; the lane goes on to the next kernel.
     lanes[index % GUESTS_MAX] = run.catch(() => {});

@@ -7,7 +7,7 @@
  * @module
  */
 import { join } from "node:path";
-import { listKernels } from "../../scripts/fetch_kernels.ts";
+import { listKernels, OVERRIDE_KERNEL } from "../../scripts/fetch_kernels.ts";
 
 const FOLDER = import.meta.dirname!;
 const TESTS = ["matrix_test.ts", "workload_matrix_test.ts"];
@@ -15,7 +15,7 @@ const TESTS = ["matrix_test.ts", "workload_matrix_test.ts"];
 if (import.meta.main) {
   const names = Deno.args.filter((argument) => !argument.startsWith("-"));
   const flags = Deno.args.filter((argument) => argument.startsWith("-"));
-  const known = (await listKernels()).map((kernel) => kernel.name);
+  const known = [...(await listKernels()).map((kernel) => kernel.name), OVERRIDE_KERNEL];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     console.error(`Cannot boot "${unknown.join()}": kernels.json has ${known.join(", ")}`);
