@@ -151,6 +151,7 @@ static __always_inline void enter_syscall(void *ctx, const struct pt_regs *regs,
     hook = read_syscall_args(work, regs, is_compat, hook);
     if (!hook)
         return;
+    policy_forget_failure(hook - 1);
     work->hook = hook - 1;
     work->call_key.thread = bpf_get_current_pid_tgid();
     policy_on_call(ctx, work, id, policy_current_set());

@@ -69,16 +69,24 @@ static __always_inline bool policy_is_agent(void) {
 
 #ifdef POLICY_FAILS_LATER
 /*
- * The function that does the call is to return the error; false when no program stands there. What
- * is in the map still was not taken, though the thread is past it.
+ * A call begins of a hook that can fail. What is left of the thread's last call was not taken: the
+ * number has no function (x32 that is switched off), or the kernel skipped the program there.
  */
+static __always_inline void policy_forget_failure(u32 hook) {
+    u64 thread = bpf_get_current_pid_tgid();
+    const volatile u32 *tables = bpf_map_lookup_elem(&policy_failing, &hook);
+    if (!tables || !*tables || !bpf_map_lookup_elem(&policy_failures, &thread))
+        return;
+    bpf_map_delete_elem(&policy_failures, &thread);
+    policy_count(POLICY_COUNT_NOT_FAILED);
+}
+
+/* The function that does the call is to return the error; false when no program stands there. */
 static __always_inline bool policy_fail_later(u32 hook, u32 error) {
     u64 thread = bpf_get_current_pid_tgid();
     struct policy_failure failure = {.hook = hook, .error = error};
     const volatile u32 *tables = bpf_map_lookup_elem(&policy_failing, &hook);
     u32 table = is_compat_call() ? POLICY_FAILS_COMPAT : POLICY_FAILS_NATIVE;
-    if (bpf_map_lookup_elem(&policy_failures, &thread))
-        policy_count(POLICY_COUNT_NOT_FAILED);
     if (tables && *tables & table &&
         bpf_map_update_elem(&policy_failures, &thread, &failure, BPF_ANY) == 0)
         return true;

@@ -49,13 +49,8 @@ export class KernelSymbols {
       if (there.length > 0 || entry.functions.some((other) => this.#weak.has(other))) continue;
       unknown.push(entry.text);
     }
-    return {
-      ...{ functions: [...functions], unknown },
-      compat: [...functions].filter((found) => isCompatFunction(found)),
-      get areTyped() {
-        return this.functions.every(isTyped);
-      },
-    };
+    const all = [...functions];
+    return { functions: all, compat: all.filter(isCompatFunction), unknown, isTyped };
   }
 
   /** Any function of the 32-bit table. */

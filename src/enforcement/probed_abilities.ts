@@ -48,6 +48,8 @@ export class ProbedAbilities implements KernelAbilities {
   readonly #tracefs: Tracefs;
   readonly #known = new Map<string, Ability>();
   readonly #points = new Map<string, PointState>();
+  /** Functions of system calls that were asked for. */
+  readonly #typed = new Map<string, boolean>();
   #btf: KernelBtf | null | undefined;
   #kernelSymbols: KernelSymbols | undefined;
 
@@ -207,7 +209,14 @@ export class ProbedAbilities implements KernelAbilities {
     return missing(`the kernel has no tracepoints of "${subsystem}"`, subsystem, subsystems);
   }
 
-  readonly #isTyped = (name: string) => this.#types?.findFunction(name) !== undefined;
+  readonly #isTyped = (name: string) => {
+    let isTyped = this.#typed.get(name);
+    if (isTyped === undefined) {
+      isTyped = this.#types?.findFunction(name) !== undefined;
+      this.#typed.set(name, isTyped);
+    }
+    return isTyped;
+  };
 
   get #symbols(): KernelSymbols {
     this.#kernelSymbols ??= new KernelSymbols(

@@ -95,7 +95,7 @@ Deno.test("policyOutlook() refuses an Override that cannot be, and tells what ca
 const GETPID = { kind: "syscall", name: "getpid" } as const;
 const NATIVE = "__x64_sys_getpid";
 const COMPAT = "__ia32_sys_getpid";
-const ENTRIES = { functions: [NATIVE, COMPAT], compat: [COMPAT], areTyped: true, unknown: [] };
+const ENTRIES = { functions: [NATIVE, COMPAT], compat: [COMPAT], isTyped: () => true, unknown: [] };
 
 function syscallKernel(
   change: Partial<KernelAbilities>,
@@ -118,7 +118,7 @@ Deno.test("planHook() makes system calls fail at their functions: fmod_ret, over
   deepStrictEqual(overrideOf(syscallKernel(all)), has("fmod_ret"));
   const noModify = { ...all, modifySyscall: no("not modifiable") };
   deepStrictEqual(overrideOf(syscallKernel(noModify)), has("override_return"));
-  deepStrictEqual(overrideOf(syscallKernel(all, { areTyped: false })), has("override_return"));
+  deepStrictEqual(overrideOf(syscallKernel(all, { isTyped: () => false })), has("override_return"));
   deepStrictEqual(overrideOf(syscallKernel({})), no("not modifiable; not built in"));
 });
 

@@ -20,8 +20,8 @@ export interface SyscallFunctions {
   readonly functions: readonly string[];
   /** Those of them that only the 32-bit table has. */
   readonly compat: readonly string[];
-  /** The kernel's types have all of them. */
-  readonly areTyped: boolean;
+  /** Whether the kernel's types have it: fmod_ret needs them. */
+  readonly isTyped: (name: string) => boolean;
   /** Ways into the call whose function is not known, in words. */
   readonly unknown: readonly string[];
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ability, KernelAbilities, PointState } from "./kernel_abilities.ts";
+import type { KernelAbilities, PointState, SyscallFunctions } from "./kernel_abilities.ts";
 import type { HookPoint } from "./model.ts";
 
 /** The kind of program that serves a hook. */
@@ -82,7 +82,6 @@ function planSyscallOverride(
   state: PointState & { exists: true },
   abilities: KernelAbilities,
 ): OverridePlan {
-  const { modifySyscall, overrideReturn } = abilities;
   const { entries } = state;
   if (entries === undefined || entries.functions.length === 0) {
     return no("the kernel has no function for it");
@@ -91,16 +90,22 @@ function planSyscallOverride(
   if (entries.unknown.length > 0) {
     return no(`the function of ${entries.unknown.join(" and ")} is not known`);
   }
-  if (modifySyscall.has && entries.areTyped) {
-    if (entries.compat.length === 0) return yes("fmod_ret", entries.functions);
-    const { modifyCompat } = abilities;
-    if (modifyCompat.has) return yes("fmod_ret", entries.functions);
-    const native = entries.functions.filter((name) => !entries.compat.includes(name));
-    return { ...yes("fmod_ret", native), compatGoesOn: modifyCompat.reason };
-  }
+  const { modifySyscall, overrideReturn } = abilities;
+  const plan = modifySyscall.has ? planModify(entries, abilities) : no(modifySyscall.reason);
+  if (plan.has) return plan;
   if (overrideReturn.has) return yes("override_return", entries.functions);
-  const first = modifySyscall.has ? "its functions have no types" : modifySyscall.reason;
-  return no(`${first}; ${overrideReturn.reason}`);
+  return no(`${plan.reason}; ${overrideReturn.reason}`);
+}
+
+function planModify(
+  { functions, compat, isTyped }: SyscallFunctions,
+  { modifyCompat }: KernelAbilities,
+): OverridePlan {
+  const isWhole = compat.length === 0 || modifyCompat.has;
+  const entries = isWhole ? functions : functions.filter((name) => !compat.includes(name));
+  if (!entries.every(isTyped)) return no("the kernel's types have not all functions of it");
+  const plan = yes("fmod_ret", entries);
+  return isWhole || modifyCompat.has ? plan : { ...plan, compatGoesOn: modifyCompat.reason };
 }
 
 function planKprobe(
@@ -168,7 +173,7 @@ function yes(
   return { has: true, by, entries };
 }
 
-function no(reason: string): OverridePlan & Ability {
+function no(reason: string): { readonly has: false; readonly reason: string } {
   return { has: false, reason };
 }
 

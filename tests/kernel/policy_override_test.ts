@@ -6,7 +6,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { knownSyscallNames, makeSyscallPolicies, SyscallWays } from "../support/syscall_ways.ts";
 import { isKernelSince } from "../../src/loader/mod.ts";
-import { type KernelAbilities, policyOutlook } from "../../src/policy/mod.ts";
+import { type KernelAbilities, planHook, policyOutlook } from "../../src/policy/mod.ts";
 import { hookTest, IS_GUEST, lackingAbilities, openAbilities } from "../support/hook_case.ts";
 import { argumentIs, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
@@ -191,7 +191,10 @@ eachWay("Override on system calls with texts and addresses, by every table", asy
   const compat = { isCompat: true };
   const probe = await caller.call("getpriority", [0, 0], compat);
   if (probe === BigInt(-ENOSYS)) return skipLine("Override by every table", "no 32-bit calls");
-  strictEqual(notFailed(bench), 0);
+  // Where x32 is switched off, what was decided for it is of no other call.
+  ok(await caller.call("getpriority", [0, 0]) > 0n);
+  const before = notFailed(bench);
+  strictEqual(before, x32 === BigInt(-ENOSYS) ? 1 : 0);
   if (!failsCompat(by)) return await checkCompatGoesOn(bench, caller);
   strictEqual(await caller.call("getpriority", [0, WHO], compat), BigInt(-EPERM));
   strictEqual(await caller.call("openat", [AT_FDCWD, path, 0], compat), BigInt(-EACCES));
@@ -206,24 +209,28 @@ eachWay("Override on system calls with texts and addresses, by every table", asy
     [-EACCES, -EBADF],
   );
   deepStrictEqual([await socketcall(BIND, 444), await socketcall(BIND, 443)], [-EPERM, -EBADF]);
-  strictEqual(notFailed(bench), 0);
+  strictEqual(notFailed(bench), before);
   Deno.removeSync(path);
 });
 
 /** It is told that the call went on, it is counted, and the next call is not taken for it. */
 async function checkCompatGoesOn(bench: PolicyKernelBench, caller: SystemCaller): Promise<void> {
+  const before = notFailed(bench);
   const compat = await bench.during(caller, "getpriority", [0, WHO], { isCompat: true });
   ok(compat.value !== BigInt(-EPERM));
   const told = compat.hits.find(({ words }) => words.length > 0);
   deepStrictEqual(told?.effect, { kind: "override", parameter: EPERM, isEnforced: false });
-  strictEqual(notFailed(bench), 1);
+  strictEqual(notFailed(bench), before + 1);
   ok(await caller.call("getpriority", [0, 0]) > 0n);
   strictEqual(await caller.call("getpriority", [0, WHO]), BigInt(-EPERM));
 }
 
 eachWay("Override by every way into every system call that is tried", async (bench, by) => {
   await using caller = await bench.caller();
-  const ways = new SyscallWays(abilities, failsCompat(by));
+  const ways = new SyscallWays((name) => {
+    const plan = planHook({ kind: "syscall", name }, bench.kernel.abilities);
+    return "means" in plan && plan.override.has;
+  }, failsCompat(by));
   for (const names of ways.batches()) {
     const policies = makeSyscallPolicies(names);
     await bench.add(...policies);

@@ -20,7 +20,7 @@ export const CAPABLE_KERNEL: KernelAbilities = {
   findPoint: ({ kind, name }) => ({
     ...{ exists: true, returnsError: true },
     ...(kind === "syscall" && {
-      entries: { functions: [`__x64_sys_${name}`], compat: [], areTyped: true, unknown: [] },
+      entries: { functions: [`__x64_sys_${name}`], compat: [], isTyped: () => true, unknown: [] },
     }),
   }),
 };
