@@ -57,7 +57,7 @@ export interface KernelAbilities {
   readonly modifySyscall: Ability;
   /** The same of functions of the 32-bit table, which the kernel may have and protect. */
   readonly modifyCompat: Ability;
-  /** Kprobes can replace what such functions return, by bpf_override_return(); tried as `lsm` is. */
+  /** Kprobes can replace it too, by bpf_override_return(); tried as `lsm` is. */
   readonly overrideReturn: Ability;
   /** One program can be attached to many functions at once. */
   readonly kprobeMulti: Ability;
