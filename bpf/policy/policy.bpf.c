@@ -8,7 +8,7 @@
 #include "policy.h"
 /* sys_enter changes nothing; programs at the functions of the calls do (bpf/policy_hooks). */
 #define POLICY_FAILS_LATER
-#include "policy_call.bpf.h"
+#include "policy_defer.bpf.h"
 #include "policy_process.bpf.h"
 #include "preemption.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -46,37 +46,25 @@ static __always_inline u32 syscall_hook(u32 number, bool *is_compat) {
 
 #if defined(__TARGET_ARCH_x86)
 
-enum {
-    /* include/uapi/linux/net.h: send and recv have no system call of their own. */
-    SYS_SEND_CALL = 9,
-    SYS_RECV_CALL = 10,
-    SEND_ARGS = 4,
-};
-
 /* socketcall(call, args): the hook of the call + 1, and its arguments from user memory. */
-static __always_inline u32 read_socketcall(struct policy_work *work, const struct pt_regs *regs) {
+static __always_inline u32 read_socketcall(struct policy_work *work, const struct pt_regs *regs,
+                                           u32 *missing) {
     u32 call = regs->bx;
-    u32 args[POLICY_RAW_ARGS] = {};
     if (call >= POLICY_SOCKETCALLS_MAX)
         return 0;
     u32 index = POLICY_SOCKETCALL_INDEX(call);
     const volatile u32 *entry = bpf_map_lookup_elem(&policy_syscalls, &index);
     u32 hook = entry ? *entry : 0;
-    if (!hook)
-        return 0;
-    if (bpf_probe_read_user(args, sizeof(args), (const void *)(u64)(u32)regs->cx))
-        policy_count(POLICY_COUNT_UNREADABLE);
-    bool is_short = call == SYS_SEND_CALL || call == SYS_RECV_CALL;
-    for (u32 i = 0; i < POLICY_RAW_ARGS; i++)
-        work->raw[i] = is_short && i >= SEND_ARGS ? 0 : args[i];
+    if (hook)
+        *missing = policy_read_socketcall(work, call, (u32)regs->cx);
     return hook;
 }
 
 /* Fills the arguments; the hook of the call + 1, where its number did not say it. */
 static __always_inline u32 read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
-                                             bool is_compat, u32 hook) {
+                                             bool is_compat, u32 hook, u32 *missing) {
     if (hook == POLICY_SYSCALL_MULTIPLEXED)
-        return read_socketcall(work, regs);
+        return read_socketcall(work, regs, missing);
     if (is_compat) {
         work->raw[0] = (u32)regs->bx;
         work->raw[1] = (u32)regs->cx;
@@ -98,7 +86,7 @@ static __always_inline u32 read_syscall_args(struct policy_work *work, const str
 #else
 
 static __always_inline u32 read_syscall_args(struct policy_work *work, const struct pt_regs *regs,
-                                             bool is_compat, u32 hook) {
+                                             bool is_compat, u32 hook, u32 *missing) {
     const struct user_pt_regs *user = (const void *)regs;
     bpf_probe_read_kernel(work->raw, POLICY_RAW_ARGS * sizeof(work->raw[0]), &user->regs);
     work->raw[0] = regs->orig_x0;
@@ -148,13 +136,16 @@ static __always_inline void enter_syscall(void *ctx, const struct pt_regs *regs,
     struct policy_work *work = policy_slot_of(id);
     if (!work)
         return;
-    hook = read_syscall_args(work, regs, is_compat, hook);
+    u32 missing = 0;
+    hook = read_syscall_args(work, regs, is_compat, hook, &missing);
     if (!hook)
         return;
     policy_forget_failure(hook - 1);
     work->hook = hook - 1;
+    work->number = number & ~X32_SYSCALL_BIT;
+    work->name_index = policy_name_index(work->number, is_compat);
     work->call_key.thread = bpf_get_current_pid_tgid();
-    policy_on_call(ctx, work, id, policy_current_set());
+    policy_on_user_call(ctx, work, id, policy_current_set(), missing);
 }
 
 /*
@@ -178,17 +169,18 @@ int BPF_PROG(on_enter_spare, struct pt_regs *regs, long number) {
     return 0;
 }
 
-/*
- * The number of the call that ends; of sigreturn it is -1. execve may have changed what the task
- * is, so either table counts.
- */
-static __always_inline bool has_syscall_hook(const struct pt_regs *regs) {
+/* The number of the call that ends, in its table; of sigreturn it is -1. */
+static __always_inline u32 ending_number(const struct pt_regs *regs) {
 #if defined(__TARGET_ARCH_x86)
     u32 number = regs->orig_ax;
 #else
     u32 number = regs->syscallno;
 #endif
-    number &= ~X32_SYSCALL_BIT;
+    return number & ~X32_SYSCALL_BIT;
+}
+
+/* execve may have changed what the task is, so either table counts. */
+static __always_inline bool has_syscall_hook(u32 number) {
     if (number >= POLICY_SYSCALLS_MAX)
         return false;
     return syscall_entry(number, false) || syscall_entry(number, true);
@@ -198,8 +190,12 @@ static __always_inline bool has_syscall_hook(const struct pt_regs *regs) {
 static __always_inline void exit_syscall(void *ctx, const struct pt_regs *regs, long result) {
     hook_enter();
     struct policy_call_key key = {.thread = bpf_get_current_pid_tgid()};
-    if (has_syscall_hook(regs))
-        policy_on_return(ctx, bpf_get_smp_processor_id(), &key, result);
+    u32 number = ending_number(regs);
+    if (has_syscall_hook(number)) {
+        u32 id = bpf_get_smp_processor_id();
+        policy_on_return(ctx, id, &key, result);
+        policy_end_deferred(ctx, id, number, result);
+    }
     hook_leave();
 }
 
@@ -216,5 +212,25 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_exit_spare, struct pt_regs *regs, long result) {
     exit_syscall(ctx, regs, result);
+    return 0;
+}
+
+/*
+ * sched_process_exec(task, old_pid, bprm): the new image is there, before the end of the call. The
+ * first of program and spare takes what was deferred.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_call_image, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) {
+    hook_enter();
+    policy_begin_image(ctx, bpf_get_smp_processor_id(), bprm);
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_image_spare, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) {
+    hook_enter();
+    policy_begin_image(ctx, bpf_get_smp_processor_id(), bprm);
+    hook_leave();
     return 0;
 }

@@ -20,6 +20,7 @@ enum policy_limit {
     POLICY_NO_DIM = 15,    /* ends a list of dimensions */
     POLICY_WORDS_MAX = 16, /* words of a row: 1,024 bits of selectors per hook */
     POLICY_ARGS_MAX = 5,
+    POLICY_RAW_ARGS = 6, /* that a system call has, and a function in registers */
     POLICY_EFFECTS_MAX = 8, /* different signals and errors of a hook */
     POLICY_SETS_MAX = 1024, /* sets of workloads that have the same policies */
     POLICY_SYSCALLS_MAX = 1024,
@@ -141,6 +142,8 @@ EXPORT_STRUCT(policy_dim);
 enum policy_hook_flag {
     /* Selectors look at what the call returns: they are evaluated at its end too. */
     POLICY_HOOK_RETURN = 1,
+    /* Selectors look at memory of the caller, which may come only while the call runs. */
+    POLICY_HOOK_DEFERS = 2,
 };
 EXPORT_ENUM(policy_hook_flag);
 
@@ -280,6 +283,7 @@ struct policy_effects {
     u64 enforce[POLICY_WORDS_MAX]; /* policies in mode enforce */
     u64 waits[POLICY_WORDS_MAX];   /* row 0: selectors that are decided at the end */
     u64 returns[POLICY_WORDS_MAX]; /* row 0: selectors that act at the end again */
+    u64 defers[POLICY_WORDS_MAX];  /* row 0: all selectors of what looks at memory of the caller */
     /* Overrides from the first on, signals from the last on; those between are NONE. */
     struct policy_effect effects[POLICY_EFFECTS_MAX];
 };
@@ -315,6 +319,9 @@ struct policy_call_key {
 };
 EXPORT_STRUCT(policy_call_key);
 
+/* `hook` in the key of what was deferred, see policy_deferral: the thread may have two rows. */
+#define POLICY_DEFERRED_CALL (~0U)
+
 /* A row of `policy_calls`: what is kept of a call for its end. */
 struct policy_call {
     u32 hook;
@@ -340,5 +347,29 @@ struct policy_failure {
     u32 error; /* positive */
 };
 EXPORT_STRUCT(policy_failure);
+enum policy_missing {
+    /* Beside a bit for each argument: the arguments themselves are in memory that is not there. */
+    POLICY_MISSING_RAW = 0x80,
+};
+
+/*
+ * A row of `policy_deferrals`, by the address of the task, which exec does not change: a call whose
+ * arguments are in memory that is not there. A program cannot wait for it, but the kernel does when
+ * it reads the same. So the policies that look at it are decided when the call ends, by what is
+ * there then: the dimensions of the missing arguments, for the selectors that all others have left.
+ * What exec was given is gone with the old image; the kernel's copy of the name stands for it.
+ */
+struct policy_deferral {
+    u32 hook;
+    u32 count;
+    u32 number;    /* of the system call, in its table */
+    u8 missing;    /* policy_missing; 0: decided, but the end of the call is to be told */
+    u8 name_index; /* argument that is the name exec is given, 255 for none */
+    u16 _reserved;
+    u64 raw[POLICY_RAW_ARGS];
+    u8 index[POLICY_WORDS_MAX];
+    u64 mask[POLICY_WORDS_MAX];
+};
+EXPORT_STRUCT(policy_deferral);
 
 #endif

@@ -5,20 +5,8 @@
 
 #include "policy_effect.bpf.h"
 
-/*
- * A call of a hook begins; `work` has hook, key and raw arguments, `set` is that of the current
- * task. Returns the errno that it is to fail with, 0 for none.
- */
-static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u32 id, u32 set) {
-    work->phase = POLICY_AT_CALL;
-    work->flags = 0;
-    work->has_args = 0;
-    work->has_binary = 0;
-    work->return_value = 0;
-    if (!policy_select(id, set))
-        return 0;
-    if (!policy_match(id))
-        return 0;
+/* Does and tells what the selectors in `work` ask for; the errno that the call is to fail with. */
+static __always_inline u32 policy_conclude(void *ctx, struct policy_work *work, u32 id) {
     u32 row = work->hook * 2 + POLICY_AT_CALL;
     u32 verdict = policy_decide(id, row);
     if (!verdict)
@@ -34,6 +22,17 @@ static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u
         policy_tell(ctx, work, id, 0);
     }
     return work->override_errno;
+}
+
+/*
+ * A call of a hook begins; `work` has hook, key and raw arguments, `set` is that of the current
+ * task. Returns the errno that it is to fail with, 0 for none.
+ */
+static __always_inline u32 policy_on_call(void *ctx, struct policy_work *work, u32 id, u32 set) {
+    policy_begin(work, POLICY_AT_CALL, 0);
+    if (!policy_select(id, set) || !policy_match(id))
+        return 0;
+    return policy_conclude(ctx, work, id);
 }
 
 /* Takes up what was kept of the call that ends; false when it is of no hook. */
@@ -63,10 +62,8 @@ static __always_inline void policy_on_return(void *ctx, u32 id, const struct pol
     const struct policy_hook *hook = bpf_map_lookup_elem(&policy_hooks, &hook_index);
     if (!hook)
         return;
-    work->phase = POLICY_AT_RETURN;
-    work->flags = 0;
-    work->has_args = 0;
-    work->has_binary = 0;
+    bool is_deferred = key->hook == POLICY_DEFERRED_CALL;
+    policy_begin(work, POLICY_AT_RETURN, is_deferred ? POLICY_HIT_DEFERRED : 0);
     work->return_value = policy_number(hook->returns.type, value);
     u32 row = hook_index * 2 + POLICY_AT_RETURN;
     u32 verdict = policy_match(id) ? policy_decide(id, row) : 0;

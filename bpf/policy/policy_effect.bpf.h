@@ -82,19 +82,21 @@ static __always_inline void policy_forget_failure(u32 hook) {
 }
 
 /* The function that does the call is to return the error; false when no program stands there. */
-static __always_inline bool policy_fail_later(u32 hook, u32 error) {
+static __always_inline bool policy_fail_later(const struct policy_work *work, u32 error) {
+    u32 hook = work->hook;
     u64 thread = bpf_get_current_pid_tgid();
     struct policy_failure failure = {.hook = hook, .error = error};
     const volatile u32 *tables = bpf_map_lookup_elem(&policy_failing, &hook);
     u32 table = is_compat_call() ? POLICY_FAILS_COMPAT : POLICY_FAILS_NATIVE;
-    if (tables && *tables & table &&
+    /* What is decided at the end of a call comes too late for it. */
+    if (!(work->flags & POLICY_HIT_DEFERRED) && tables && *tables & table &&
         bpf_map_update_elem(&policy_failures, &thread, &failure, BPF_ANY) == 0)
         return true;
     policy_count(POLICY_COUNT_NOT_FAILED);
     return false;
 }
 #else
-static __always_inline bool policy_fail_later(u32 hook, u32 error) {
+static __always_inline bool policy_fail_later(const struct policy_work *work, u32 error) {
     return true;
 }
 #endif
@@ -128,7 +130,7 @@ __noinline int policy_do_effect(u32 id, u32 row, u32 asked) {
         is_enforced = false;
     }
     if (is_enforced && kind == POLICY_EFFECT_OVERRIDE && !work->override_errno) {
-        if (policy_fail_later(work->hook, parameter))
+        if (policy_fail_later(work, parameter))
             work->override_errno = parameter;
         else
             is_enforced = false;

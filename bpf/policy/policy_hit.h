@@ -13,7 +13,11 @@ enum policy_count {
     POLICY_COUNT_PROCESSES_FULL = 3, /* a process is missing in policy_processes */
     POLICY_COUNT_NO_SLOT = 4,        /* a program found no memory to work in: nothing was done */
     POLICY_COUNT_NOT_FAILED = 5,     /* a system call that was to fail has gone on */
-    POLICY_COUNTS = 6,
+    POLICY_COUNT_DEFERRED = 6,       /* memory was not there; decided when the call ended */
+    POLICY_COUNT_DEFERRALS_FULL = 7, /* no room for that: decided without the memory */
+    /* Not there at the end either, and yet the call did not fail with EFAULT. */
+    POLICY_COUNT_UNSEEN = 8,
+    POLICY_COUNTS = 9,
 };
 EXPORT_ENUM(policy_count);
 
@@ -28,6 +32,8 @@ enum policy_hit_flag {
     POLICY_HIT_SILENT = 8,
     /* A record of the call's end follows, from the same thread. */
     POLICY_HIT_RETURNS = 16,
+    /* Decided when the call ended, because its memory was not there before; see policy_deferral. */
+    POLICY_HIT_DEFERRED = 32,
 };
 EXPORT_ENUM(policy_hit_flag);
 

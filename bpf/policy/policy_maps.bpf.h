@@ -20,6 +20,7 @@ enum policy_map_size {
     POLICY_CALLS = 1, /* more where there are hooks that look at what is returned */
     /* Threads between sys_enter and their call: one per CPU, and those that were preempted there */
     POLICY_FAILURES = 1024,
+    POLICY_DEFERRALS = 2048,
 };
 
 /* By POLICY_SYSCALL_INDEX() and POLICY_SOCKETCALL_INDEX(). */
@@ -156,6 +157,21 @@ struct {
     __type(value, struct policy_failure);
     __uint(max_entries, POLICY_FAILURES);
 } policy_failures SEC(".maps");
+/* By the address of the task. Preallocated: programs write it. A thread has one call at a time. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, u64);
+    __type(value, struct policy_deferral);
+    __uint(max_entries, POLICY_DEFERRALS);
+} policy_deferrals SEC(".maps");
+
+/* How many rows that has, or more: while it is 0, nobody looks for one. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, u64);
+    __uint(max_entries, 1);
+} policy_deferred SEC(".maps");
 
 /* By enum policy_count. */
 struct {

@@ -229,8 +229,13 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
     u32 dim_id = POLICY_DIM_ID(hook_index, index);
     u32 slot = bounded(dim->slot, POLICY_ARGS_MAX - 1);
     u32 text = slot;
+    if (work->only_args && !(dim->source == POLICY_FROM_ARG && work->only_args >> slot & 1))
+        return 1;
     if (dim->source == POLICY_FROM_ARG) {
         policy_read_arg(id, slot);
+        /* Whoever compares it is decided later, see policy_defer(). */
+        if (work->may_defer && work->missing >> slot & 1)
+            return 1;
     } else if (dim->source == POLICY_FROM_BINARY) {
         policy_read_binary(id);
         text = POLICY_BINARY_TEXT;

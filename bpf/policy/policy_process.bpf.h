@@ -51,10 +51,7 @@ int BPF_PROG(on_pfork_spare, struct task_struct *caller, struct task_struct *chi
 /* Trees that the current process enters by what it is. */
 static __always_inline u64 policy_entered_trees(struct policy_work *work, u32 id) {
     work->hook = POLICY_TREE_HOOK;
-    work->phase = POLICY_AT_CALL;
-    work->flags = 0;
-    work->has_args = 0;
-    work->has_binary = 0;
+    policy_begin(work, POLICY_AT_CALL, 0);
     if (!policy_select(id, 0) || !policy_match(id))
         return 0;
     return work->mask[0];

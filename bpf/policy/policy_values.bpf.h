@@ -17,6 +17,8 @@ enum {
     AF_INET_FAMILY = 2,
     AF_INET6_FAMILY = 10,
     SOCKADDR_SIZE = 28, /* struct sockaddr_in6 */
+    /* Pages may be bigger; then a piece of one is taken for the whole. */
+    POLICY_PAGE_SIZE = 4096,
 };
 
 /* ---- files ---- */
@@ -92,11 +94,11 @@ static __always_inline bool policy_read_sockaddr(struct policy_socket_value *to,
     long error = is_user ? bpf_probe_read_user(bytes, 16, address)
                          : bpf_probe_read_kernel(bytes, 16, address);
     if (error) {
-        /* A family alone, or a short path of AF_UNIX. */
+        /* A family alone, or a short path of AF_UNIX. Of others the rest is looked at too. */
         error = is_user ? bpf_probe_read_user(&family, 2, address)
                         : bpf_probe_read_kernel(&family, 2, address);
         to->family = family;
-        return !error;
+        return !error && family != AF_INET_FAMILY && family != AF_INET6_FAMILY;
     }
     __builtin_memcpy(&family, bytes, 2);
     __builtin_memcpy(&port, bytes + 2, 2);
@@ -169,6 +171,14 @@ static __always_inline void policy_read_buffer(struct policy_work *work, u32 ind
         value->flags |= POLICY_HIT_TEXT_CUT;
     long error = is_user ? bpf_probe_read_user(work->texts[index], size, address)
                          : bpf_probe_read_kernel(work->texts[index], size, address);
+    if (error && is_user && !work->may_defer) {
+        /* Its memory ends before it does: calls take what is there, so that is what it is. */
+        u64 whole = POLICY_PAGE_SIZE - ((u64)address & (POLICY_PAGE_SIZE - 1));
+        size = bounded(size < whole ? size : whole, POLICY_TEXT_SIZE_MAX);
+        error = bpf_probe_read_user(work->texts[index], size, address);
+        value->text_size = size;
+        value->flags |= POLICY_HIT_TEXT_CUT;
+    }
     if (error) {
         value->flags |= POLICY_HIT_UNREADABLE;
         value->text_size = 0;
@@ -197,6 +207,23 @@ static __always_inline u64 policy_number(u32 type, u64 raw) {
     }
 }
 
+/*
+ * Argument `index` could not be read. While it may be looked at again that is no loss yet. When it
+ * may not, a null pointer is none either: there are calls that go without.
+ */
+static __always_inline void policy_note_unreadable(struct policy_work *work,
+                                                   const struct policy_arg *arg, u32 index) {
+    bool is_memory =
+        work->missing & POLICY_MISSING_RAW ||
+        (arg->flags & POLICY_ARG_USER &&
+         (arg->type == POLICY_ARG_STRING || arg->type == POLICY_ARG_BUFFER ||
+          arg->type == POLICY_ARG_SOCKADDR));
+    if (is_memory && (work->may_defer || policy_raw(work, arg->index) != 0))
+        work->missing |= 1 << index;
+    if (!is_memory || !work->may_defer)
+        policy_count(POLICY_COUNT_UNREADABLE);
+}
+
 /* Reads argument `asked` of the hook into its value, text, file or socket; once per call. */
 __noinline int policy_read_arg(u32 id, u32 asked) {
     struct policy_work *work = policy_slot_of(id);
@@ -223,7 +250,10 @@ __noinline int policy_read_arg(u32 id, u32 asked) {
     file->fd = arg->type == POLICY_ARG_FD ? (s32)raw : -1;
     switch (arg->type) {
     case POLICY_ARG_STRING:
-        policy_read_string(work, index, (const void *)raw, is_user);
+        if (work->image_name && arg->index == work->name_index)
+            policy_read_string(work, index, (const void *)work->image_name, false);
+        else
+            policy_read_string(work, index, (const void *)raw, is_user);
         break;
     case POLICY_ARG_BUFFER:
         policy_read_buffer(work, index, arg, is_user);
@@ -252,9 +282,11 @@ __noinline int policy_read_arg(u32 id, u32 asked) {
         value->number = policy_capabilities((const struct cred *)raw, 0);
         break;
     }
+    if (work->missing & POLICY_MISSING_RAW)
+        value->flags |= POLICY_HIT_UNREADABLE;
     work->flags |= value->flags & (POLICY_HIT_UNREADABLE | POLICY_HIT_TEXT_CUT);
     if (value->flags & POLICY_HIT_UNREADABLE)
-        policy_count(POLICY_COUNT_UNREADABLE);
+        policy_note_unreadable(work, arg, index);
     return 0;
 }
 

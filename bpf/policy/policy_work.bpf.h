@@ -24,7 +24,6 @@ enum policy_work_limit {
     POLICY_BINARY_TEXT = POLICY_ARGS_MAX,
     /* Helpers are given room for one byte more than is told, and names of 255 bytes. */
     POLICY_TEXT_ROOM = POLICY_TEXT_SIZE_MAX + 256,
-    POLICY_RAW_ARGS = 6,
     POLICY_RAW_VALUES = 64, /* fields of a tracepoint that have a number in policies */
     POLICY_TAIL_SIZE = 128, /* end of a text, in whole words */
     POLICY_ARG_RECORD_MAX =
@@ -76,6 +75,12 @@ struct policy_work {
     u32 flags;    /* policy_hit_flag */
     u32 has_args; /* bits of those that were read */
     u32 has_binary;
+    u32 may_defer;    /* memory that is not there may be looked at again when the call ends */
+    u32 missing;      /* bits of arguments in such memory, and POLICY_MISSING_RAW */
+    u32 only_args;    /* bits of arguments: no other dimensions are looked at; 0: all are */
+    u32 name_index;   /* argument that exec takes its name from */
+    u64 image_name;   /* the kernel's copy of it, 0: there is none */
+    u32 number;       /* of the system call, in its table */
     u32 override_errno;
     u32 has_row; /* `row` has the bits of several rows, by word */
     u32 count;   /* words in use of the next two */
@@ -83,6 +88,7 @@ struct policy_work {
     u64 mask[POLICY_WORDS_MAX];
     u64 row[POLICY_WORDS_MAX];
     struct policy_call call;
+    struct policy_deferral deferral;
     struct policy_sip sip;
     u8 tail[POLICY_TAIL_SIZE];
     struct policy_value values[POLICY_TEXTS];
@@ -111,6 +117,19 @@ struct {
 
 static __always_inline struct policy_work *policy_slot_of(u32 id) {
     return bpf_map_lookup_elem(&policy_work, &id);
+}
+
+/* Forgets what an earlier call has left there, but for its raw arguments. */
+static __always_inline void policy_begin(struct policy_work *work, u32 phase, u32 flags) {
+    work->phase = phase;
+    work->flags = flags;
+    work->has_args = 0;
+    work->has_binary = 0;
+    work->may_defer = 0;
+    work->missing = 0;
+    work->only_args = 0;
+    work->image_name = 0;
+    work->return_value = 0;
 }
 
 #endif

@@ -31,4 +31,16 @@ export const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help
     "shrike_policy_not_failed_total",
     "System calls that were to fail and went on, as nobody could return the error",
   ],
+  [PolicyCount.POLICY_COUNT_DEFERRED]: [
+    "shrike_policy_deferred_total",
+    "Calls decided at their end, because their memory was not there at their beginning",
+  ],
+  [PolicyCount.POLICY_COUNT_DEFERRALS_FULL]: [
+    "shrike_policy_deferrals_full_total",
+    "Calls decided without their memory, because too many wait for it",
+  ],
+  [PolicyCount.POLICY_COUNT_UNSEEN]: [
+    "shrike_policy_unseen_total",
+    "Calls whose memory was not there at either end, although they did not fail for it",
+  ],
 };

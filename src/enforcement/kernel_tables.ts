@@ -47,8 +47,9 @@ export class KernelTables implements TableWriter {
   readonly #masks: MappedArray;
   readonly #syscalls: MappedArray;
   readonly #open: MappedArray[] = [];
-  /** Hooks that are told at their end; dimensions that look at the past of processes. */
+  /** Hooks that are told, or may be decided, at their end; dimensions that look at the past of processes. */
   readonly #returning = new Set<number>();
+  readonly #deferring = new Set<number>();
   readonly #pastDims = new Set<number>();
   /** Places of effects that are errors: row * POLICY_EFFECTS_MAX + index. */
   readonly #overrides = new Set<number>();
@@ -79,6 +80,11 @@ export class KernelTables implements TableWriter {
     const perHook = 2 * PolicyLimit.POLICY_EFFECTS_MAX;
     for (const place of this.#overrides) if (Math.floor(place / perHook) === hook) return true;
     return false;
+  }
+
+  /** Whether something is decided when calls of a hook end, if their memory was missing before. */
+  isDeferring(hook: number): boolean {
+    return this.#deferring.has(hook);
   }
 
   /** Whether any hook looks at names given to exec, or at trees of processes. */
@@ -124,6 +130,8 @@ export class KernelTables implements TableWriter {
     this.#hooks.setU32(hook, Hook.flags, flags);
     if ((flags & PolicyHookFlag.POLICY_HOOK_RETURN) !== 0) this.#returning.add(hook);
     else this.#returning.delete(hook);
+    if ((flags & PolicyHookFlag.POLICY_HOOK_DEFERS) !== 0) this.#deferring.add(hook);
+    else this.#deferring.delete(hook);
   }
 
   setEffectWord(row: number, field: EffectField, word: number, bits: bigint): void {

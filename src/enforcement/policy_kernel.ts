@@ -23,9 +23,10 @@ import {
 } from "../policy/mod.ts";
 import type { SensorGlobals } from "../sensors/mod.ts";
 import type { Counters } from "../telemetry/mod.ts";
-import { PolicyCallOffset as Call, PolicyLimit } from "../wire/mod.ts";
+import { PolicyLimit } from "../wire/mod.ts";
 import { HookPrograms } from "./hook_programs.ts";
 import { KERNEL_COUNTS } from "./kernel_counts.ts";
+import { DEFERRED_CALLS, hasKeptBits, KEPT_CALLS } from "./kept_calls.ts";
 import { KernelTables } from "./kernel_tables.ts";
 import { ProbedAbilities } from "./probed_abilities.ts";
 import { enterProcesses, type ProcessPast } from "./process_pasts.ts";
@@ -69,6 +70,7 @@ const PARTS = {
     { name: "on_policy_exec", spare: "on_pexec_spare" },
     { name: "on_policy_fork", spare: "on_pfork_spare" },
   ],
+  images: [{ name: "on_call_image", spare: "on_image_spare" }],
   returns: [{ name: "on_sys_exit", spare: "on_exit_spare" }],
   calls: [{ name: "on_sys_enter", spare: "on_enter_spare" }],
 } as const;
@@ -92,6 +94,8 @@ export class PolicyKernel {
   readonly #syscalls = new Map<number, readonly number[]>();
   /** Hooks whose calls may be under way that are told at their end. */
   readonly #returning = new Set<number>();
+  /** Those of them that may have replaced the memory they were given by then. */
+  readonly #images = new Set<number>();
   /** Of parts that have ended. */
   #skippedRunsBefore = 0;
 
@@ -139,9 +143,13 @@ export class PolicyKernel {
     for (const { id, point } of hooks) {
       if (point.kind === "syscall") places.set(id, this.#placesOf(point.name));
     }
+    const deferring = [...places.keys()].filter((hook) => this.#tables.isDeferring(hook));
     const returning = [...places.keys()].filter((hook) => this.#tables.isReturning(hook));
+    const images = hooks.filter(({ id, point }) => deferring.includes(id) && isExec(point));
+    returning.push(...deferring);
     const wanted: PartName[] = places.size > 0 ? ["calls"] : [];
     if (returning.length > 0) wanted.unshift("returns");
+    if (images.length > 0) wanted.unshift("images");
     if (this.#tables.looksAtPast) wanted.unshift("processes");
     const added: PartName[] = [];
     try {
@@ -160,6 +168,7 @@ export class PolicyKernel {
     }
     this.#forgetHooks((hook, indexes) => places.get(hook)?.join() !== indexes.join());
     for (const hook of returning) this.#returning.add(hook);
+    for (const { id } of images) this.#images.add(id);
     for (const [hook, indexes] of places) {
       if (this.#syscalls.has(hook)) continue;
       this.#syscalls.set(hook, indexes);
@@ -176,6 +185,7 @@ export class PolicyKernel {
     this.#hooks.keepOnly((hook) => used.has(hook));
     if (this.#syscalls.size === 0) this.#endPart("calls");
     if (this.#returning.size === 0) this.#endPart("returns");
+    if (this.#images.size === 0) this.#endPart("images");
     const hasHooks = this.#syscalls.size + this.#hooks.size > 0;
     if (!this.#tables.looksAtPast || !hasHooks) this.#endPart("processes");
   }
@@ -236,17 +246,14 @@ export class PolicyKernel {
   /** Whether a call under way has kept any of these bits for its end. Reads all such calls. */
   hasCallUnderWay(hook: number, word: number, bits: bigint): boolean {
     const map = this.#object.map("policy_calls");
-    return map.keys().some((key) => {
-      const value = map.lookup(key);
-      if (value === null) return false;
-      const view = new DataView(value.buffer);
-      if (view.getUint32(Call.hook, true) !== hook) return false;
-      for (let i = 0; i < view.getUint32(Call.count, true); i++) {
-        if (view.getUint8(Call.index + i) !== word) continue;
-        if ((view.getBigUint64(Call.mask + 8 * i, true) & bits) !== 0n) return true;
-      }
-      return false;
-    });
+    return hasKeptBits(map, KEPT_CALLS, { hook, word, bits }) ||
+      this.hasDeferredCall(hook, word, bits);
+  }
+
+  /** Whether a call that is decided at its end may yet be decided by any of these bits. */
+  hasDeferredCall(hook: number, word: number, bits: bigint): boolean {
+    const map = this.#object.map("policy_deferrals");
+    return hasKeptBits(map, DEFERRED_CALLS, { hook, word, bits });
   }
 
   /**
@@ -284,6 +291,7 @@ export class PolicyKernel {
       for (const index of indexes) this.#tables.setSyscall(index, undefined);
       this.#syscalls.delete(hook);
       this.#returning.delete(hook);
+      this.#images.delete(hook);
     }
   }
 
@@ -370,4 +378,13 @@ function openSource(options: PolicyKernelOptions, object: string): ObjectSource 
     cpuIdMax: Math.max(...possibleCpus),
     release: options.release ?? Deno.osRelease(),
   };
+}
+
+/** System calls that replace the memory they were given. */
+function isExec({ kind, name }: HookInUse["point"]): boolean {
+  return kind === "syscall" && (name === "execve" || name === "execveat");
+}
+
+function sumOfSkipped(infos: readonly BpfProgramInfo[]): number {
+  return infos.reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
 }

@@ -25,7 +25,9 @@ import type { SensorGlobals } from "../sensors/mod.ts";
  * Hashes that may allocate on demand. Before 6.1 the kernel warns when a kprobe program uses such a
  * map (34dd3bad1a6f).
  */
-const ON_DEMAND_MAPS: readonly string[] = ["policy_numbers", "policy_texts", "policy_processes"];
+const ON_DEMAND_MAPS: readonly string[] = [
+  ...["policy_numbers", "policy_texts", "policy_processes", "policy_deferrals"],
+];
 const ON_DEMAND_SINCE = [6, 1] as const;
 
 /** A slot per CPU. */

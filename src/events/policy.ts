@@ -81,6 +81,8 @@ export interface PolicyHit extends FactBase {
   readonly isSilent: boolean;
   /** A hit of phase "return" of the same thread follows. */
   readonly expectsReturn: boolean;
+  /** Decided when the call ended: its memory was not there at its beginning. */
+  readonly isDeferred: boolean;
   /** In phase "return". */
   readonly returnValue: bigint;
   /** Of the thread that fired. */

@@ -164,12 +164,19 @@ export class PolicyKernelBench {
   }
 
   async until(matches: (hit: PolicyHit) => boolean): Promise<PolicyHit> {
-    const deadline = performance.now() + DEADLINE_MS;
-    for (;;) {
+    let found: PolicyHit | undefined;
+    await this.waitFor(() => {
       this.#drain();
-      const found = this.#hits.find(matches);
-      if (found !== undefined) return found;
-      if (performance.now() > deadline) throw new Error(`No such hit in ${DEADLINE_MS} ms`);
+      found = this.#hits.find(matches);
+      return found !== undefined;
+    });
+    return found!;
+  }
+
+  async waitFor(isSo: () => boolean): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS;
+    while (!isSo()) {
+      if (performance.now() > deadline) throw new Error(`It is not so in ${DEADLINE_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }

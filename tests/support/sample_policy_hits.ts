@@ -13,7 +13,7 @@ export function policyHit(fields: Partial<PolicyHit> = {}): PolicyHit {
     leaderStartNs: 900_000_000n,
     cgroup: { id: 7n, trackingId: 7n, level: 1, hierarchy: 0 },
     ...{ hook: 0, phase: "call", words: [{ index: 0, bits: 1n }], args: [] },
-    ...{ isSilent: false, expectsReturn: false, returnValue: 0n },
+    ...{ isSilent: false, expectsReturn: false, isDeferred: false, returnValue: 0n },
     ...{ uid: 0, gid: 0, euid: 0, egid: 0, capEffective: 0n },
     ...fields,
   };

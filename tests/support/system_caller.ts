@@ -8,7 +8,19 @@ import { syscallPlaces } from "../../src/policy/mod.ts";
 import type { TestCgroup } from "./test_cgroup.ts";
 
 /** A number, memory with these bytes and a NUL behind, or an array of 32-bit words. */
-export type CallArgument = number | bigint | string | Uint8Array | readonly CallArgument[];
+export type CallArgument =
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly CallArgument[]
+  | OtherMemory;
+
+/** In a page that nobody has touched, half in such a page, or half in one that cannot be had. */
+export interface OtherMemory {
+  readonly memory: "untouched" | "half" | "torn";
+  readonly holds: string | Uint8Array | readonly CallArgument[];
+}
 
 /** How a call is made. */
 export interface CallOptions {
@@ -19,6 +31,16 @@ export interface CallOptions {
   /** Instead of the number of the name. */
   readonly number?: number;
 }
+
+/** How a program is executed. */
+export interface ExecOptions {
+  /** By execveat(2), relative to this descriptor; with an empty path what is open there. */
+  readonly fd?: number | bigint;
+  /** By a thread that is not the first. */
+  readonly byThread?: boolean;
+}
+
+const AT_FDCWD = -100;
 
 /** The process is gone. */
 export class CallerEnded extends Error {
@@ -85,9 +107,10 @@ export class SystemCaller {
     return BigInt(await this.#ask(`${head} ${words.join(" ")}`));
   }
 
-  /** Becomes the program at `path`, which must be the workload too. */
-  async exec(path: string | Uint8Array): Promise<void> {
-    const answer = await this.#ask(`exec ${hex(path)}`);
+  /** Becomes the program at `path`, which must be the workload too. @throws {CallerEnded} */
+  async exec(path: string | Uint8Array | OtherMemory, options: ExecOptions = {}): Promise<void> {
+    const { fd = AT_FDCWD, byThread = false } = options;
+    const answer = await this.#ask(`${byThread ? "texec" : "exec"} ${fd} ${argumentText(path)}`);
     if (answer !== "ready") throw new Error(`exec: ${answer}`);
   }
 
@@ -141,8 +164,13 @@ function numberOf(name: string, isCompat: boolean): number {
 function argumentText(argument: CallArgument): string {
   if (typeof argument === "number" || typeof argument === "bigint") return String(argument);
   if (typeof argument === "string" || argument instanceof Uint8Array) return `@${hex(argument)}`;
+  if ("memory" in argument) {
+    return `${MEMORY_MARKS[argument.memory]}${argumentText(argument.holds)}`;
+  }
   return `&${argument.map(argumentText).join(",")}`;
 }
+
+const MEMORY_MARKS = { untouched: "%", half: "/", torn: "!" } as const;
 
 function hex(text: string | Uint8Array): string {
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;

@@ -44,6 +44,11 @@ export class HookEffects {
     return [singles, guards].some((words) => words.some((bits) => bits !== 0n));
   }
 
+  /** Whether selectors look at memory of the caller. */
+  get hasDefers(): boolean {
+    return this.#phases[Phase.AT_CALL].fields.defers.some((bits) => bits !== 0n);
+  }
+
   setBits(phase: Phase, field: EffectField, word: number, bits: bigint): void {
     this.#setField(phase, field, word, this.#phases[phase].fields[field][word]! | bits);
   }
@@ -127,6 +132,7 @@ function emptyRow(): PhaseRow {
     fields: {
       ...{ singles: words(), starts: words(), guards: words(), post: words() },
       ...{ enforce: words(), waits: words(), returns: words() },
+      defers: words(),
     },
     effects: Array.from({ length: PolicyLimit.EFFECTS_MAX }),
   };

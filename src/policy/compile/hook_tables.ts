@@ -54,7 +54,8 @@ export class HookTables {
 
   /** Flags follow from the effects. */
   updateFlags(): void {
-    const flags = this.effects.hasReturn ? HookFlag.RETURN : 0;
+    const flags = (this.effects.hasReturn ? HookFlag.RETURN : 0) |
+      (this.effects.hasDefers ? HookFlag.DEFERS : 0);
     if (flags === this.#flags) return;
     this.#flags = flags;
     this.#space.stores.add(Stage.HOOKS, (writer) => writer.setHookFlags(this.id, flags));

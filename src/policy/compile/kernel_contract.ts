@@ -126,7 +126,10 @@ export const DimFlag = {
 } as const;
 
 /** `enum policy_hook_flag`. */
-export const HookFlag = { RETURN: PolicyHookFlag.POLICY_HOOK_RETURN } as const;
+export const HookFlag = {
+  RETURN: PolicyHookFlag.POLICY_HOOK_RETURN,
+  DEFERS: PolicyHookFlag.POLICY_HOOK_DEFERS,
+} as const;
 
 /** `enum policy_effect_kind`. */
 export const EffectKind = {

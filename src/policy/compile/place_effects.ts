@@ -6,7 +6,8 @@
  *
  * @module
  */
-import type { Action, PolicyHook, Selector } from "../model.ts";
+import type { Action, ArgumentType, PolicyHook, Selector } from "../model.ts";
+import { syscallPlaces } from "../compat_syscalls.ts";
 import type { Effect } from "./hook_effects.ts";
 import { bitOf, EffectKind, Phase } from "./kernel_contract.ts";
 import type { PlacedHook, PlacedPolicy } from "./placed_policy.ts";
@@ -48,12 +49,33 @@ export function isDecidedAtEnd({ selectors }: PolicyHook): boolean {
   );
 }
 
+/**
+ * Whether a hook of a policy compares what may not be in memory when the call begins: then it is
+ * decided when the call ends. Of calls behind socketcall(2) that is all arguments.
+ */
+export function looksAtMemory({ point, args, selectors }: PolicyHook): boolean {
+  if (point.kind !== "syscall") return false;
+  const { socketcalls } = syscallPlaces(point.name, "x86_64");
+  return selectors.some(({ conditions }) =>
+    conditions.some(({ subject }) =>
+      subject.of === "argument" &&
+      (socketcalls.length > 0 || MEMORY_TYPES.has(args[subject.position]!.type))
+    )
+  );
+}
+
+const MEMORY_TYPES: ReadonlySet<ArgumentType> = new Set(["string", "char_buf", "sockaddr"]);
+
 /** Enters the effects of a hook's selectors, and how they can be taken back. */
 export function placeEffects(placed: PlacedPolicy, where: PlacedHook): void {
   const { policy } = placed;
   const hook = policy.hooks[where.index]!;
   const isLate = isDecidedAtEnd(hook);
   placeGroup(placed, where, isLate ? Phase.AT_RETURN : Phase.AT_CALL);
+  if (looksAtMemory(hook)) {
+    const bits = (bitOf(where.selectorCount) - 1n) << BigInt(where.firstBit);
+    setField(placed, where, Phase.AT_CALL, "defers", bits);
+  }
   hook.selectors.forEach((selector, i) => {
     const bit = bitOf(where.firstBit + i);
     const { atCall, atEnd } = phasesOf(hook, selector);

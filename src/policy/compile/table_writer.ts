@@ -41,7 +41,8 @@ export type EffectField =
   | "post"
   | "enforce"
   | "waits"
-  | "returns";
+  | "returns"
+  | "defers";
 
 /**
  * Where tables are written. Every method is done when it returns, and is one store, or one update

@@ -77,6 +77,7 @@ export class CallsUnderWay {
   }
 }
 
-function keyOf({ tgid, tid, hook }: PolicyHit): string {
-  return `${tgid}.${tid}.${hook}`;
+/** What was decided at the end of a call has a beginning and an end of its own. */
+function keyOf({ tgid, tid, hook, isDeferred }: PolicyHit): string {
+  return `${tgid}.${tid}.${hook}.${isDeferred}`;
 }

@@ -61,6 +61,7 @@ export class PolicyHitDecoder {
       args,
       ...(effect !== undefined && { effect }),
       isSilent: (flags & PolicyHitFlag.POLICY_HIT_SILENT) !== 0,
+      isDeferred: (flags & PolicyHitFlag.POLICY_HIT_DEFERRED) !== 0,
       expectsReturn: (flags & PolicyHitFlag.POLICY_HIT_RETURNS) !== 0,
       returnValue: view.getBigInt64(offset + Hit.returnValue, true),
       uid: view.getUint32(offset + Hit.uid, true),

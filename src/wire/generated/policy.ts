@@ -10,7 +10,10 @@ export const PolicyCount = {
   POLICY_COUNT_PROCESSES_FULL: 3,
   POLICY_COUNT_NO_SLOT: 4,
   POLICY_COUNT_NOT_FAILED: 5,
-  POLICY_COUNTS: 6,
+  POLICY_COUNT_DEFERRED: 6,
+  POLICY_COUNT_DEFERRALS_FULL: 7,
+  POLICY_COUNT_UNSEEN: 8,
+  POLICY_COUNTS: 9,
 } as const;
 export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
 
@@ -21,6 +24,7 @@ export const PolicyHitFlag = {
   POLICY_HIT_TEXT_CUT: 4,
   POLICY_HIT_SILENT: 8,
   POLICY_HIT_RETURNS: 16,
+  POLICY_HIT_DEFERRED: 32,
 } as const;
 export type PolicyHitFlag = typeof PolicyHitFlag[keyof typeof PolicyHitFlag];
 
@@ -224,6 +228,7 @@ export const PolicyLimit = {
   POLICY_NO_DIM: 15,
   POLICY_WORDS_MAX: 16,
   POLICY_ARGS_MAX: 5,
+  POLICY_RAW_ARGS: 6,
   POLICY_EFFECTS_MAX: 8,
   POLICY_SETS_MAX: 1024,
   POLICY_SYSCALLS_MAX: 1024,
@@ -384,6 +389,7 @@ export function readPolicyDim(view: DataView, at: number): PolicyDim {
 /** `enum policy_hook_flag` of `bpf/policy/policy.h`. */
 export const PolicyHookFlag = {
   POLICY_HOOK_RETURN: 1,
+  POLICY_HOOK_DEFERS: 2,
 } as const;
 export type PolicyHookFlag = typeof PolicyHookFlag[keyof typeof PolicyHookFlag];
 
@@ -656,7 +662,7 @@ export function readPolicyEffect(view: DataView, at: number): PolicyEffect {
 }
 
 /** Size of `struct policy_effects` in bytes. */
-export const POLICY_EFFECTS_SIZE = 1984;
+export const POLICY_EFFECTS_SIZE = 2112;
 
 /** Offsets in `struct policy_effects`, bytes. */
 export const PolicyEffectsOffset = {
@@ -667,7 +673,8 @@ export const PolicyEffectsOffset = {
   enforce: 512,
   waits: 640,
   returns: 768,
-  effects: 896,
+  defers: 896,
+  effects: 1024,
 } as const;
 
 /** `struct policy_effects` of `bpf/policy/policy.h`. */
@@ -679,6 +686,7 @@ export interface PolicyEffects {
   readonly enforce: readonly bigint[];
   readonly waits: readonly bigint[];
   readonly returns: readonly bigint[];
+  readonly defers: readonly bigint[];
   readonly effects: readonly PolicyEffect[];
 }
 
@@ -692,7 +700,8 @@ export function readPolicyEffects(view: DataView, at: number): PolicyEffects {
     enforce: [view.getBigUint64(at + 512, true), view.getBigUint64(at + 520, true), view.getBigUint64(at + 528, true), view.getBigUint64(at + 536, true), view.getBigUint64(at + 544, true), view.getBigUint64(at + 552, true), view.getBigUint64(at + 560, true), view.getBigUint64(at + 568, true), view.getBigUint64(at + 576, true), view.getBigUint64(at + 584, true), view.getBigUint64(at + 592, true), view.getBigUint64(at + 600, true), view.getBigUint64(at + 608, true), view.getBigUint64(at + 616, true), view.getBigUint64(at + 624, true), view.getBigUint64(at + 632, true)],
     waits: [view.getBigUint64(at + 640, true), view.getBigUint64(at + 648, true), view.getBigUint64(at + 656, true), view.getBigUint64(at + 664, true), view.getBigUint64(at + 672, true), view.getBigUint64(at + 680, true), view.getBigUint64(at + 688, true), view.getBigUint64(at + 696, true), view.getBigUint64(at + 704, true), view.getBigUint64(at + 712, true), view.getBigUint64(at + 720, true), view.getBigUint64(at + 728, true), view.getBigUint64(at + 736, true), view.getBigUint64(at + 744, true), view.getBigUint64(at + 752, true), view.getBigUint64(at + 760, true)],
     returns: [view.getBigUint64(at + 768, true), view.getBigUint64(at + 776, true), view.getBigUint64(at + 784, true), view.getBigUint64(at + 792, true), view.getBigUint64(at + 800, true), view.getBigUint64(at + 808, true), view.getBigUint64(at + 816, true), view.getBigUint64(at + 824, true), view.getBigUint64(at + 832, true), view.getBigUint64(at + 840, true), view.getBigUint64(at + 848, true), view.getBigUint64(at + 856, true), view.getBigUint64(at + 864, true), view.getBigUint64(at + 872, true), view.getBigUint64(at + 880, true), view.getBigUint64(at + 888, true)],
-    effects: [readPolicyEffect(view, at + 896), readPolicyEffect(view, at + 1032), readPolicyEffect(view, at + 1168), readPolicyEffect(view, at + 1304), readPolicyEffect(view, at + 1440), readPolicyEffect(view, at + 1576), readPolicyEffect(view, at + 1712), readPolicyEffect(view, at + 1848)],
+    defers: [view.getBigUint64(at + 896, true), view.getBigUint64(at + 904, true), view.getBigUint64(at + 912, true), view.getBigUint64(at + 920, true), view.getBigUint64(at + 928, true), view.getBigUint64(at + 936, true), view.getBigUint64(at + 944, true), view.getBigUint64(at + 952, true), view.getBigUint64(at + 960, true), view.getBigUint64(at + 968, true), view.getBigUint64(at + 976, true), view.getBigUint64(at + 984, true), view.getBigUint64(at + 992, true), view.getBigUint64(at + 1000, true), view.getBigUint64(at + 1008, true), view.getBigUint64(at + 1016, true)],
+    effects: [readPolicyEffect(view, at + 1024), readPolicyEffect(view, at + 1160), readPolicyEffect(view, at + 1296), readPolicyEffect(view, at + 1432), readPolicyEffect(view, at + 1568), readPolicyEffect(view, at + 1704), readPolicyEffect(view, at + 1840), readPolicyEffect(view, at + 1976)],
   };
 }
 
@@ -811,5 +820,46 @@ export function readPolicyFailure(view: DataView, at: number): PolicyFailure {
   return {
     hook: view.getUint32(at + 0, true),
     error: view.getUint32(at + 4, true),
+  };
+}
+
+/** Size of `struct policy_deferral` in bytes. */
+export const POLICY_DEFERRAL_SIZE = 208;
+
+/** Offsets in `struct policy_deferral`, bytes. */
+export const PolicyDeferralOffset = {
+  hook: 0,
+  count: 4,
+  number: 8,
+  missing: 12,
+  nameIndex: 13,
+  raw: 16,
+  index: 64,
+  mask: 80,
+} as const;
+
+/** `struct policy_deferral` of `bpf/policy/policy.h`. */
+export interface PolicyDeferral {
+  readonly hook: number;
+  readonly count: number;
+  readonly number: number;
+  readonly missing: number;
+  readonly nameIndex: number;
+  readonly raw: readonly bigint[];
+  readonly index: readonly number[];
+  readonly mask: readonly bigint[];
+}
+
+/** Reads a `struct policy_deferral` that starts at byte `at`. */
+export function readPolicyDeferral(view: DataView, at: number): PolicyDeferral {
+  return {
+    hook: view.getUint32(at + 0, true),
+    count: view.getUint32(at + 4, true),
+    number: view.getUint32(at + 8, true),
+    missing: view.getUint8(at + 12),
+    nameIndex: view.getUint8(at + 13),
+    raw: [view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true)],
+    index: [view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79)],
+    mask: [view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true), view.getBigUint64(at + 192, true), view.getBigUint64(at + 200, true)],
   };
 }

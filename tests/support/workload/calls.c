@@ -3,15 +3,18 @@
  *
  *   call TABLE NUMBER ARG...     TABLE is 64 or 32 (int 0x80)       -> value, or -errno
  *   as UID TABLE NUMBER ARG...   the same from a thread of that uid -> value, or -errno
- *   exec PATH                    PATH in hexadecimal; goes on as that program -> "ready"
+ *   exec FD ARG                  goes on as that program, by execve if FD is -100 -> "ready"
+ *   texec FD ARG                 the same from another thread   -> "ready"
  *   fork                         a child goes on in its stead       -> "ready"
  *   end
  *
  * ARG is a number, or @ and bytes in hexadecimal, which become memory with a NUL behind, or & and
- * more arguments with commas between, which become an array of 32-bit words. The first line is
- * "ready".
+ * more arguments with commas between, which become an array of 32-bit words. Before @ and & may
+ * stand what memory it is: % a page of a file that nobody has touched, / two of which the second is
+ * such a page, ! two of which the second cannot be had. The first line is "ready".
  */
 #include "workload.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -20,7 +23,14 @@ enum {
     LINE_SIZE = 1 << 16,
     MEMORY_SIZE = 1 << 16,
     ARGS_MAX = 6,
+    PAGE_SIZE = 4096,
+    /* Of memory that crosses into another page: bytes before the border. */
+    BEFORE_BORDER = 3,
 };
+
+#if !defined(MAP_32BIT)
+#define MAP_32BIT 0
+#endif
 
 static char line[LINE_SIZE];
 static unsigned char *memory;
@@ -43,6 +53,34 @@ static unsigned char *take_memory(size_t size) {
     check(memory_used + size <= MEMORY_SIZE, "find memory for arguments");
     memory_used = (memory_used + size + 15) & ~(size_t)15;
     return at;
+}
+
+/* A page of the file `fd` at `at`, or anywhere; in memory of 32-bit calls. */
+static unsigned char *map_page(int fd, off_t offset, int flags, unsigned char *at) {
+    int fixed = at ? MAP_FIXED : MAP_32BIT;
+    unsigned char *page = mmap(at, PAGE_SIZE, PROT_READ, flags | fixed, fd, offset);
+    check(page != MAP_FAILED, "map a page of a file");
+    return page;
+}
+
+/* The same bytes in memory as `kind` says, see above. Never unmapped: a process makes few. */
+static long move_bytes(const void *bytes, size_t size, char kind) {
+    int fd = syscall(SYS_memfd_create, "fresh", 0);
+    size_t start = kind == '%' ? 0 : PAGE_SIZE - BEFORE_BORDER;
+    check(fd >= 0 && ftruncate(fd, 2 * PAGE_SIZE) == 0, "make a file");
+    check(pwrite(fd, bytes, size, start) == (ssize_t)size, "write a file");
+    /* Room for two, of which the second cannot be had. */
+    unsigned char *first = mmap(NULL, 2 * PAGE_SIZE, PROT_NONE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    check(first != MAP_FAILED, "find two pages");
+    map_page(fd, 0, MAP_PRIVATE, first);
+    /* Another kind of mapping: what is touched in the first would bring its neighbours too. */
+    if (kind == '/')
+        map_page(fd, PAGE_SIZE, MAP_SHARED, first + PAGE_SIZE);
+    if (kind != '%')
+        check(*(volatile unsigned char *)(first + start) == *(const unsigned char *)bytes, "touch");
+    close(fd);
+    return (long)(first + start);
 }
 
 static long parse_arg(char *text);
@@ -68,6 +106,10 @@ static long parse_array(char *text) {
 }
 
 static long parse_arg(char *text) {
+    if (strchr("%/!", text[0])) {
+        size_t size = text[1] == '@' ? strlen(text + 2) / 2 + 1 : ARGS_MAX * sizeof(int);
+        return move_bytes((const void *)parse_arg(text + 1), size, text[0]);
+    }
     if (text[0] == '@')
         return parse_bytes(text + 1);
     if (text[0] == '&')
@@ -120,6 +162,24 @@ static void *run_request(void *given) {
     return NULL;
 }
 
+/* Given to a thread that calls exec. */
+struct image {
+    int fd;
+    const char *path;
+};
+
+static void *become(void *given) {
+    const struct image *image = given;
+    char *const arguments[] = {(char *)"workload", (char *)"calls", NULL};
+    if (image->fd == AT_FDCWD)
+        execve(image->path, arguments, environ);
+    else
+        syscall(SYS_execveat, image->fd, image->path, arguments, environ,
+                AT_EMPTY_PATH);
+    printf("%d\n", -errno);
+    return NULL;
+}
+
 static void answer(char *word, char **rest) {
     struct request request = {.uid = -1};
     pthread_t thread;
@@ -134,11 +194,15 @@ static void answer(char *word, char **rest) {
         puts("ready");
         return;
     }
-    if (strcmp(word, "exec") == 0) {
-        const char *path = (const char *)parse_bytes(strtok_r(NULL, " ", rest));
-        char *const arguments[] = {(char *)"workload", (char *)"calls", NULL};
-        execv(path, arguments);
-        printf("%d\n", -errno);
+    if (strcmp(word, "exec") == 0 || strcmp(word, "texec") == 0) {
+        struct image image = {.fd = atoi(strtok_r(NULL, " ", rest))};
+        image.path = (const char *)parse_arg(strtok_r(NULL, " ", rest));
+        if (word[0] == 'e') {
+            become(&image);
+            return;
+        }
+        check(pthread_create(&thread, NULL, become, &image) == 0, "make a thread");
+        check(pthread_join(thread, NULL) == 0, "wait for a thread");
         return;
     }
     if (strcmp(word, "as") == 0) {
@@ -156,10 +220,7 @@ static void answer(char *word, char **rest) {
 int run_calls(int argc, char **argv) {
     (void)argc;
     (void)argv;
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-#if defined(MAP_32BIT)
-    flags |= MAP_32BIT;
-#endif
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_32BIT;
     memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
     check(memory != MAP_FAILED, "map memory for arguments");
     setvbuf(stdin, NULL, _IONBF, 0); /* what another image is to read must not be read before */
