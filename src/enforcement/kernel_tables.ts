@@ -23,6 +23,7 @@ import {
   PolicySource,
   PolicyTest,
 } from "../wire/mod.ts";
+import { DEFERRED_CALLS, hasKeptBits } from "./kept_calls.ts";
 import { MappedArray } from "./mapped_array.ts";
 
 const WORD_SIZE = 8;
@@ -194,6 +195,11 @@ export class KernelTables implements TableWriter {
       view.setBigUint64(Process.trees, trees & ~(1n << BigInt(bit)), true);
       updateIfThere(map, key, value);
     }
+  }
+
+  isDeferred(hook: number, word: number, bits: bigint): boolean {
+    const map = this.#options.map("policy_deferrals");
+    return hasKeptBits(map, DEFERRED_CALLS, { hook, word, bits });
   }
 
   async settle(): Promise<void> {

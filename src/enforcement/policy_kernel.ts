@@ -26,7 +26,7 @@ import type { Counters } from "../telemetry/mod.ts";
 import { PolicyLimit } from "../wire/mod.ts";
 import { HookPrograms } from "./hook_programs.ts";
 import { KERNEL_COUNTS } from "./kernel_counts.ts";
-import { DEFERRED_CALLS, hasKeptBits, KEPT_CALLS } from "./kept_calls.ts";
+import { hasKeptBits, KEPT_CALLS } from "./kept_calls.ts";
 import { KernelTables } from "./kernel_tables.ts";
 import { ProbedAbilities } from "./probed_abilities.ts";
 import { enterProcesses, type ProcessPast } from "./process_pasts.ts";
@@ -77,6 +77,7 @@ const PARTS = {
 /** Before, tracepoints run with preemption off, and no program is skipped. */
 const SPARES_SINCE = [7, 0] as const;
 type PartName = keyof typeof PARTS;
+const PART_NAMES = Object.keys(PARTS) as PartName[];
 
 /** Tables and programs. Owns everything but the sensors' maps. */
 export class PolicyKernel {
@@ -247,13 +248,7 @@ export class PolicyKernel {
   hasCallUnderWay(hook: number, word: number, bits: bigint): boolean {
     const map = this.#object.map("policy_calls");
     return hasKeptBits(map, KEPT_CALLS, { hook, word, bits }) ||
-      this.hasDeferredCall(hook, word, bits);
-  }
-
-  /** Whether a call that is decided at its end may yet be decided by any of these bits. */
-  hasDeferredCall(hook: number, word: number, bits: bigint): boolean {
-    const map = this.#object.map("policy_deferrals");
-    return hasKeptBits(map, DEFERRED_CALLS, { hook, word, bits });
+      this.tables.isDeferred(hook, word, bits);
   }
 
   /**
@@ -344,7 +339,7 @@ export class PolicyKernel {
   /** Detaches and frees everything. Safe to call twice. */
   [Symbol.dispose](): void {
     this.#hooks[Symbol.dispose]();
-    for (const name of ["calls", "returns", "processes"] as const) this.#endPart(name);
+    for (const name of PART_NAMES.toReversed()) this.#endPart(name);
     this.#tables[Symbol.dispose]();
     this.#object[Symbol.dispose]();
   }

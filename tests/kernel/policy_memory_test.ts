@@ -136,7 +136,7 @@ kernelTest({
     strictEqual(hits.length, 1, "told once");
     deepStrictEqual(hits[0]!.effect, { kind: "signal", parameter: 9, isEnforced: true });
     const [, path] = hits[0]!.args;
-    ok(path?.kind === "text" && path.text.value === HIDDEN && !path.isUnreadable);
+    ok(path?.kind === "text" && path.text.text === HIDDEN && !path.isUnreadable);
   },
 });
 

@@ -115,8 +115,8 @@ function placeGroup(placed: PlacedPolicy, where: PlacedHook, phase: Phase): void
 }
 
 function setField(
-  { releases, ends }: PlacedPolicy,
-  { hook: { effects }, word }: PlacedHook,
+  { policy, releases, ends, deferredEnds }: PlacedPolicy,
+  { hook: { effects }, word, index }: PlacedHook,
   phase: Phase,
   field: EffectField,
   bits: bigint,
@@ -124,7 +124,9 @@ function setField(
   effects.setBits(phase, field, word, bits);
   const clear = () => effects.clearBits(phase, field, word, bits);
   releases.push(clear);
-  if (phase === Phase.AT_RETURN && (field === "singles" || field === "starts")) ends.push(clear);
+  if (field !== "singles" && field !== "starts") return;
+  if (phase === Phase.AT_RETURN) ends.push(clear);
+  else if (looksAtMemory(policy.hooks[index]!)) deferredEnds.push(clear);
 }
 
 function placePhase(

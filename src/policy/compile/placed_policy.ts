@@ -26,6 +26,8 @@ export interface PlacedPolicy {
   readonly runs: { readonly hook: HookTables; readonly run: BitRun }[];
   /** Each lets the ends of calls find nothing of a hook of it, by one store. */
   readonly ends: (() => void)[];
+  /** The same for calls that are decided at their end because their memory was missing. */
+  readonly deferredEnds: (() => void)[];
   /** In the order things were taken; they are given back the other way round. */
   readonly releases: Release[];
 }

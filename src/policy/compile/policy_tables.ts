@@ -65,6 +65,10 @@ export interface RestingBits {
   readonly sinceMs: number;
 }
 
+/** How long calls that are decided at their end may keep a policy that goes. */
+const CALLS_END_MS = 200;
+const LOOK_MS = 1;
+
 interface LivePolicy extends PlacedPolicy {
   mode: PolicyMode;
   isEnabled: boolean;
@@ -226,7 +230,25 @@ export class PolicyTables {
     await this.#masks.giveBack(freed);
     if (goes.length === 0) return;
     if (freed.length === 0) await this.#writer.settle();
+    await this.#waitForCalls(goes);
     await this.#takeBack(goes, true);
+  }
+
+  /**
+   * Calls that are decided at their end are decided by the policies they began under. Most end at
+   * once; none begins any more.
+   */
+  async #waitForCalls(goes: readonly LivePolicy[]): Promise<void> {
+    const until = performance.now() + CALLS_END_MS;
+    while (goes.some((live) => this.#isDeferred(live)) && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  #isDeferred({ runs }: LivePolicy): boolean {
+    return runs.some(({ hook, run }) =>
+      hook.effects.hasDefers && this.#writer.isDeferred(hook.id, run.word, bitsOfRun(run))
+    );
   }
 
   /** Stores everything about policies but what makes them seen. */
@@ -259,7 +281,8 @@ export class PolicyTables {
           const hint = "give it another name, or replace the other one";
           throw new PolicyRefusal(name, "there is a policy of this name", hint, policy.place);
         }
-        const live = { policy, mode, isEnabled: true, hooks: [], runs: [], ends: [], releases: [] };
+        const parts = { hooks: [], runs: [], ends: [], deferredEnds: [], releases: [] };
+        const live = { policy, mode, isEnabled: true, ...parts };
         placed.push(live);
         placePolicy({
           registry: this.#registry,
@@ -282,9 +305,10 @@ export class PolicyTables {
   /** Gives back what policies took that are not seen (any more). */
   async #takeBack(policies: readonly LivePolicy[], wereSeen: boolean): Promise<void> {
     if (policies.length === 0) return;
-    if (wereSeen && policies.some(({ ends }) => ends.length > 0)) {
+    const ends = wereSeen ? policies.flatMap((live) => this.#endsOf(live)) : [];
+    if (ends.length > 0) {
       // Calls under way have bits of it for as long as they like, and would find less and less.
-      for (const { ends } of policies) ends.forEach((end) => end());
+      for (const end of ends) end();
       this.#stores.flush(this.#writer);
       await this.#writer.settle();
     }
@@ -295,6 +319,11 @@ export class PolicyTables {
     this.#masks.reuse(slots);
     for (const forget of forgets) forget();
     this.#stores.flush(this.#writer);
+  }
+
+  /** Calls that have not ended by now find nothing of it. */
+  #endsOf(live: LivePolicy): (() => void)[] {
+    return this.#isDeferred(live) ? [...live.ends, ...live.deferredEnds] : live.ends;
   }
 
   #release(live: LivePolicy, wasSeen: boolean): (() => void)[] {

@@ -37,6 +37,10 @@ class CountingWriter implements TableWriter {
   readonly deleteMask = this.#count;
   readonly clearTree = this.#count;
 
+  isDeferred(): boolean {
+    return false;
+  }
+
   settle(): Promise<void> {
     return Promise.resolve();
   }

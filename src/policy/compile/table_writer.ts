@@ -84,6 +84,9 @@ export interface TableWriter {
   /** Takes a bit out of every value of policy_trees; when it returns, no process has it. */
   clearTree(bit: number): void;
 
+  /** Whether a call that is decided at its end may yet be decided by any of these bits. */
+  isDeferred(hook: number, word: number, bits: bigint): boolean;
+
   /** Resolves when every program that ran when it was called has ended (a grace period of RCU). */
   settle(): Promise<void>;
 }

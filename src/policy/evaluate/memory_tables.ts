@@ -56,6 +56,8 @@ export class MemoryTables implements TableWriter {
   readonly clearedTrees: number[] = [];
   storeCount = 0;
   settleCount = 0;
+  /** Bits that calls under way have deferred, as POLICY_DEFERRALS has them. */
+  readonly deferred: { readonly hook: number; readonly word: number; readonly bits: bigint }[] = [];
   /** Called after each store. */
   onStore: () => void = () => {};
   /** Rows of prefixes by dimension, which has one map only, and by length, longest first. */
@@ -158,6 +160,12 @@ export class MemoryTables implements TableWriter {
   clearTree(bit: number): void {
     this.clearedTrees.push(bit);
     this.#stored();
+  }
+
+  isDeferred(hook: number, word: number, bits: bigint): boolean {
+    return this.deferred.some((row) =>
+      row.hook === hook && row.word === word && (row.bits & bits) !== 0n
+    );
   }
 
   settle(): Promise<void> {
