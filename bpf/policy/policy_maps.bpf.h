@@ -17,9 +17,9 @@ enum policy_map_size {
     POLICY_KEYS = 16384,
     POLICY_LPM_KEYS = 8192,
     POLICY_PROCESSES = 8192,
-    POLICY_CALLS = 1, /* more where there are hooks that look at what is returned */
     /* Threads between sys_enter and their call: one per CPU, and those that were preempted there */
     POLICY_FAILURES = 1024,
+    POLICY_CALLS = 2048, /* threads that are in a call whose end is told, at once */
     POLICY_DEFERRALS = 2048,
 };
 

@@ -219,6 +219,26 @@ kernelTest({
 });
 
 kernelTest({
+  name: "ends of calls that are under way at once are all told",
+  async run() {
+    using bench = new PolicyKernelBench();
+    const callers = await Promise.all(Array.from({ length: 12 }, () => bench.caller()));
+    await bench.add(makePolicy("told", { call: "nanosleep", returns: "int32" }));
+    const minutes = new Uint8Array(new BigUint64Array([600n, 0n]).buffer);
+    const calls = callers.map((caller) => caller.call("nanosleep", [minutes, 0]));
+    await bench.waitFor(() => bench.soFar().length === callers.length);
+    for (const signal of ["SIGSTOP", "SIGCONT"] as const) {
+      for (const { pid } of callers) Deno.kill(pid, signal);
+    }
+    const ended = () => bench.soFar().filter(({ phase }) => phase === "return");
+    await bench.waitFor(() => ended().length === callers.length);
+    deepStrictEqual(new Set(ended().map(({ tgid }) => tgid)), new Set(callers.map((c) => c.pid)));
+    for (const { pid } of callers) Deno.kill(pid, "SIGKILL");
+    await Promise.allSettled(calls);
+  },
+});
+
+kernelTest({
   name: "only workloads of the set are concerned, and cgroups made below them",
   async run() {
     using bench = new PolicyKernelBench();

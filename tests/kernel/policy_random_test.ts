@@ -13,6 +13,7 @@ import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { condition, makePolicy, texts } from "../support/policy_factory.ts";
 import { type RandomCall, RandomSyscalls } from "../support/random_syscalls.ts";
 import { kernelTest } from "../support/require_kernel.ts";
+import { PolicyCount } from "../../src/wire/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { buildWorkload } from "../support/workload.ts";
 
@@ -73,7 +74,9 @@ kernelTest({
         matched += outcomes.length > 0 ? 1 : 0;
       }
     }
-    console.log(`policy_random_test: ${calls} calls, ${matched} of them matched`);
+    const deferred = bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED);
+    console.log(`policy_random_test: ${calls} calls, ${matched} matched, ${deferred} at their end`);
+    ok(deferred > calls / 50);
     ok(matched > calls / 10 && calls > 100);
     strictEqual(bench.lost, 0);
     Deno.removeSync(link);
@@ -87,9 +90,9 @@ function checkCall(
   outcomes: readonly Outcome[],
   hits: ReturnType<PolicyKernelBench["take"]>,
 ): void {
-  const found = new Set(
-    bench.actsOf(hits).map(({ policy, selector, hit }) => `${policy}/${selector} ${hit.phase}`),
-  );
+  const acts = bench.actsOf(hits)
+    .map(({ policy, selector, hit }) => `${policy}/${selector} ${hit.phase}`);
+  const found = new Set(acts);
   const expected = new Map<string, Done>();
   for (const { policy, selectorIndex, atCall, atEnd } of outcomes) {
     const who = `${policy}/${selectorIndex}`;
@@ -97,18 +100,18 @@ function checkCall(
     if (atEnd !== undefined) expected.set(`${who} return`, atEnd);
   }
   const what = JSON.stringify(call, (_, value) => typeof value === "bigint" ? `${value}` : value);
+  strictEqual(found.size, acts.length, `told twice: ${what}`);
   deepStrictEqual([...found].filter((act) => !expected.has(act)), [], `not expected: ${what}`);
   const shown = [...expected].filter(([, done]) => done.posts || done.effects.length > 0)
     .map(([act]) => act);
   deepStrictEqual(shown.filter((act) => !found.has(act)), [], `missing: ${what}`);
-  for (const phase of ["call", "return"] as const) {
-    const dones = [...expected].filter(([act]) => act.endsWith(` ${phase}`)).map(([, done]) =>
-      done
+  for (const hit of hits) {
+    const dones = bench.actsOf([hit]).map(({ policy, selector }) =>
+      expected.get(`${policy}/${selector} ${hit.phase}`)!
     );
     const asked = dones.filter(({ effects }) => effects.length > 0);
-    const hit = hits.find((other) => other.phase === phase);
-    strictEqual(hit?.effect !== undefined, asked.length > 0, `effect: ${what}`);
-    if (hit?.effect === undefined) continue;
+    strictEqual(hit.effect !== undefined, asked.length > 0, `effect: ${what}`);
+    if (hit.effect === undefined) continue;
     const enforced = asked.filter(({ isEnforced }) => isEnforced);
     strictEqual(hit.effect.isEnforced, enforced.length > 0, `enforced: ${what}`);
     const parameters = (enforced.length > 0 ? enforced : asked).flatMap(({ effects }) => effects);

@@ -88,7 +88,7 @@ export function hookTest(
       if (enforces && !IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
       const lacking = needs.flatMap((ability) => reasonOf(ability, abilities));
       if (lacking.length > 0) return skipLine(name, lacking.join("; "));
-      using bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 }, abilities });
+      using bench = new PolicyKernelBench({ abilities });
       await run(bench);
     },
   });

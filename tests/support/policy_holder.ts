@@ -10,7 +10,7 @@ import { PolicyKernelBench } from "./policy_kernel_bench.ts";
 const EPERM = 1;
 
 if (import.meta.main) {
-  const bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 } });
+  const bench = new PolicyKernelBench();
   const denies = {
     conditions: [argumentIs(0, texts("text", Deno.args[0] ?? ""))],
     actions: [{ kind: "override", errno: EPERM }] as const,

@@ -163,6 +163,12 @@ export class PolicyKernelBench {
     return this.#hits.splice(0).sort((a, b) => a.timeNs < b.timeNs ? -1 : 1);
   }
 
+  /** Hits since the last `take()`, which stay. */
+  soFar(): readonly PolicyHit[] {
+    this.#drain();
+    return this.#hits;
+  }
+
   async until(matches: (hit: PolicyHit) => boolean): Promise<PolicyHit> {
     let found: PolicyHit | undefined;
     await this.waitFor(() => {

@@ -14,7 +14,6 @@ import type {
   ArgumentType,
   Condition,
   HookArgument,
-  HookPoint,
   NumberRange,
   Policy,
   PolicyHook,
@@ -24,6 +23,7 @@ import type {
   ValuePart,
   WorkloadSelector,
 } from "../../src/policy/model.ts";
+import { SHAPES } from "./random_policy_shapes.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
 const PLACE = { file: "random.yaml", line: 1, column: 1 };
@@ -33,49 +33,6 @@ const TEXTS = 300;
 
 /** Sets of workloads that random selectors name. */
 export const WORKLOAD_SETS = 4;
-
-/** Arguments that policies read on a hook; all together fit into its slots. */
-interface HookShape {
-  readonly point: HookPoint;
-  readonly args: readonly (Omit<HookArgument, "place">)[];
-  readonly returns?: ArgumentType;
-}
-
-const SHAPES: readonly [HookShape, ...HookShape[]] = [
-  {
-    point: { kind: "syscall", name: "openat" },
-    args: [
-      ...[{ index: 0, type: "int32" }, { index: 1, type: "string" }] as const,
-      ...[{ index: 2, type: "uint32" }, { index: 3, type: "uint16" }] as const,
-    ],
-    returns: "int32",
-  },
-  {
-    point: { kind: "kprobe", name: "vfs_write" },
-    args: [
-      ...[{ index: 0, type: "fd" }, { index: 2, type: "uint64" }, {
-        index: 3,
-        type: "nop",
-      }] as const,
-      { index: 1, type: "char_buf", sizeIndex: 2, sizeMax: 12 },
-      { index: 4, type: "char_buf", sizeMax: 5 },
-    ],
-    returns: "int64",
-  },
-  {
-    point: { kind: "kprobe", name: "tcp_connect" },
-    args: [{ index: 0, type: "sock" }, { index: 1, type: "sockaddr" }, { index: 2, type: "int64" }],
-    returns: "uint8",
-  },
-  { point: { kind: "lsm", name: "file_open" }, args: [{ index: 0, type: "file" }] },
-  {
-    point: { kind: "tracepoint", subsystem: "task", name: "rename" },
-    args: [
-      ...[{ index: 0, type: "int8" }, { index: 1, type: "uint8" }] as const,
-      ...[{ index: 2, type: "int16" }, { index: 3, type: "capability" }] as const,
-    ],
-  },
-];
 
 const TEXT_TYPES: ReadonlySet<ArgumentType> = new Set(["string", "char_buf", "fd", "file", "path"]);
 const SIGNED_TYPES: ReadonlySet<ArgumentType> = new Set([
@@ -98,7 +55,7 @@ const NAMESPACES = [
   ...["uts", "ipc", "mnt", "pid", "pid_for_children", "net", "time"] as const,
   ...["time_for_children", "cgroup", "user"] as const,
 ] as const;
-const CAPABILITY_SETS = ["effective", "inheritable", "permitted"] as const;
+const SETS = ["effective", "inheritable", "permitted"] as const;
 const PORTS: readonly [number, ...number[]] = [0, 1, 22, 53, 80, 443, 1023, 1024, 65535];
 
 /** Whether a selector is about the workloads of a set: by the names it gives. */
@@ -142,9 +99,12 @@ export class RandomPolicies {
     const shape = this.#random.pick(SHAPES);
     const args: CallValue[] = [];
     for (const { index, type } of shape.args) args[index] = this.#value(type);
+    const isCall = shape.point.kind === "syscall";
     return {
-      point: shape.point,
-      args,
+      ...{ point: shape.point, args },
+      missing: point.kind === "syscall"
+        ? [0, 1, 2, 3, 4].filter(() => this.#random.chance(0.15))
+        : [],
       process: this.#process(this.#random.below(3)),
       returned: this.#number(),
     };
@@ -248,7 +208,7 @@ export class RandomPolicies {
         return { subject: { of: "namespace", namespace }, test: this.#numberTest(false) };
       }
       case 2: {
-        const set = this.#random.pick(CAPABILITY_SETS);
+        const set = this.#random.pick(SETS);
         const test: Test = { kind: "bits", mask: this.#mask() };
         return { subject: { of: "capabilities", set }, test };
       }

@@ -60,6 +60,8 @@ const SHAPES: readonly [Shape, ...Shape[]] = [
 
 /** Does not exist, see prctl(2). */
 const NO_OPTION = 0x7fff_0001;
+/** Names the thread, and so reads a text: PR_SET_NAME. */
+const NAME_OPTION = 15;
 /** No page is ever there. */
 const NOWHERE = 8;
 /** What these do by default is nothing: SIGCHLD, SIGURG, SIGWINCH. */
@@ -125,7 +127,7 @@ export class RandomSyscalls {
     };
     for (let index = 0; index < 5; index++) setNumber(index, this.#number());
     if (shape.call === "prctl") {
-      setNumber(0, BigInt(NO_OPTION));
+      setNumber(0, BigInt(this.#random.pick([NO_OPTION, NAME_OPTION])));
       setNumber(3, BigInt(this.#random.below(12)));
       this.#setText(args, values, 1);
       this.#setText(args, values, 4);
@@ -138,8 +140,14 @@ export class RandomSyscalls {
   }
 
   #setText(args: CallArgument[], values: PolicyCall["args"][number][], index: number): void {
-    if (this.#random.chance(0.05)) {
-      args[index] = NOWHERE;
+    if (this.#random.chance(0.15)) {
+      const text = this.#text();
+      args[index] = this.#random.chance(0.3) ? NOWHERE : { memory: "untouched", holds: text };
+      const isRead = index === 1 && args[0] === BigInt(NAME_OPTION) && args[index] !== NOWHERE;
+      if (isRead) {
+        values[index] = text;
+        return;
+      }
       // Of a buffer without bytes there is nothing that could not be read.
       values[index] = index === 4 && values[3] === 0n ? new Uint8Array(0) : undefined;
       return;
@@ -153,8 +161,12 @@ export class RandomSyscalls {
   }
 
   #setAddress(args: CallArgument[], values: PolicyCall["args"][number][]): void {
-    if (this.#random.chance(0.05)) {
-      args[1] = NOWHERE;
+    if (this.#random.chance(0.1)) {
+      // The call fails for its descriptor, and the kernel does not look at the address.
+      args[1] = this.#random.pick<CallArgument>([NOWHERE, {
+        memory: "untouched",
+        holds: new Uint8Array(28),
+      }]);
       values[1] = undefined;
       return;
     }

@@ -5,15 +5,13 @@
  * @module
  */
 import {
+  ArgFlag,
   ArgType,
   DimFlag,
   dimId,
   EffectKind,
   HookFlag,
   lowestBit,
-  NAMESPACE_PART,
-  NO_SIZE_INDEX,
-  PART,
   Phase,
   PolicyLimit,
   Source,
@@ -21,9 +19,10 @@ import {
 } from "../compile/kernel_contract.ts";
 import type { SipSecret } from "../compile/sip_hash.ts";
 import { numberKey, TABLE_OF_TEST, textKey } from "../compile/table_keys.ts";
-import type { KernelArg, KernelDim } from "../compile/table_writer.ts";
+import type { KernelDim } from "../compile/table_writer.ts";
 import type { MemoryEffects, MemoryHook, MemoryTables } from "./memory_tables.ts";
-import type { CallProcess, CallSocket, CallValue, PolicyCall } from "./policy_call.ts";
+import type { CallProcess, CallValue, PolicyCall } from "./policy_call.ts";
+import { valueOf } from "./value_of_call.ts";
 
 /** What the kernel knows beside the call. */
 export interface CallContext {
@@ -53,6 +52,12 @@ export interface SimulatedHits {
   readonly atEnd: readonly WordHit[];
 }
 
+/** What the program at the call does, and keeps. */
+interface CallResult {
+  readonly hits: WordHit[];
+  readonly saved: SavedWords;
+}
+
 /** Words that are looked at: which, and the bits that are left. */
 interface Words {
   readonly index: number[];
@@ -73,9 +78,13 @@ const NO_WORDS: SavedWords = { index: [], bits: [] };
 
 /** Runs the program at the call and at its end. */
 export function simulateCall(context: CallContext, call: PolicyCall): SimulatedHits {
-  const { hits, saved } = finish(runCall(context, call));
-  const atEnd = saved.bits.every((bits) => bits === 0n) ? [] : finish(runEnd(context, call, saved));
-  return { atCall: hits, atEnd };
+  const { hits, saved, deferred } = finish(runCall(context, call));
+  const later = finish(runDeferred(context, call, deferred));
+  const ends = [saved, later.saved].filter(({ bits }) => bits.some((word) => word !== 0n));
+  return {
+    atCall: [...hits, ...later.hits],
+    atEnd: ends.flatMap((words) => finish(runEnd(context, call, words))),
+  };
 }
 
 /** Lets a program run to its end. */
@@ -90,11 +99,11 @@ export function finish<Result>(program: Program<Result>): Result {
 export function* runCall(
   context: CallContext,
   call: PolicyCall,
-): Program<{ hits: WordHit[]; saved: SavedWords }> {
+): Program<CallResult & { deferred: SavedWords }> {
   const { tables, hook: id } = context;
   const slot = tables.slotOf(context.set, id);
   yield;
-  if (slot === undefined) return { hits: [], saved: NO_WORDS };
+  if (slot === undefined) return { hits: [], saved: NO_WORDS, deferred: NO_WORDS };
   const words: Words = { index: [], bits: [] };
   const count = slot.count;
   for (let i = 0; i < count; i++) {
@@ -104,8 +113,49 @@ export function* runCall(
     yield;
   }
   const hook = tables.hooks.get(id)!;
-  const flags = hook.flags;
-  yield* andDimensions(context, call, { hook, list: hook.callDims, words });
+  const isMissing = (dim: KernelDim) => looksAtMissing(dim, hook, call);
+  const looksAt = (dim: KernelDim) => !isMissing(dim);
+  yield* andDimensions(context, call, { hook, list: hook.callDims, words, looksAt });
+  const deferred = hook.dims.some((dim) => dim !== undefined && isMissing(dim))
+    ? defer(words, tables.effects.get(id * 2 + Phase.AT_CALL))
+    : NO_WORDS;
+  return { ...yield* conclude(context, words), deferred };
+}
+
+/** The program at the end of a call, for what was deferred: what the call would have done. */
+export function* runDeferred(
+  context: CallContext,
+  call: PolicyCall,
+  { index, bits }: SavedWords,
+): Program<CallResult> {
+  const hook = context.tables.hooks.get(context.hook);
+  if (hook === undefined || index.length === 0) return { hits: [], saved: NO_WORDS };
+  const words = { index: [...index], bits: [...bits] };
+  const looksAt = (dim: KernelDim) => looksAtMissing(dim, hook, call);
+  yield* andDimensions(context, call, { hook, list: hook.callDims, words, looksAt });
+  return yield* conclude(context, words);
+}
+
+/** policy_defer(): takes the selectors that look at memory out of `words`. */
+function defer({ index, bits }: Words, row: MemoryEffects | undefined): SavedWords {
+  const deferred = bits.map((word, i) => word & (row?.defers[index[i]!] ?? 0n));
+  deferred.forEach((word, i) => bits[i]! &= ~word);
+  return { index: [...index], bits: deferred };
+}
+
+const MEMORY_TYPES: ReadonlySet<number> = new Set([
+  ...[ArgType.STRING, ArgType.BUFFER, ArgType.SOCKADDR],
+]);
+
+function looksAtMissing(dim: KernelDim, hook: MemoryHook, { missing = [] }: PolicyCall): boolean {
+  const arg = hook.args[dim.slot];
+  return dim.source === Source.ARG && arg !== undefined && missing.includes(arg.index) &&
+    MEMORY_TYPES.has(arg.type) && (arg.flags & ArgFlag.USER) !== 0;
+}
+
+/** policy_conclude() */
+function* conclude({ tables, hook: id }: CallContext, words: Words): Program<CallResult> {
+  const flags = tables.hooks.get(id)!.flags;
   const row = tables.effects.get(id * 2 + Phase.AT_CALL);
   yield;
   if (row === undefined) return { hits: [], saved: NO_WORDS };
@@ -188,13 +238,20 @@ function actOn({ index, bits }: SavedWords, row: MemoryEffects): WordHit[] {
 function* andDimensions(
   context: CallContext,
   call: PolicyCall,
-  { hook, list, words }: { hook: MemoryHook; list: bigint; words: Words },
+  { hook, list, words, looksAt = () => true }: {
+    readonly hook: MemoryHook;
+    readonly list: bigint;
+    readonly words: Words;
+    /** Other dimensions leave all selectors. */
+    readonly looksAt?: (dim: KernelDim) => boolean;
+  },
 ): Program<void> {
   for (let i = 0; i < PolicyLimit.NO_DIM; i++) {
     yield;
     const number = Number((list >> BigInt(4 * i)) & 15n);
     if (number === PolicyLimit.NO_DIM) return;
     const dim = hook.dims[number]!;
+    if (!looksAt(dim)) continue;
     const id = dimId(context.hook, number);
     const rows = rowsOf(context, call, { hook, dim, id });
     yield;
@@ -218,7 +275,7 @@ function rowsOf(
   call: PolicyCall,
   { hook, dim, id }: { hook: MemoryHook; dim: KernelDim; id: number },
 ): number[] {
-  const value = valueOf(context, call, hook, dim);
+  const value = valueOf(context.trees, call, hook, dim);
   const rows = [lookUp(context, dim, id, value)].flat();
   if (dim.source === Source.BINARY && (dim.flags & DimFlag.RESOLVED_ONLY) === 0) {
     rows.push(...[lookUp(context, dim, id, call.process.givenName)].flat());
@@ -275,84 +332,4 @@ function comparedBytes(test: number, bytes: Uint8Array): Uint8Array | undefined 
     default:
       return bytes;
   }
-}
-
-const CAPABILITY_SETS = ["effective", "inheritable", "permitted"] as const;
-const NAMESPACES = Object.keys(NAMESPACE_PART) as (keyof typeof NAMESPACE_PART)[];
-
-function valueOf(
-  { trees }: CallContext,
-  call: PolicyCall,
-  hook: MemoryHook,
-  dim: KernelDim,
-): CallValue {
-  const { process } = call;
-  switch (dim.source) {
-    case Source.ARG:
-      return readPart(readArgument(hook.args[dim.slot]!, call), dim.part);
-    case Source.RETURN:
-      return extend(call.returned, hook.returns!.type);
-    case Source.TGID:
-      return BigInt(process.tgid);
-    case Source.NAMESPACE_TGID:
-      return BigInt(process.namespaceTgid);
-    case Source.TREE:
-      return trees;
-    case Source.BINARY:
-      return process.binary;
-    case Source.NAMESPACE:
-      return BigInt(process.namespaces[NAMESPACES[dim.part]!]);
-    default:
-      return process.capabilities[CAPABILITY_SETS[dim.part]!];
-  }
-}
-
-function readArgument({ type, index, sizeIndex, sizeMax }: KernelArg, call: PolicyCall): CallValue {
-  const value = call.args[index];
-  if (typeof value === "bigint") return extend(value, type);
-  if (type !== ArgType.BUFFER || !(value instanceof Uint8Array)) return value;
-  const size = sizeIndex === NO_SIZE_INDEX ? sizeMax : Number(call.args[sizeIndex]);
-  return value.subarray(0, Math.min(size, sizeMax));
-}
-
-const WIDTHS: Readonly<Record<number, number>> = {
-  ...{ [ArgType.S8]: 8, [ArgType.U8]: 8, [ArgType.S16]: 16, [ArgType.U16]: 16 },
-  ...{ [ArgType.S32]: 32, [ArgType.U32]: 32, [ArgType.CAPABILITY]: 32 },
-};
-const SIGNED_TYPES: ReadonlySet<number> = new Set([ArgType.S8, ArgType.S16, ArgType.S32]);
-
-/** A register as the 64 bits that are compared. */
-function extend(value: bigint, type: number): bigint {
-  const width = WIDTHS[type] ?? 64;
-  const isSigned = SIGNED_TYPES.has(type) || type === ArgType.CAPABILITY;
-  return BigInt.asUintN(64, isSigned ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value));
-}
-
-function readPart(value: CallValue, part: number): CallValue {
-  if (part === PART.value) return value;
-  if (value === undefined || typeof value === "bigint" || value instanceof Uint8Array) {
-    return undefined;
-  }
-  switch (part) {
-    case PART.source_address:
-      return hasAddress(value) ? value.sourceAddress : undefined;
-    case PART.destination_address:
-      return hasAddress(value) ? value.destinationAddress : undefined;
-    case PART.source_port:
-      return BigInt(value.sourcePort);
-    case PART.destination_port:
-      return BigInt(value.destinationPort);
-    case PART.protocol:
-      return BigInt(value.protocol);
-    case PART.family:
-      return BigInt(value.family);
-    default:
-      return BigInt(value.state);
-  }
-}
-
-const [AF_INET, AF_INET6] = [2, 10];
-
-function hasAddress({ family }: CallSocket): boolean {
-  return family === AF_INET || family === AF_INET6;
 }

@@ -24,6 +24,7 @@ enum {
     MEMORY_SIZE = 1 << 16,
     ARGS_MAX = 6,
     PAGE_SIZE = 4096,
+    MOVED_MAX = 16,
     /* Of memory that crosses into another page: bytes before the border. */
     BEFORE_BORDER = 3,
 };
@@ -35,6 +36,8 @@ enum {
 static char line[LINE_SIZE];
 static unsigned char *memory;
 static size_t memory_used;
+static void *moved[MOVED_MAX];
+static size_t moved_count;
 
 struct request {
     long uid; /* -1: as it is */
@@ -63,7 +66,7 @@ static unsigned char *map_page(int fd, off_t offset, int flags, unsigned char *a
     return page;
 }
 
-/* The same bytes in memory as `kind` says, see above. Never unmapped: a process makes few. */
+/* The same bytes in memory as `kind` says, see above, until the next request. */
 static long move_bytes(const void *bytes, size_t size, char kind) {
     int fd = syscall(SYS_memfd_create, "fresh", 0);
     size_t start = kind == '%' ? 0 : PAGE_SIZE - BEFORE_BORDER;
@@ -72,7 +75,8 @@ static long move_bytes(const void *bytes, size_t size, char kind) {
     /* Room for two, of which the second cannot be had. */
     unsigned char *first = mmap(NULL, 2 * PAGE_SIZE, PROT_NONE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-    check(first != MAP_FAILED, "find two pages");
+    check(first != MAP_FAILED && moved_count < MOVED_MAX, "find two pages");
+    moved[moved_count++] = first;
     map_page(fd, 0, MAP_PRIVATE, first);
     /* Another kind of mapping: what is touched in the first would bring its neighbours too. */
     if (kind == '/')
@@ -184,6 +188,8 @@ static void answer(char *word, char **rest) {
     struct request request = {.uid = -1};
     pthread_t thread;
     memory_used = 0;
+    while (moved_count > 0)
+        munmap(moved[--moved_count], 2 * PAGE_SIZE);
     if (strcmp(word, "fork") == 0) {
         pid_t child = fork();
         check(child >= 0, "fork");

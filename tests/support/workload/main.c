@@ -35,6 +35,8 @@ static const struct {
     {"cgroup-namespace", run_cgroup_namespace},
     {"calls", run_calls},
     {"net", run_net},
+    {"storm", run_storm},
+    {"rename-race", run_rename_race},
 };
 
 void wait_for(int pid) {
