@@ -206,6 +206,20 @@ Deno.test("HitEvents.take() joins a call with its end, thread by thread", () => 
   assert.equal(bench.counters.total("shrike_policy_returns_missed_total"), 0);
 });
 
+Deno.test("HitEvents.take() keeps apart what of a call was decided at its end", () => {
+  const bench = new Bench(
+    { hooks: [returning(selector())] },
+    { hooks: [returning(selector())] },
+  );
+  const names = (events: readonly PolicyEvent[]) => events.map(({ policy }) => policy.name);
+  // exec: its memory is decided upon before the end of the call is told.
+  assert.deepEqual(bench.take({ bits: 1n, expectsReturn: true }), []);
+  assert.deepEqual(bench.take({ bits: 2n, expectsReturn: true, isDeferred: true }), []);
+  assert.deepEqual(names(bench.end({ bits: 1n })), ["p0"]);
+  assert.deepEqual(names(bench.end({ bits: 2n, isDeferred: true })), ["p1"]);
+  assert.equal(bench.counters.total("shrike_policy_returns_missed_total"), 0);
+});
+
 Deno.test("HitEvents.take() tells policies that want no return value at the call", () => {
   const bench = new Bench({}, { hooks: [returning(selector())] });
   const told = bench.take({ bits: 3n, expectsReturn: true });

@@ -88,14 +88,16 @@ Deno.test("PolicyHitDecoder reads who matched, and what was done to whom", () =>
   assert.deepEqual(hit.words, [{ index: 0, bits: 5n }, { index: 15, bits: 1n << 63n }]);
   assert.deepEqual(hit.effect, { kind: "signal", parameter: 9, isEnforced: true });
   assert.deepEqual([hit.type, hit.hook, hit.phase], ["policy_hit", 3, "call"]);
-  assert.deepEqual([hit.isSilent, hit.expectsReturn], [true, true]);
+  assert.deepEqual([hit.isSilent, hit.expectsReturn, hit.isDeferred], [true, true, false]);
   assert.deepEqual([hit.tgid, hit.tid, hit.euid, hit.capEffective], [40, 41, 65534, 1n << 40n]);
   const end = decoder.decode(record({
     phase: PolicyPhase.POLICY_AT_RETURN,
+    flags: Flag.POLICY_HIT_DEFERRED,
     effect: [PolicyEffectKind.POLICY_EFFECT_OVERRIDE, 13],
   }));
   assert.deepEqual([end.phase, end.returnValue, end.words, end.args], ["return", -22n, [], []]);
   assert.deepEqual(end.effect, { kind: "override", parameter: 13, isEnforced: false });
+  assert.equal(end.isDeferred, true);
   assert.equal(decoder.decode(record({})).effect, undefined);
 });
 
