@@ -22,6 +22,8 @@ export interface MatchUnderWay {
 /** A call of one thread on one hook. */
 export interface CallUnderWay {
   readonly timeNs: bigint;
+  /** For policies that decide at the end, which brings none. */
+  readonly args: PolicyHit["args"];
   readonly matches: readonly MatchUnderWay[];
 }
 
@@ -42,7 +44,7 @@ export class CallsUnderWay {
       this.#calls.delete(key);
       gone.push(before);
     }
-    this.#calls.set(key, { timeNs: hit.timeNs, matches });
+    this.#calls.set(key, { timeNs: hit.timeNs, args: hit.args, matches });
     for (const [oldestKey, oldest] of this.#calls) {
       if (this.#calls.size <= CALLS_MAX) break;
       this.#calls.delete(oldestKey);

@@ -115,7 +115,7 @@ export class HitEvents {
       if (waits) waiting.push({ owner, event, posts: atCall.posts });
       else events.push(event);
     }
-    if (waiting.length === 0) return events;
+    if (!hit.expectsReturn) return events;
     // What had to go is older.
     const gone = this.#calls.add(hit, waiting).flatMap((call) => this.#tellWithoutEnd(call));
     return [...gone, ...events];
@@ -124,6 +124,7 @@ export class HitEvents {
   #takeEnd(hit: PolicyHit, owners: readonly SelectorOwner[], context: ContextOnce): PolicyEvent[] {
     const call = this.#calls.take(hit);
     const rest = new Set(call?.matches);
+    const whole = call === undefined ? hit : { ...hit, args: call.args };
     const isAlone = owners.length === 1;
     const events: PolicyEvent[] = [];
     for (const owner of owners) {
@@ -136,7 +137,8 @@ export class HitEvents {
       count(record, view.isLate ? atEnd : { ...atEnd, posts: false }, { hit, isAlone });
       if (!atEnd.posts) continue;
       const base = context.value;
-      const made = makeEvent(owner, view, { hit, isAlone, record, base });
+      const parts = { hit: view.isLate ? whole : hit, isAlone, record, base };
+      const made = makeEvent(owner, view, parts);
       events.push(match === undefined ? made : joinEnd(match.event, made, view));
     }
     const missed = [...rest].filter(({ posts }) => posts).map(({ event }) => event);
