@@ -188,14 +188,24 @@ static __always_inline bool has_syscall_hook(u32 number) {
 
 /* The first of program and spare takes the row of the call. */
 static __always_inline void exit_syscall(void *ctx, const struct pt_regs *regs, long result) {
+    const volatile struct policy_under_way *under_way = policy_calls_under_way();
+    if (!under_way)
+        return;
+    u64 kept = under_way->kept;
+    u64 deferred = under_way->deferred;
+    /* Mostly nothing is under way, and every system call of the host ends here. */
+    if (!kept && !deferred)
+        return;
+    u32 number = ending_number(regs);
+    if (!has_syscall_hook(number))
+        return;
     hook_enter();
     struct policy_call_key key = {.thread = bpf_get_current_pid_tgid()};
-    u32 number = ending_number(regs);
-    if (has_syscall_hook(number)) {
-        u32 id = bpf_get_smp_processor_id();
+    u32 id = bpf_get_smp_processor_id();
+    if (kept)
         policy_on_return(ctx, id, &key, result);
+    if (deferred)
         policy_end_deferred(ctx, id, number, result);
-    }
     hook_leave();
 }
 

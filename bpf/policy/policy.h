@@ -20,7 +20,7 @@ enum policy_limit {
     POLICY_NO_DIM = 15,    /* ends a list of dimensions */
     POLICY_WORDS_MAX = 16, /* words of a row: 1,024 bits of selectors per hook */
     POLICY_ARGS_MAX = 5,
-    POLICY_RAW_ARGS = 6, /* that a system call has, and a function in registers */
+    POLICY_RAW_ARGS = 6,    /* that a system call has, and a function in registers */
     POLICY_EFFECTS_MAX = 8, /* different signals and errors of a hook */
     POLICY_SETS_MAX = 1024, /* sets of workloads that have the same policies */
     POLICY_SYSCALLS_MAX = 1024,

@@ -48,7 +48,9 @@ static __always_inline bool policy_resume(u32 id, const struct policy_call_key *
     /* No loop: clang lets it begin below the row and count up, which 7.2 refuses. */
     bpf_probe_read_kernel(work->index, sizeof(work->index), call->index);
     bpf_probe_read_kernel(work->mask, sizeof(work->mask), call->mask);
-    bpf_map_delete_elem(&policy_calls, key);
+    struct policy_under_way *under_way = policy_calls_under_way();
+    if (bpf_map_delete_elem(&policy_calls, key) == 0 && under_way)
+        __sync_fetch_and_add(&under_way->kept, -1);
     return true;
 }
 

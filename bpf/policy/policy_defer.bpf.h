@@ -25,7 +25,8 @@ enum policy_fd_name {
 
 #if defined(__TARGET_ARCH_x86)
 #define IS_EXECVE(number, compat) ((compat) ? (number) == 11 : (number) == 59 || (number) == 520)
-#define IS_EXECVEAT(number, compat) ((compat) ? (number) == 358 : (number) == 322 || (number) == 545)
+#define IS_EXECVEAT(number, compat)                                                                \
+    ((compat) ? (number) == 358 : (number) == 322 || (number) == 545)
 #else
 #define IS_EXECVE(number, compat) ((number) == ((compat) ? 11 : 221))
 #define IS_EXECVEAT(number, compat) ((number) == ((compat) ? 387 : 281))
@@ -38,18 +39,13 @@ static __always_inline u32 policy_name_index(u32 number, bool is_compat) {
     return IS_EXECVEAT(number, is_compat) ? 1 : POLICY_NO_NAME;
 }
 
-static __always_inline u64 *policy_deferred_count(void) {
-    u32 zero = 0;
-    return bpf_map_lookup_elem(&policy_deferred, &zero);
-}
-
 /* Keeps `work->deferral`; false when there is no room. */
 static __always_inline bool policy_keep_deferral(const struct policy_work *work) {
     u64 task = bpf_get_current_task();
-    u64 *count = policy_deferred_count();
-    if (!count || bpf_map_update_elem(&policy_deferrals, &task, &work->deferral, BPF_ANY))
+    struct policy_under_way *under_way = policy_calls_under_way();
+    if (!under_way || bpf_map_update_elem(&policy_deferrals, &task, &work->deferral, BPF_ANY))
         return false;
-    __sync_fetch_and_add(count, 1);
+    __sync_fetch_and_add(&under_way->deferred, 1);
     return true;
 }
 
@@ -111,13 +107,14 @@ static __always_inline void policy_on_user_call(void *ctx, struct policy_work *w
     policy_conclude(ctx, work, id);
 }
 
-/* Takes up what the current task has deferred, once: its policy_missing, -1 when there is nothing. */
+/* Takes up what the current task has deferred, once: its policy_missing, -1 when there is nothing.
+ */
 __noinline int policy_take_deferral(u32 id, u32 number) {
     struct policy_work *work = policy_slot_of(id);
-    u64 *count = policy_deferred_count();
+    struct policy_under_way *under_way = policy_calls_under_way();
     u64 task = bpf_get_current_task();
     const struct policy_deferral *from = bpf_map_lookup_elem(&policy_deferrals, &task);
-    if (!work || !count || !from)
+    if (!work || !under_way || !from)
         return -1;
     /* Of a task that ended in its call, at the same address. */
     bool is_other = from->missing && from->number != number && number != POLICY_NO_NUMBER;
@@ -132,7 +129,7 @@ __noinline int policy_take_deferral(u32 id, u32 number) {
     bpf_probe_read_kernel(work->index, sizeof(work->index), from->index);
     bpf_probe_read_kernel(work->mask, sizeof(work->mask), from->mask);
     if (bpf_map_delete_elem(&policy_deferrals, &task) == 0)
-        __sync_fetch_and_add(count, -1);
+        __sync_fetch_and_add(&under_way->deferred, -1);
     return is_other ? -1 : (int)missing;
 }
 
@@ -192,9 +189,8 @@ static __always_inline void policy_decide_deferred(void *ctx, struct policy_work
 
 /* A call ends: what of it was deferred, if anything. */
 static __always_inline void policy_end_deferred(void *ctx, u32 id, u32 number, s64 result) {
-    const volatile u64 *count = policy_deferred_count();
     struct policy_work *work = policy_slot_of(id);
-    if (!count || !*count || !work)
+    if (!work)
         return;
     int missing = policy_take_deferral(id, number);
     if (missing < 0)
@@ -230,9 +226,9 @@ static __always_inline u64 policy_image_name(const struct linux_binprm *bprm, u3
 
 /* exec has succeeded: the memory that the call was given is gone, and its end still to come. */
 static __always_inline void policy_begin_image(void *ctx, u32 id, const struct linux_binprm *bprm) {
-    const volatile u64 *count = policy_deferred_count();
+    const volatile struct policy_under_way *under_way = policy_calls_under_way();
     struct policy_work *work = policy_slot_of(id);
-    if (!count || !*count || !work)
+    if (!under_way || !under_way->deferred || !work)
         return;
     int missing = policy_take_deferral(id, POLICY_NO_NUMBER);
     if (missing <= 0)

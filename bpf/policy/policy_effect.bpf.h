@@ -54,8 +54,11 @@ static __always_inline bool policy_save_call(struct policy_work *work) {
     struct policy_call_key key = work->call_key;
     work->call.hook = work->hook;
     work->call.count = work->count;
-    if (bpf_map_update_elem(&policy_calls, &key, &work->call, BPF_ANY) == 0)
+    struct policy_under_way *under_way = policy_calls_under_way();
+    if (under_way && bpf_map_update_elem(&policy_calls, &key, &work->call, BPF_ANY) == 0) {
+        __sync_fetch_and_add(&under_way->kept, 1);
         return true;
+    }
     policy_count(POLICY_COUNT_CALLS_FULL);
     return false;
 }

@@ -165,13 +165,26 @@ struct {
     __uint(max_entries, POLICY_DEFERRALS);
 } policy_deferrals SEC(".maps");
 
-/* How many rows that has, or more: while it is 0, nobody looks for one. */
+/*
+ * Calls under way: rows of policy_calls and of policy_deferrals, or more, because rows may go
+ * without being taken. While both are 0 the end of a call has nothing to look for.
+ */
+struct policy_under_way {
+    u64 kept;
+    u64 deferred;
+};
+
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __type(key, u32);
-    __type(value, u64);
+    __type(value, struct policy_under_way);
     __uint(max_entries, 1);
-} policy_deferred SEC(".maps");
+} policy_pending SEC(".maps");
+
+static __always_inline struct policy_under_way *policy_calls_under_way(void) {
+    u32 zero = 0;
+    return bpf_map_lookup_elem(&policy_pending, &zero);
+}
 
 /* By enum policy_count. */
 struct {

@@ -213,11 +213,10 @@ static __always_inline u64 policy_number(u32 type, u64 raw) {
  */
 static __always_inline void policy_note_unreadable(struct policy_work *work,
                                                    const struct policy_arg *arg, u32 index) {
-    bool is_memory =
-        work->missing & POLICY_MISSING_RAW ||
-        (arg->flags & POLICY_ARG_USER &&
-         (arg->type == POLICY_ARG_STRING || arg->type == POLICY_ARG_BUFFER ||
-          arg->type == POLICY_ARG_SOCKADDR));
+    bool is_memory = work->missing & POLICY_MISSING_RAW ||
+                     (arg->flags & POLICY_ARG_USER &&
+                      (arg->type == POLICY_ARG_STRING || arg->type == POLICY_ARG_BUFFER ||
+                       arg->type == POLICY_ARG_SOCKADDR));
     if (is_memory && (work->may_defer || policy_raw(work, arg->index) != 0))
         work->missing |= 1 << index;
     if (!is_memory || !work->may_defer)

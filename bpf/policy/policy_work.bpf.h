@@ -75,12 +75,12 @@ struct policy_work {
     u32 flags;    /* policy_hit_flag */
     u32 has_args; /* bits of those that were read */
     u32 has_binary;
-    u32 may_defer;    /* memory that is not there may be looked at again when the call ends */
-    u32 missing;      /* bits of arguments in such memory, and POLICY_MISSING_RAW */
-    u32 only_args;    /* bits of arguments: no other dimensions are looked at; 0: all are */
-    u32 name_index;   /* argument that exec takes its name from */
-    u64 image_name;   /* the kernel's copy of it, 0: there is none */
-    u32 number;       /* of the system call, in its table */
+    u32 may_defer;  /* memory that is not there may be looked at again when the call ends */
+    u32 missing;    /* bits of arguments in such memory, and POLICY_MISSING_RAW */
+    u32 only_args;  /* bits of arguments: no other dimensions are looked at; 0: all are */
+    u32 name_index; /* argument that exec takes its name from */
+    u64 image_name; /* the kernel's copy of it, 0: there is none */
+    u32 number;     /* of the system call, in its table */
     u32 override_errno;
     u32 has_row; /* `row` has the bits of several rows, by word */
     u32 count;   /* words in use of the next two */

@@ -102,9 +102,7 @@ export class RandomPolicies {
     const isCall = shape.point.kind === "syscall";
     return {
       ...{ point: shape.point, args },
-      missing: point.kind === "syscall"
-        ? [0, 1, 2, 3, 4].filter(() => this.#random.chance(0.15))
-        : [],
+      missing: isCall ? [0, 1, 2, 3, 4].filter(() => this.#random.chance(0.15)) : [],
       process: this.#process(this.#random.below(3)),
       returned: this.#number(),
     };

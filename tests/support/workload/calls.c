@@ -73,8 +73,8 @@ static long move_bytes(const void *bytes, size_t size, char kind) {
     check(fd >= 0 && ftruncate(fd, 2 * PAGE_SIZE) == 0, "make a file");
     check(pwrite(fd, bytes, size, start) == (ssize_t)size, "write a file");
     /* Room for two, of which the second cannot be had. */
-    unsigned char *first = mmap(NULL, 2 * PAGE_SIZE, PROT_NONE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    unsigned char *first =
+        mmap(NULL, 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     check(first != MAP_FAILED && moved_count < MOVED_MAX, "find two pages");
     moved[moved_count++] = first;
     map_page(fd, 0, MAP_PRIVATE, first);
@@ -178,8 +178,7 @@ static void *become(void *given) {
     if (image->fd == AT_FDCWD)
         execve(image->path, arguments, environ);
     else
-        syscall(SYS_execveat, image->fd, image->path, arguments, environ,
-                AT_EMPTY_PATH);
+        syscall(SYS_execveat, image->fd, image->path, arguments, environ, AT_EMPTY_PATH);
     printf("%d\n", -errno);
     return NULL;
 }
