@@ -379,7 +379,3 @@ function openSource(options: PolicyKernelOptions, object: string): ObjectSource 
 function isExec({ kind, name }: HookInUse["point"]): boolean {
   return kind === "syscall" && (name === "execve" || name === "execveat");
 }
-
-function sumOfSkipped(infos: readonly BpfProgramInfo[]): number {
-  return infos.reduce((sum, { recursionMisses }) => sum + Number(recursionMisses), 0);
-}

@@ -87,11 +87,12 @@ function preventing(
   return {
     ...{ guarantee: "prevent", by },
     ...(reasons.length > 0 && { reason: reasons.join("; ") }),
-    ...(compatGoesOn !== undefined && { isPartial: true }),
+    ...(reasons.length > 0 && { isPartial: true }),
   };
 }
 
-const MEMORY_REASON = "another thread may change what an argument points to after the look";
+const MEMORY_REASON = "another thread may change what an argument points to after the look, and " +
+  "memory that is not there yet is looked at when the call ends";
 
 /** Arguments of system calls that are pointers into the caller's memory. */
 const IN_MEMORY: readonly ArgumentType[] = ["string", "char_buf", "sockaddr"];

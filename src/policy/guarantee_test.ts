@@ -182,6 +182,8 @@ Deno.test("policyOutlook() tells what a call that is made to fail does not see",
     selectors: [{ conditions: [argumentIs(0, texts("text", "x"))], actions: [OVERRIDE] }],
   });
   match(rule(whole, memory)?.reason ?? "", /another thread may change/);
+  const memoryRequired = { ...memory, require: "prevent" } as const;
+  match(policyOutlook(memoryRequired, whole).obstacles[0]!.text, /not for all calls here: another/);
 });
 
 Deno.test("policyOutlook() refuses less than what is required", () => {
