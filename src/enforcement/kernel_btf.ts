@@ -58,6 +58,7 @@ export class KernelBtf {
   readonly #strings: Buffer;
   /** Where the type with this id stands; id 0 is void. */
   readonly #offsets: number[] = [0];
+  #functions: Map<number, number> | undefined;
 
   /** @throws {RangeError} it is no BTF of this byte order, or has types newer than this program. */
   constructor(bytes: Uint8Array<ArrayBuffer>) {
@@ -80,7 +81,8 @@ export class KernelBtf {
 
   /** Undefined: there is none of this name, or it was inlined everywhere. */
   findFunction(name: string): KernelFunction | undefined {
-    const at = this.#find(Kind.FUNC, name);
+    const found = this.#strings.indexOf(`\0${name}\0`);
+    const at = found < 0 ? undefined : this.#functionsByName().get(found + 1);
     return at === undefined ? undefined : this.#prototype(this.#referred(at));
   }
 
@@ -137,6 +139,17 @@ export class KernelBtf {
       id = this.#referred(at);
     }
     return false;
+  }
+
+  /** Offsets of functions by that of their name: lists of functions are looked up one by one. */
+  #functionsByName(): ReadonlyMap<number, number> {
+    if (this.#functions === undefined) {
+      this.#functions = new Map();
+      for (const at of this.#offsets) {
+        if (at !== 0 && this.#kind(at) === Kind.FUNC) this.#functions.set(this.#u32(at), at);
+      }
+    }
+    return this.#functions;
   }
 
   /** Offset of a type by kind and name. */
