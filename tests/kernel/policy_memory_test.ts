@@ -13,6 +13,7 @@ import {
   type SelectorParts,
   texts,
 } from "../support/policy_factory.ts";
+import { IS_GUEST } from "../support/hook_case.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
 import {
@@ -241,8 +242,9 @@ kernelTest({
       strictEqual(await count("write", [file, { memory, holds: "secret" }, 6]), 1, memory);
       strictEqual(await count("write", [file, { memory, holds: "public" }, 6]), 0, memory);
     }
-    // The kernel takes what is before the border, and so does the policy.
-    strictEqual(await caller.call("write", [file, { memory: "torn", holds: "secret" }, 6]), 3n);
+    // The kernel takes what is before the border (5.10 nothing), and so does the policy.
+    const torn = await caller.call("write", [file, { memory: "torn", holds: "secret" }, 6]);
+    ok(torn === 3n || torn === EFAULT, `${torn}`);
     strictEqual(await count("write", [file, { memory: "torn", holds: "secret" }, 6]), 1);
     strictEqual(await count("write", [file, { memory: "torn", holds: "public" }, 6]), 0);
     const address = (port: number) =>
@@ -330,6 +332,7 @@ kernelTest({
     deepStrictEqual(await acts(hidden), both);
     deepStrictEqual(await acts(shown), []);
     deepStrictEqual(await acts(hidden, { byThread: true }), both, "which becomes the first thread");
+    makeFdFolder();
     const fd = await caller.call("openat", [AT_FDCWD, directory, O_PATH]);
     deepStrictEqual(await acts("hidden", { fd }), ["at 0 call true 0"]);
     deepStrictEqual(await acts("shown", { fd }), []);
@@ -347,6 +350,13 @@ kernelTest({
     Deno.removeSync(directory, { recursive: true });
   },
 });
+
+/** TOMOYO looks up "/dev/fd/NUMBER/NAME", which guests lack and every other host has. */
+function makeFdFolder(): void {
+  if (IS_GUEST && !Array.from(Deno.readDirSync("/dev")).some(({ name }) => name === "fd")) {
+    Deno.symlinkSync("/proc/self/fd", "/dev/fd");
+  }
+}
 
 kernelTest({
   name: "exec of a hidden name kills the process before the new program runs",
