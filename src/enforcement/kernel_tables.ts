@@ -48,7 +48,7 @@ export class KernelTables implements TableWriter {
   readonly #masks: MappedArray;
   readonly #syscalls: MappedArray;
   readonly #open: MappedArray[] = [];
-  /** Hooks that are told, or may be decided, at their end; dimensions that look at the past of processes. */
+  /** Hooks that are told, or may be decided, at their end; dimensions that look at the past. */
   readonly #returning = new Set<number>();
   readonly #deferring = new Set<number>();
   readonly #pastDims = new Set<number>();

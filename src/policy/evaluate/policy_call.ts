@@ -42,8 +42,8 @@ export interface PolicyCall {
   /** By index of the function's arguments; a text or buffer is as long as its memory. */
   readonly args: readonly CallValue[];
   /**
-   * Of a system call, indexes of those whose memory is not there when it begins; what `args` says of
-   * them is there when it ends. It makes no difference to what policies mean.
+   * Of a system call, indexes of those whose memory is not there when it begins; what `args` says
+   * of them is there when it ends. It makes no difference to what policies mean.
    */
   readonly missing?: readonly number[];
   /** The register. */
