@@ -228,7 +228,7 @@ export class AgentNetwork implements NetworkService {
   #makeDns(): DnsTeller {
     const { config: { dnsPorts, withDns }, counters } = this.#parts;
     return new DnsTeller({
-      ports: dnsPorts.length === 0 ? [DNS_PORT] : dnsPorts.map(Number),
+      ports: dnsPorts.length === 0 ? [DNS_PORT] : dnsPorts,
       ...{ counters, names: this.#names, withEvents: withDns, withBothEnds: false },
       tag: ({ tuple, cgroup, timeNs }) => this.#tagger.tag(tuple, cgroup.trackingId, timeNs),
     });

@@ -21,7 +21,7 @@ Examples:
 
 const FILTERS = `
 Filters: KEY OPERATOR VALUE; all must match, one of the values "a,b" is enough
-  event=exec,exit,fork,amend = !=
+  event=exec,exit,fork,amend = !=; also connect, accept, listen, close, dns, flow
   binary=/usr/bin/*          = != with globs (** crosses /), ~ !~ with a regex
   args~--password            ~ !~ with a regex on the arguments as shown
   argv=-x                    = != ~ !~ on any one argument
@@ -30,6 +30,10 @@ Filters: KEY OPERATOR VALUE; all must match, one of the values "a,b" is enough
   workload=service/ssh*      = !=; KIND or KIND/NAME with globs
   container=web  pod=prod/*  = != with globs; also six or more digits of a container's id
   namespace=prod  unit=ssh   = != with globs
+  peer=10.0.0.0/8            = !=; who a connection, flow or DNS message is with
+  domain=*.example.org       = != with globs; by name, also names that DNS asks for
+  port=443,8000-8100         = !=; of either end
+  protocol=tcp  class=public = !=; class is where the peer is
 `;
 
 /** Adds the command to `program`. */

@@ -83,7 +83,15 @@ function checkLayer(
   layer: SourceValues,
   { problems, checks }: { problems: Problem[]; checks: ValueChecks },
 ): unknown[] | undefined {
-  return layer.get(name)?.map(({ text, place }) => {
+  const texts = layer.get(name);
+  const { itemsMax = Infinity } = OPTIONS[name];
+  const beyond = texts?.[itemsMax];
+  if (beyond !== undefined) {
+    const { place } = beyond;
+    const reason = `${label(name, place)}${texts!.length} values are given`;
+    problems.push({ place, reason, hint: `give at most ${itemsMax}` });
+  }
+  return texts?.map(({ text, place }) => {
     const value = OPTIONS[name].type.parse(text);
     const rejected = value instanceof Rejected ? value : checks[name]?.(text);
     if (rejected !== undefined) {

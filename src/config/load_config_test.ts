@@ -190,3 +190,19 @@ Deno.test("loadConfig() warns of unknown variables but not of the launcher's", (
     ["SHRIKE_WORKER", "did you mean SHRIKE_WORKERS?"],
   ]);
 });
+
+Deno.test("loadConfig() takes ports of name servers that are ports, at most eight", () => {
+  const ports = Array.from({ length: 8 }, (_, i) => `${53 + i}`);
+  const { config } = loadConfig(sources({ flags: { dnsPorts: ports } }));
+  assert.deepEqual(config.dnsPorts, ports.map(Number));
+  for (const wrong of ["0", "65536", "dns"]) {
+    const [problem, ...more] = problemsOf({ flags: { dnsPorts: ["53", wrong] } });
+    assert.deepEqual([problem?.place, more], ["--dns-port", []]);
+    assert.equal(problem!.hint, "use a whole number from 1 to 65535");
+  }
+  const many = JSON.stringify([...ports, "5353"]);
+  const [problem] = problemsOf({ file: `network:\n  dns_ports: ${many}\n` });
+  assert.match(problem!.place, /:2:\d+$/);
+  assert.equal(problem!.reason, "network.dns_ports 9 values are given");
+  assert.equal(problem!.hint, "give at most 8");
+});

@@ -5,7 +5,7 @@
  */
 import { metricsAddress } from "./metrics_address.ts";
 import { list, option, optional } from "./option.ts";
-import { boolean, choice, duration, integer, text } from "./value.ts";
+import { boolean, choice, duration, integer } from "./value.ts";
 
 /** What rows of `shrike top` may be sorted by. */
 const TRAFFIC_SORTS = [
@@ -17,6 +17,9 @@ const TRAFFIC_SORTS = [
   "execs",
   "name",
 ] as const;
+
+/** As many as the kernel's programs compare with: NETWORK_DNS_PORTS_MAX. */
+const DNS_PORTS_MAX = 8;
 
 export const NETWORK_OPTIONS = {
   withNetwork: option(boolean(), true, {
@@ -41,9 +44,10 @@ export const NETWORK_OPTIONS = {
     help: "Write process_dns events of queries and answers",
   }),
   dnsPorts: list(
-    text({ placeholder: "<port>", allowed: "a port such as 53", pattern: /^\d{1,5}$/ }),
+    { ...integer({ min: 1, max: 65_535 }), placeholder: "<port>" },
     {
       flag: "dns-port",
+      itemsMax: DNS_PORTS_MAX,
       key: "network.dns_ports",
       group: "Network",
       commands: ["run"],

@@ -51,6 +51,8 @@ export interface ConfigOption<T> {
   readonly type: ValueType<unknown>;
   /** May be given several times; the value is a list. */
   readonly isList: boolean;
+  /** Values that one source may give at most, of a list. */
+  readonly itemsMax?: number;
   readonly initial: T;
   /** The default in words, when it is not a value. */
   readonly initialText?: string;
