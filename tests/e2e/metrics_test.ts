@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { METRIC_TABLE } from "../../src/metrics/generated/metric_table.ts";
+import { answersWell, startWithMetrics as start, textOf } from "./agent_metrics.ts";
 import { execWith } from "./event_json.ts";
-import { freePort, Prometheus, prometheusPath } from "./prometheus.ts";
+import { Prometheus, prometheusPath } from "./prometheus.ts";
 import { makeMark, RunningShrike, runShrike, runTrue } from "./shrike_process.ts";
 
 const isInstalled = prometheusPath("prometheus") !== undefined;
-const READY_TIMEOUT_MS = 20_000;
 const OPENMETRICS = { Accept: "application/openmetrics-text; version=1.0.0" };
 
 /** A policy that tells of those who go to a directory. */
@@ -24,32 +24,6 @@ spec:
     selectors:
     - matchArgs: [{ index: 0, operator: Equal, values: [${directory}] }]
 `;
-
-/** An agent that answers at a port of its own. */
-async function start(...args: string[]): Promise<{ shrike: RunningShrike; url: string }> {
-  const address = `127.0.0.1:${freePort()}`;
-  const shrike = await RunningShrike.start([`--metrics-address=${address}`, ...args]);
-  const url = `http://${address}`;
-  await answersWell(`${url}/readyz`);
-  return { shrike, url };
-}
-
-/** Asks again and again until the answer is 200. */
-async function answersWell(url: string): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const response = await fetch(url).catch(() => undefined);
-    const text = await response?.text();
-    if (response?.status === 200) return;
-    assert.ok(performance.now() < deadline, `${url} answers well in time: ${text}`);
-  }
-}
-
-async function textOf(url: string, init?: RequestInit): Promise<string> {
-  const response = await fetch(url, init);
-  assert.equal(response.status, 200, url);
-  return await response.text();
-}
 
 /** Value of a series of the text format, as it is written there: `name{a="b"}`. */
 function valueIn(text: string, series: string): number {
