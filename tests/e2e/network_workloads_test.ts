@@ -1,0 +1,148 @@
+/** Traffic of two containers, of one that ends, and of one whose agent is killed. */
+import assert from "node:assert/strict";
+import { v1Hierarchy, v2Hierarchy } from "../support/test_cgroup.ts";
+import { startAgent, textOf, valuesIn } from "./agent_metrics.ts";
+import type { EventJson } from "./event_json.ts";
+import { receivedIn, sentIn, TestContainers, TopWatch } from "./network_workloads.ts";
+import { TestNetwork } from "./test_network.ts";
+
+const HEADERS_MAX = 80;
+const TOTALS_TIMEOUT_MS = 20_000;
+
+interface FlowJson extends EventJson {
+  readonly flow?: {
+    readonly process?: { readonly pid: number; readonly workload?: { readonly name: string } };
+    readonly socket: { readonly dport?: number };
+    readonly traffic: Readonly<Record<string, string>>;
+  };
+}
+
+/** Ids of the BPF programs that a process has open. */
+function programsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fdinfo`;
+  return Array.from(Deno.readDirSync(folder)).flatMap(({ name }) => {
+    try {
+      const text = Deno.readTextFileSync(`${folder}/${name}`);
+      // A link has the same line for its program.
+      return /^prog_id:\s*(\d+)$/m.exec(text)?.[1] ?? [];
+    } catch {
+      return []; // it was closed
+    }
+  });
+}
+
+async function bpftool(...args: string[]): Promise<string> {
+  const { success, stdout } = await new Deno.Command("bpftool", { args }).output();
+  assert.ok(success, `bpftool ${args.join(" ")}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/** Sum over all workloads, with those that have ended. */
+function totalIn(text: string): number {
+  return receivedIn(text).bytes + sentIn(text).bytes;
+}
+
+Deno.test("metrics, top and flows tell two containers apart, and what one was that ends", async () => {
+  using containers = new TestContainers(v1Hierarchy("memory") ?? v2Hierarchy());
+  const { options } = containers;
+  const args = ["--enable-flow-events", "--flow-interval", "1s", "--cgroup-removal-delay", "1s"];
+  const { shrike, url } = await startAgent(args, options);
+  await using agent = shrike;
+  await using network = await TestNetwork.make();
+  await using top = await TopWatch.start(options);
+  const served = containers.make("5");
+  const senders = [{ ...containers.make("6"), port: 7001, size: 100_000 }, {
+    ...containers.make("7"),
+    port: 7002,
+    size: 700_000,
+  }];
+  for (const { name, cgroup, port, size } of senders) {
+    const place = ["127.0.0.1", port, size, 10];
+    await using server = network.client(["serve", ...place], { cgroup: served.cgroup });
+    await server.line(/^listening$/);
+    await using client = network.client(["send", ...place], { cgroup });
+    await client.line(/^exchanged$/);
+    await client.finish();
+    await server.finish();
+    const flow = await agent.waitFor(
+      ({ flow }: FlowJson) => flow?.process?.pid === client.pid && flow.socket.dport === port,
+      `the flow to port ${port}`,
+    ) as FlowJson;
+    assert.equal(flow.flow!.process!.workload?.name, name);
+  }
+  const text = await textOf(`${url}/metrics`);
+  for (const { name, port, size } of senders) {
+    const [sent, taken] = [sentIn(text, name), receivedIn(text, name)];
+    assert.ok(sent.bytes >= size && sent.bytes <= size + HEADERS_MAX * sent.packets, name);
+    assert.ok(taken.bytes <= 10 + HEADERS_MAX * taken.packets, `${taken.bytes}`);
+    const flows = (agent.events as FlowJson[]).filter(({ flow }) => flow?.socket.dport === port);
+    const moved = flows.reduce((sum, { flow }) => sum + Number(flow!.traffic["bytes_sent"]), 0);
+    assert.equal(moved, sent.bytes, "flows hold what was counted");
+    const shown = await top.until(name, ({ bytesSent }) => bytesSent >= sent.bytes - 1);
+    assert.equal(Math.round(shown.bytesSent), sent.bytes);
+  }
+  const [nearOut, farIn] = [
+    senders.reduce((sum, { name }) => sum + sentIn(text, name).bytes, 0),
+    receivedIn(text, served.name).bytes,
+  ];
+  assert.equal(farIn, nearOut);
+
+  const gone = senders[1]!;
+  const before = { ended: sentIn(text, "ended").bytes, sent: sentIn(text, gone.name).bytes };
+  gone.cgroup.remove();
+  const deadline = performance.now() + TOTALS_TIMEOUT_MS;
+  let total = totalIn(text);
+  for (;;) {
+    const now = await textOf(`${url}/metrics`);
+    assert.ok(totalIn(now) >= total, "totals never go back");
+    total = totalIn(now);
+    if (sentIn(now, gone.name).packets === 0) {
+      const ended = valuesIn(now, "shrike_network_transmit_bytes_total")
+        .filter(({ labels }) => labels["workload"] === "ended");
+      const sum = ended.reduce((sum, { value }) => sum + value, 0);
+      assert.ok(sum >= before.ended + before.sent, `${sum}`);
+      assert.ok(sentIn(now, senders[0]!.name).bytes > 0, "the other one stays");
+      break;
+    }
+    assert.equal(sentIn(now, gone.name).bytes, before.sent);
+    assert.ok(performance.now() < deadline, "the series goes");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
+
+Deno.test("traffic flows on when the agent is killed, and nothing of it stays", async () => {
+  using containers = new TestContainers(v1Hierarchy("memory") ?? v2Hierarchy());
+  const { shrike } = await startAgent(["--enable-flow-events"], containers.options);
+  await using agent = shrike;
+  const ours = programsOf(agent.pid);
+  assert.ok(ours.length > 10, `${ours}`);
+  const attached = (await bpftool("cgroup", "tree")).match(/\d+/g);
+  assert.ok(attached?.some((id) => ours.includes(id)), "programs at the root of the cgroups");
+  await using network = await TestNetwork.make();
+  const place = ["127.0.0.1", 7000, 1000, 10];
+  await using server = network.client(["serve", ...place]);
+  await server.line(/^listening$/);
+  await using client = network.client(["send", ...place]);
+  await client.line(/^exchanged$/);
+  agent.kill("SIGKILL");
+  assert.equal((await agent.end()).signal, "SIGKILL");
+  // The connection that was there ends well, and another one works.
+  await client.finish();
+  await server.finish();
+  await using next = network.client(["serve", "127.0.0.1", 7001, 1000, 10]);
+  await next.line(/^listening$/);
+  await using sender = network.client(["send", "127.0.0.1", 7001, 1000, 10]);
+  await sender.finish();
+  await next.finish();
+  // The kernel takes them away a little after the process.
+  const deadline = performance.now() + TOTALS_TIMEOUT_MS;
+  for (;;) {
+    const [tree, programs] = [await bpftool("cgroup", "tree"), await bpftool("prog", "list")];
+    const here = new Set([...programs.matchAll(/^(\d+):/gm)].map(([, id]) => id!));
+    const left = ours.filter((id) => here.has(id));
+    const hung = (tree.match(/\b\d+\b/g) ?? []).filter((id) => ours.includes(id));
+    if (left.length === 0 && hung.length === 0) break;
+    assert.ok(performance.now() < deadline, `left ${left}, attached ${hung}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
