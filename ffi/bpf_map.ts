@@ -167,6 +167,17 @@ export class BpfMap {
   }
 
   /**
+   * Takes an element out; its value as `lookup()` gives it, null when there is none. Since 5.14.
+   *
+   * @throws {LibbpfError} ENOTSUPP where the kernel cannot.
+   */
+  take(key: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+    this.#checkKey(key);
+    const value = new Uint8Array(this.#userValueSize());
+    return this.#elements.take(this.fd, key, value) ? value : null;
+  }
+
+  /**
    * The keys that are there, at most as many as the map can hold. What programs enter or delete
    * meanwhile may be missing, or be there twice.
    */

@@ -44,6 +44,7 @@ function useEverything(fake: FakeLibbpf): void {
   records.update(key, new Uint8Array(8));
   records.keys();
   records.delete(key);
+  records.take(key);
   strictEqual(records.takeAll(() => {}), 2);
   object.program("on_exec").info();
   strictEqual(object.program("on_exec").testRun(), PROGRAM_RESULT);

@@ -80,6 +80,21 @@ export class MapElements {
   }
 
   /**
+   * Fills `value` with the element and takes that out, in one step for all who update the map. Of a
+   * hash, also per CPU, since 5.14.
+   *
+   * @returns false when the map had no such key.
+   * @throws {LibbpfError} any other failure; ENOTSUPP where the kernel cannot.
+   */
+  take(fd: number, key: Uint8Array<ArrayBuffer>, value: Uint8Array<ArrayBuffer>): boolean {
+    const operation = "bpf_map_lookup_and_delete_elem";
+    const code = this.#symbols[operation](fd, key, value);
+    if (code === -Errno.ENOENT) return false;
+    unwrap(code, { operation, action: "take an element of map", object: `fd ${fd}` });
+    return true;
+  }
+
+  /**
    * Fills `next` with the key after `key`; without `key` with the first. A key that is not there
    * (any more) is followed by the first too.
    *

@@ -38,6 +38,14 @@ export const MAP_ELEMENT_SYMBOLS = {
     ],
     result: "i32", // 0, or -errno
   },
+  bpf_map_lookup_and_delete_elem: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *key
+      "buffer", // void *value
+    ],
+    result: "i32", // 0, or -errno; -ENOTSUPP for a hash before 5.14
+  },
   bpf_map_lookup_and_delete_batch: {
     parameters: [
       "i32", // int fd

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { type BpfMap, Errno, LibbpfError, type Libc, MapUpdate } from "../../ffi/mod.ts";
 import {
   NETWORK_FLOW_COUNT_KEY_SIZE,
@@ -89,6 +90,12 @@ const CLASSES = (["receive", "transmit"] as const).flatMap((direction) =>
  */
 const PROGRAMS_END_MS = 200;
 
+/** What kernels say that do not look and delete in one step. */
+const NO_TAKE: ReadonlySet<number> = new Set([Errno.ENOTSUPP, Errno.EOPNOTSUPP, Errno.EINVAL]);
+
+/** Looks at a row that does not stand still, some microseconds each. */
+const REST_LOOKS_MAX = 64;
+
 /** The tables. Owns none of the maps: they live as long as the sensors. */
 export class NetworkMaps {
   readonly #options: NetworkMapsOptions;
@@ -96,6 +103,9 @@ export class NetworkMaps {
   readonly #counts: BpfMap;
   readonly #control: BpfMap;
   #interval = 1n;
+  /** Whether the kernel looks and deletes in one step. */
+  #canTake = true;
+  #tornCount = 0;
 
   /**
    * Makes the rows `other` and tells the programs what others are attached. Called when they are.
@@ -130,14 +140,15 @@ export class NetworkMaps {
   }
 
   /**
-   * Takes a row out. What comes between the look and the deletion, a microsecond later, is lost; so
-   * it is for workloads that have ended.
+   * Takes a row out, of a workload that has ended. What a program adds to it in the same instant is
+   * lost: one that found the row before it was taken. Before 5.14 the kernel cannot look and delete
+   * in one step: then the row is deleted when two looks have shown the same, and one that never
+   * stands still is counted as `traffic_torn`.
    */
   takeTraffic(trackingId: bigint): KernelTrafficRow | undefined {
     const key = u64(trackingId);
-    const row = this.#trafficRow(key);
-    this.#traffic.delete(key);
-    return row;
+    const value = this.#canTake ? this.#takeAtOnce(key) : this.#takeAtRest(key);
+    return this.#trafficRow(key, value);
   }
 
   /**
@@ -171,6 +182,7 @@ export class NetworkMaps {
       if (row === NetworkCount.NETWORK_COUNTS) continue;
       counts.set(name.replace("NETWORK_COUNT_", "").toLowerCase(), this.#count(row));
     }
+    counts.set("traffic_torn", BigInt(this.#tornCount));
     counts.set("sockets_evicted", this.#evicted(counts));
     return counts;
   }
@@ -200,8 +212,10 @@ export class NetworkMaps {
     return value === null ? 0n : sum(new BigUint64Array(value.buffer));
   }
 
-  #trafficRow(key: Uint8Array<ArrayBuffer>): KernelTrafficRow | undefined {
-    const value = this.#traffic.lookup(key);
+  #trafficRow(
+    key: Uint8Array<ArrayBuffer>,
+    value = this.#traffic.lookup(key),
+  ): KernelTrafficRow | undefined {
     if (value === null) return undefined;
     const bytes = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
     const packets = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
@@ -224,6 +238,34 @@ export class NetworkMaps {
     }));
     const trackingId = new DataView(key.buffer).getBigUint64(0, true);
     return { trackingId, counts, openCount: Math.max(0, Number(open)) };
+  }
+
+  #takeAtOnce(key: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+    try {
+      return this.#traffic.take(key);
+    } catch (error) {
+      if (!(error instanceof LibbpfError && NO_TAKE.has(error.code))) throw error;
+      this.#canTake = false;
+      return this.#takeAtRest(key);
+    }
+  }
+
+  #takeAtRest(key: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+    let value = this.#traffic.lookup(key);
+    if (value === null) return null;
+    for (let look = 0; look < REST_LOOKS_MAX; look++) {
+      const next = this.#traffic.lookup(key);
+      if (next === null) return value;
+      const isAtRest = Buffer.compare(value, next) === 0;
+      value = next;
+      if (isAtRest) {
+        this.#traffic.delete(key);
+        return value;
+      }
+    }
+    this.#tornCount++;
+    this.#traffic.delete(key);
+    return value;
   }
 
   #makeTrafficOther(): void {

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import type { BpfMap } from "../../ffi/mod.ts";
+import { type BpfMap, Errno, LibbpfError } from "../../ffi/mod.ts";
 import {
   NETWORK_FLOW_COUNT_KEY_SIZE,
   NETWORK_FLOW_KEY_SIZE,
@@ -26,9 +26,14 @@ class FakeMap {
     { key: Uint8Array<ArrayBuffer>; value: Uint8Array<ArrayBuffer> }
   >();
 
+  canTake = true;
+  /** Runs before each look, as a program on another CPU does. */
+  beforeLookup = () => {};
+
   constructor(readonly maxEntries: number) {}
 
   lookup(key: Uint8Array<ArrayBuffer>) {
+    this.beforeLookup();
     return this.rows.get(key.join())?.value ?? null;
   }
 
@@ -38,6 +43,17 @@ class FakeMap {
 
   delete(key: Uint8Array<ArrayBuffer>) {
     return this.rows.delete(key.join());
+  }
+
+  /** As kernels before 5.14 unless `canTake`. */
+  take(key: Uint8Array<ArrayBuffer>) {
+    if (!this.canTake) {
+      const attempt = { operation: "take", action: "take", object: "traffic" };
+      throw new LibbpfError(attempt, Errno.ENOTSUPP);
+    }
+    const value = this.rows.get(key.join())?.value ?? null;
+    this.rows.delete(key.join());
+    return value;
   }
 
   keys() {
@@ -130,6 +146,42 @@ Deno.test("NetworkMaps.readTraffic() adds up CPUs by class, takeTraffic() takes 
   deepStrictEqual(opened.takeTraffic(7n), row);
   strictEqual(opened.takeTraffic(7n), undefined);
   deepStrictEqual(opened.readTraffic(), []);
+});
+
+/** A row with so many bytes and packets of class 0 on the first CPU. */
+function trafficValue(count: number): Uint8Array<ArrayBuffer> {
+  const value = new BigUint64Array(NETWORK_TRAFFIC_SIZE / 8 * CPUS);
+  value[0] = value[Traffic.packets / 8] = BigInt(count);
+  return new Uint8Array(value.buffer);
+}
+
+Deno.test("NetworkMaps.takeTraffic() waits until a row stands still (kernels before 5.14)", () => {
+  const { opened, map } = bench();
+  const traffic = map("traffic");
+  traffic.canTake = false;
+  let looks = 0;
+  traffic.update(words(7n), trafficValue(1));
+  // A program goes on until the fifth look.
+  traffic.beforeLookup = () => traffic.update(words(7n), trafficValue(Math.min(++looks, 5)));
+  const row = opened.takeTraffic(7n);
+  strictEqual(row?.counts[0]?.bytes, 5n);
+  deepStrictEqual([looks, traffic.rows.has(words(7n).join())], [6, false]);
+  strictEqual(opened.counts().get("traffic_torn"), 0n);
+  traffic.beforeLookup = () => {};
+  strictEqual(opened.takeTraffic(8n), undefined);
+});
+
+Deno.test("NetworkMaps.takeTraffic() counts a row that never stands still", () => {
+  const { opened, map } = bench();
+  const traffic = map("traffic");
+  traffic.canTake = false;
+  let looks = 0;
+  traffic.update(words(7n), trafficValue(1));
+  traffic.beforeLookup = () => traffic.update(words(7n), trafficValue(++looks));
+  strictEqual(opened.takeTraffic(7n)?.counts[0]?.packets, BigInt(looks));
+  ok(looks > 10 && looks < 1000, `${looks}`);
+  strictEqual(traffic.rows.has(words(7n).join()), false);
+  strictEqual(opened.counts().get("traffic_torn"), 1n);
 });
 
 Deno.test("NetworkMaps.drainFlows() changes the interval, waits, and empties the other map", async () => {

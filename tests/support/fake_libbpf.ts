@@ -39,6 +39,7 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_map_update_elem: "negative",
   bpf_map_get_next_key: "negative",
   bpf_map_delete_elem: "negative",
+  bpf_map_lookup_and_delete_elem: "negative",
   bpf_map_lookup_and_delete_batch: "negative",
   bpf_link__destroy: "negative",
 };
@@ -182,6 +183,7 @@ export class FakeLibbpf {
       bpf_map_update_elem: () => 0,
       bpf_map_get_next_key: () => 0,
       bpf_map_delete_elem: () => 0,
+      bpf_map_lookup_and_delete_elem: () => 0,
       // One element in the first part, one in the second, which is the last.
       bpf_map_lookup_and_delete_batch: (_fd, place, _next, _keys, _values, count) => {
         (count as Uint32Array)[0] = 1;
