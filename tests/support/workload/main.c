@@ -37,6 +37,7 @@ static const struct {
     {"net", run_net},
     {"storm", run_storm},
     {"rename-race", run_rename_race},
+    {"net-foreign", run_net_foreign},
 };
 
 void wait_for(int pid) {

@@ -16,8 +16,14 @@
  *   fork ... end               a child does what is between and exits
  *   wait                       for one child
  *   say TEXT, pause            a line out; waits for a line in
+ *   veth A B                   a pair of interfaces; B is in the last child's network namespace
+ *   up NAME ADDRESS4 ADDRESS6  of such an interface; it sends nothing of its own accord
+ *   address4 NAME ADDRESS      another one; 0.0.0.0: none
+ *   until-received NAME COUNT  waits until the interface has received so many packets more
+ *   retransmits N              prints how many segments of a connection were sent again
  *   lo, device NAME            prints bytes and packets that were received and sent
  */
+#include "net_device.h"
 #include "workload.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,6 +32,7 @@
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -36,6 +43,7 @@ enum { SLOTS = 32, CHUNK = 1 << 20 };
 
 static int fds[SLOTS], families[SLOTS];
 static const char *host;
+static int child;
 static char chunk[CHUNK];
 
 /* Ends of what was written and not read wait for nobody for longer than this. */
@@ -192,22 +200,44 @@ static void take_descriptor(int through, int at) {
     memcpy(&fds[at], CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
 }
 
-static void print_device(const char *name) {
+/* Bytes and packets: received, sent. */
+static void read_device(const char *name, unsigned long long counts[4]) {
     char line[512];
     FILE *file = fopen("/proc/thread-self/net/dev", "re");
-    unsigned long long received, in, sent, out;
     check(file != NULL, "open the counters");
     while (fgets(line, sizeof(line), file)) {
         char *colon = strchr(line, ':');
         char *start = line + strspn(line, " ");
         if (!colon || strncmp(start, name, colon - start) != 0 || name[colon - start] != 0)
             continue;
-        check(sscanf(colon + 1, "%llu %llu %*u %*u %*u %*u %*u %*u %llu %llu", &received, &in,
-                     &sent, &out) == 4,
+        check(sscanf(colon + 1, "%llu %llu %*u %*u %*u %*u %*u %*u %llu %llu", &counts[0],
+                     &counts[1], &counts[2], &counts[3]) == 4,
               "read the counters");
-        printf("%s %llu %llu %llu %llu\n", name, received, in, sent, out);
     }
     fclose(file);
+}
+
+static void print_device(const char *name) {
+    unsigned long long counts[4] = {};
+    read_device(name, counts);
+    printf("%s %llu %llu %llu %llu\n", name, counts[0], counts[1], counts[2], counts[3]);
+}
+
+static void wait_for_packets(const char *name, unsigned long long count) {
+    unsigned long long first[4] = {}, now[4] = {};
+    read_device(name, first);
+    for (int tick = 0; now[1] < first[1] + count; tick++) {
+        check(tick < TIMEOUT_S * 100, "receive packets in time");
+        usleep(10000);
+        read_device(name, now);
+    }
+}
+
+static void print_retransmits(int at) {
+    struct tcp_info info = {};
+    socklen_t size = sizeof(info);
+    check(getsockopt(fds[at], IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "ask for TCP_INFO");
+    printf("retransmits %u\n", info.tcpi_total_retrans);
 }
 
 /* One word with its arguments; returns how many words that were, 0 when it is none of these. */
@@ -287,6 +317,16 @@ static int use_place(char **word) {
         fds[slot(word[2])] = pair[1];
         return 3;
     }
+    if (strcmp(name, "veth") == 0)
+        return make_veth(word[1], word[2], child), 3;
+    if (strcmp(name, "up") == 0)
+        return up_device(word[1], word[2], word[3]), 4;
+    if (strcmp(name, "address4") == 0)
+        return change_address(word[1], word[2]), 3;
+    if (strcmp(name, "until-received") == 0)
+        return wait_for_packets(word[1], atol(word[2])), 3;
+    if (strcmp(name, "retransmits") == 0)
+        return print_retransmits(slot(word[1])), 2;
     if (strcmp(name, "lo") == 0)
         return print_device("lo"), 1;
     if (strcmp(name, "device") == 0)
@@ -316,7 +356,7 @@ int run_net(int argc, char **argv) {
         }
         if (strcmp(argv[at], "fork") == 0) {
             fflush(stdout);
-            int pid = fork();
+            int pid = child = fork();
             check(pid >= 0, "fork");
             at++;
             /* The parent goes on behind the child's part; there are none within it. */

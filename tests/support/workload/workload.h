@@ -33,8 +33,8 @@ behaviour run_fork, run_vfork_exec, run_many, run_bomb, run_clone_parent;
 behaviour run_threads, run_thread_exec, run_leader_first, run_thread_last, run_exit_together;
 behaviour run_io_uring;
 behaviour run_calls;
-behaviour run_net;
 behaviour run_storm, run_rename_race;
+behaviour run_net, run_net_foreign;
 behaviour run_unshare, run_setns, run_user_namespace, run_cgroup_namespace;
 
 /* Waits for a child and ends the program unless it exited with 0. */
