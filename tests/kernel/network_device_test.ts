@@ -65,7 +65,8 @@ for (const family of [4, 6] as const) {
         clientWords: "send 1 300000 recv 1 100000 shut 1 eof 1 close 1",
       });
       if (run === undefined) return;
-      const [ofClient, ofServer] = deviceCounts(run.output).map(layer3);
+      // A child prints when it ends, before its parent.
+      const [ofServer, ofClient] = deviceCounts(run.output).map(layer3);
       ok(ofClient !== undefined && ofServer !== undefined, run.output);
       const bytes = (cgroup: TestCgroup, direction: "receive" | "transmit") =>
         bench.traffic(cgroup.id, { direction, family, protocol: "tcp" }).bytes;

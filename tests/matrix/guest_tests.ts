@@ -27,6 +27,11 @@ const SOURCES = ["src", "ffi", "bpf", "scripts", "tests/kernel", "tests/support"
 /** Parts of .out that are big and of no use in a guest. */
 const OUT_SKIPPED = new Set(["kernels", "guests", "rootfs", "stamps", "coverage"]);
 
+/** Modules of kernels.json that kernel tests use, and what puts them into the kernel. */
+const MODULES = ["veth"];
+const MODULES_PATH = "/guest/modules";
+const LOAD_MODULES = MODULES.map((name) => `insmod ${MODULES_PATH}/${name}.ko`).join("\n");
+
 const JUNIT_PATH = "/run/junit.xml";
 
 /** Emulation is 5 to 10 times slower than the machine, and two guests share it. */
@@ -47,9 +52,10 @@ export async function runKernelTests(
   ];
   const result = await bootGuest({
     kernel,
-    tree: await checkoutTree(),
-    // Nobody else uses a guest's CPUs: the test of capture may take one offline.
-    command: `cd '${root}' && SHRIKE_TEST_OFFLINE=1 DENO_DIR=/run/deno DENO_NO_UPDATE_CHECK=1 ` +
+    tree: await checkoutTree(kernel),
+    // Nobody else uses a guest: a test may take a CPU offline, or use net_cls.
+    command: `${LOAD_MODULES}\ncd '${root}' && ` +
+      `SHRIKE_TEST_OFFLINE=1 SHRIKE_TEST_NET_CLS=1 DENO_DIR=/run/deno DENO_NO_UPDATE_CHECK=1 ` +
       deno.join(" "),
     outputs: [JUNIT_PATH],
     timeoutMs: TEST_TIMEOUT_MS,
@@ -66,12 +72,15 @@ export async function runKernelTests(
 }
 
 /** A guest's files: busybox, Deno, and the part of the checkout that kernel tests need. */
-async function checkoutTree(): Promise<GuestTree> {
+async function checkoutTree({ modulesPath }: KernelImage): Promise<GuestTree> {
   const workspace = openWorkspace();
   const { root, out } = workspace;
   const tree = new GuestTree();
   await addBusybox(tree);
   await tree.addProgram("/bin/deno", pinnedDeno(workspace));
+  for (const name of MODULES) {
+    tree.addFile(`${MODULES_PATH}/${name}.ko`, join(modulesPath, `${name}.ko`));
+  }
   // The place where tests look for it, without a second copy of 95 MB.
   tree.addLink(pinnedDeno(workspace), "/bin/deno");
   tree.addText("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n");

@@ -71,9 +71,14 @@ static socklen_t address_of(int family, const char *port, struct sockaddr_storag
     return sizeof(*in6);
 }
 
+static void limit_time(int fd) {
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
 static void make_socket(int at, const char *family, const char *type) {
     int on = 1, kind = SOCK_STREAM, protocol = 0;
-    struct timeval timeout = {.tv_sec = TIMEOUT_S};
     families[at] = family[0] == '6' ? AF_INET6 : AF_INET;
     if (strcmp(type, "udp") == 0)
         kind = SOCK_DGRAM;
@@ -84,8 +89,7 @@ static void make_socket(int at, const char *family, const char *type) {
     fds[at] = socket(families[at], kind | SOCK_CLOEXEC, protocol);
     check(fds[at] >= 0, "socket");
     setsockopt(fds[at], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fds[at], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    setsockopt(fds[at], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    limit_time(fds[at]);
 }
 
 static void up_loopback(void) {
@@ -313,6 +317,8 @@ static int use_place(char **word) {
         return host = word[1], 2;
     if (strcmp(name, "pair") == 0) {
         check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "pair");
+        for (int i = 0; i < 2; i++)
+            limit_time(pair[i]);
         fds[slot(word[1])] = pair[0];
         fds[slot(word[2])] = pair[1];
         return 3;

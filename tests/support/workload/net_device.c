@@ -104,6 +104,18 @@ void change_address(const char *name, const char *address) {
     close(fd);
 }
 
+/* The kernel looks for others with a new address first, in a work queue, even where it need not. */
+static void await_address(const struct in6_addr *address) {
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = *address};
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    check(fd >= 0, "socket");
+    for (int tick = 0; bind(fd, (void *)&in6, sizeof(in6)) != 0; tick++) {
+        check(errno == EADDRNOTAVAIL && tick < 3000, "have the IPv6 address");
+        usleep(10000);
+    }
+    close(fd);
+}
+
 void up_device(const char *name, const char *address4, const char *address6) {
     struct ifreq request = {};
     struct in6_request request6 = {.prefix_length = 64, .index = if_nametoindex(name)};
@@ -117,5 +129,6 @@ void up_device(const char *name, const char *address4, const char *address6) {
     check(inet_pton(AF_INET6, address6, &request6.address) == 1, "address");
     check(ioctl(fd, SIOCSIFADDR, &request6) == 0, "give an IPv6 address");
     close(fd);
+    await_address(&request6.address);
     change_address(name, address4);
 }
