@@ -3,6 +3,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { DnsSeen, KernelFact, SocketChanged } from "../../src/events/mod.ts";
+import type { SensorSettings } from "../../src/sensors/mod.ts";
 import { NetworkLimit } from "../../src/wire/mod.ts";
 import { single } from "../support/expect_event.ts";
 import { NetworkBench, words } from "../support/network_bench.ts";
@@ -33,131 +34,146 @@ function changesTo(facts: readonly SocketChanged[], change: SocketChanged["chang
   return facts.filter((fact) => fact.change === change);
 }
 
-for (const family of [4, 6] as const) {
-  const address = LOOPBACK[family];
-
+/** A test of both families with the same sensor: to load it takes longer than all the rest. */
+function testFamilies({ name, settings, run }: {
+  readonly name: string;
+  readonly settings: SensorSettings;
+  readonly run: (bench: NetworkBench, family: 4 | 6) => Promise<void>;
+}): void {
   kernelTest({
-    name: `network sensor tells TCP connections from begin to end, IPv${family}`,
+    name,
     async run() {
-      using bench = new NetworkBench({ settings: { report_connections: true } });
-      using cgroup = new TestCgroup(v2Hierarchy());
-      const { changes, pid } = await recordOf(
-        bench,
-        cgroup,
-        `socket 0 ${family} tcp bind 0 7000 listen 0 socket 1 ${family} tcp connect 1 7000
-         accept 0 2 send 1 5000 recv 2 5000 send 2 300 recv 1 300
-         shut 1 eof 2 close 2 eof 1 close 1 close 0`,
-      );
-      for (const fact of changes) deepStrictEqual([fact.tgid, fact.namespaceTgid], [pid, pid]);
-      const listen = single(changesTo(changes, "listen"), "listen");
-      deepStrictEqual(listen.tuple.local, { address, port: 7000 });
-      const connect = single(changesTo(changes, "connect"), "connect");
-      deepStrictEqual(connect.tuple.remote, { address, port: 7000 });
-      deepStrictEqual([connect.tuple.family, connect.tuple.protocol], [family, "tcp"]);
-      ok(connect.tuple.local.port > 0 && connect.tuple.netNs > 0);
-      ok(connect.openedNs > 0n && connect.openedNs < connect.timeNs);
-      const accept = single(changesTo(changes, "accept"), "accept");
-      deepStrictEqual(accept.tuple.remote, connect.tuple.local);
-      deepStrictEqual(accept.tuple.local, connect.tuple.remote);
-      const closes = changesTo(changes, "close");
-      strictEqual(closes.length, 3);
-      const [client, server] = [connect, accept].map((fact) =>
-        single(closes.filter(({ cookie }) => cookie === fact.cookie), "close")
-      );
-      ok(client && server && client.cookie !== server.cookie);
-      deepStrictEqual(client.tuple, connect.tuple);
-      deepStrictEqual(server.tuple, accept.tuple);
-      // Payload and headers; both sides have carried the same, but for what comes at the end.
-      ok(client.counts.bytesSent > 5000n && client.counts.bytesSent < 7000n);
-      ok(client.counts.bytesReceived > 300n && client.counts.bytesReceived < 3000n);
-      ok(server.counts.bytesReceived > 5000n && server.counts.packetsReceived > 0n);
-      deepStrictEqual([client.error, server.error], ["", ""]);
-      const last = closes.find(({ cookie }) => cookie === listen.cookie);
-      strictEqual(last?.state, "LISTEN");
-    },
-  });
-
-  kernelTest({
-    name: `network sensor tells why a connection came to nothing, IPv${family}`,
-    async run() {
-      using bench = new NetworkBench({ settings: { report_connections: true } });
-      using cgroup = new TestCgroup(v2Hierarchy());
-      const { changes, pid } = await recordOf(
-        bench,
-        cgroup,
-        `socket 0 ${family} tcp fail 0 7001`,
-      );
-      const failed = single(changes, "change");
-      deepStrictEqual([failed.change, failed.error], ["connect_failed", "ECONNREFUSED"]);
-      deepStrictEqual([failed.state, failed.tgid], ["SYN_SENT", pid]);
-      deepStrictEqual(failed.tuple.remote, { address, port: 7001 });
-      ok(failed.tuple.local.port > 0);
-    },
-  });
-
-  kernelTest({
-    name: `network sensor tells sockets of UDP, IPv${family}`,
-    async run() {
-      using bench = new NetworkBench({ settings: { report_connections: true } });
-      using cgroup = new TestCgroup(v2Hierarchy());
-      const { changes } = await recordOf(
-        bench,
-        cgroup,
-        `socket 0 ${family} udp bind 0 5353 socket 1 ${family} udp connect 1 5353
-         send 1 100 recv 0 100 send 1 50 recv 0 50 close 1 close 0
-         socket 2 ${family} udp bind 2 0 close 2`,
-      );
-      deepStrictEqual(changes.map(({ change }) => change), ["listen", "connect", "close", "close"]);
-      const [listen, connect, client, server] = changes;
-      ok(listen && connect && client && server);
-      deepStrictEqual(listen.tuple.local, { address, port: 5353 });
-      deepStrictEqual(connect.tuple.remote, { address, port: 5353 });
-      strictEqual(connect.tuple.protocol, "udp");
-      strictEqual(client.cookie, connect.cookie);
-      const header = family === 4 ? 28n : 48n;
-      deepStrictEqual(
-        [client.counts.bytesSent, client.counts.packetsSent, server.counts.bytesReceived],
-        [150n + 2n * header, 2n, 150n + 2n * header],
-      );
-      deepStrictEqual([client.state, client.counts.bytesReceived], ["", 0n]);
-    },
-  });
-
-  kernelTest({
-    name: `network sensor hands over packets of DNS, IPv${family}`,
-    async run() {
-      using bench = new NetworkBench({ settings: { report_dns: true, dns_ports: "53,5353" } });
-      using cgroup = new TestCgroup(v2Hierarchy());
-      const { dns, pid } = await recordOf(
-        bench,
-        cgroup,
-        `socket 0 ${family} udp bind 0 53 socket 1 ${family} udp connect 1 53
-         text 1 0102030405 recv-any 0
-         socket 2 ${family} udp bind 2 7777 socket 3 ${family} udp connect 3 7777
-         text 3 ffff recv-any 2
-         socket 4 ${family} tcp bind 4 5353 listen 4 socket 5 ${family} tcp connect 5 5353
-         accept 4 6 text 5 0003aabbcc recv-any 6 shut 5 eof 6 close 6 eof 5`,
-      );
-      const udp = dns.filter(({ tuple }) => tuple.protocol === "udp");
-      deepStrictEqual(udp.map((fact) => [fact.isOutgoing, [...fact.payload], fact.size]), [
-        [true, [1, 2, 3, 4, 5], 5],
-        [false, [1, 2, 3, 4, 5], 5],
-      ]);
-      deepStrictEqual(udp[0]?.tuple.remote, { address, port: 53 });
-      deepStrictEqual(udp[1]?.tuple.local, { address, port: 53 });
-      for (const fact of dns) strictEqual(fact.tgid, pid);
-      const tcp = dns.filter(({ tuple, isOutgoing }) =>
-        tuple.protocol === "tcp" && tuple.remote.port === 5353 && isOutgoing
-      );
-      const [start, data, end] = tcp;
-      ok(start && data && end && tcp.length === 3, `${tcp.length}`);
-      deepStrictEqual([start.isStart, start.payload.length, end.isEnd], [true, 0, true]);
-      deepStrictEqual([...data.payload], [0, 3, 0xaa, 0xbb, 0xcc]);
-      strictEqual(data.sequence, start.sequence);
-      strictEqual(end.sequence, (data.sequence + 5) >>> 0);
+      using bench = new NetworkBench({ settings });
+      for (const family of [4, 6] as const) await run(bench, family);
     },
   });
 }
+
+testFamilies({
+  name: "network sensor tells TCP connections from begin to end, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    const address = LOOPBACK[family];
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes, pid } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} tcp bind 0 7000 listen 0 socket 1 ${family} tcp connect 1 7000
+       accept 0 2 send 1 5000 recv 2 5000 send 2 300 recv 1 300
+       shut 1 eof 2 close 2 eof 1 close 1 close 0`,
+    );
+    for (const fact of changes) deepStrictEqual([fact.tgid, fact.namespaceTgid], [pid, pid]);
+    const listen = single(changesTo(changes, "listen"), "listen");
+    deepStrictEqual(listen.tuple.local, { address, port: 7000 });
+    const connect = single(changesTo(changes, "connect"), "connect");
+    deepStrictEqual(connect.tuple.remote, { address, port: 7000 });
+    deepStrictEqual([connect.tuple.family, connect.tuple.protocol], [family, "tcp"]);
+    ok(connect.tuple.local.port > 0 && connect.tuple.netNs > 0);
+    ok(connect.openedNs > 0n && connect.openedNs < connect.timeNs);
+    const accept = single(changesTo(changes, "accept"), "accept");
+    deepStrictEqual(accept.tuple.remote, connect.tuple.local);
+    deepStrictEqual(accept.tuple.local, connect.tuple.remote);
+    const closes = changesTo(changes, "close");
+    strictEqual(closes.length, 3);
+    const [client, server] = [connect, accept].map((fact) =>
+      single(closes.filter(({ cookie }) => cookie === fact.cookie), "close")
+    );
+    ok(client && server && client.cookie !== server.cookie);
+    deepStrictEqual(client.tuple, connect.tuple);
+    deepStrictEqual(server.tuple, accept.tuple);
+    // Payload and headers; both sides have carried the same, but for what comes at the end.
+    ok(client.counts.bytesSent > 5000n && client.counts.bytesSent < 7000n);
+    ok(client.counts.bytesReceived > 300n && client.counts.bytesReceived < 3000n);
+    ok(server.counts.bytesReceived > 5000n && server.counts.packetsReceived > 0n);
+    deepStrictEqual([client.error, server.error], ["", ""]);
+    const last = closes.find(({ cookie }) => cookie === listen.cookie);
+    strictEqual(last?.state, "LISTEN");
+  },
+});
+
+testFamilies({
+  name: "network sensor tells why a connection came to nothing, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    const address = LOOPBACK[family];
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes, pid } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} tcp fail 0 7001`,
+    );
+    const failed = single(changes, "change");
+    deepStrictEqual([failed.change, failed.error], ["connect_failed", "ECONNREFUSED"]);
+    deepStrictEqual([failed.state, failed.tgid], ["SYN_SENT", pid]);
+    deepStrictEqual(failed.tuple.remote, { address, port: 7001 });
+    ok(failed.tuple.local.port > 0);
+  },
+});
+
+testFamilies({
+  name: "network sensor tells sockets of UDP, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    const address = LOOPBACK[family];
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} udp bind 0 5353 socket 1 ${family} udp connect 1 5353
+       send 1 100 recv 0 100 send 1 50 recv 0 50 close 1 close 0
+       socket 2 ${family} udp bind 2 0 close 2`,
+    );
+    deepStrictEqual(changes.map(({ change }) => change), ["listen", "connect", "close", "close"]);
+    const [listen, connect, client, server] = changes;
+    ok(listen && connect && client && server);
+    deepStrictEqual(listen.tuple.local, { address, port: 5353 });
+    deepStrictEqual(connect.tuple.remote, { address, port: 5353 });
+    strictEqual(connect.tuple.protocol, "udp");
+    strictEqual(client.cookie, connect.cookie);
+    const header = family === 4 ? 28n : 48n;
+    deepStrictEqual(
+      [client.counts.bytesSent, client.counts.packetsSent, server.counts.bytesReceived],
+      [150n + 2n * header, 2n, 150n + 2n * header],
+    );
+    deepStrictEqual([client.state, client.counts.bytesReceived], ["", 0n]);
+  },
+});
+
+testFamilies({
+  name: "network sensor hands over packets of DNS, IPv4 and IPv6",
+  settings: { report_dns: true, dns_ports: "53,5353" },
+  async run(bench, family) {
+    const address = LOOPBACK[family];
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { dns, pid } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} udp bind 0 53 socket 1 ${family} udp connect 1 53
+       text 1 0102030405 recv-any 0
+       socket 2 ${family} udp bind 2 7777 socket 3 ${family} udp connect 3 7777
+       text 3 ffff recv-any 2
+       socket 4 ${family} tcp bind 4 5353 listen 4 socket 5 ${family} tcp connect 5 5353
+       accept 4 6 text 5 0003aabbcc recv-any 6 shut 5 eof 6 close 6 eof 5`,
+    );
+    const udp = dns.filter(({ tuple }) => tuple.protocol === "udp");
+    deepStrictEqual(udp.map((fact) => [fact.isOutgoing, [...fact.payload], fact.size]), [
+      [true, [1, 2, 3, 4, 5], 5],
+      [false, [1, 2, 3, 4, 5], 5],
+    ]);
+    deepStrictEqual(udp[0]?.tuple.remote, { address, port: 53 });
+    deepStrictEqual(udp[1]?.tuple.local, { address, port: 53 });
+    for (const fact of dns) strictEqual(fact.tgid, pid);
+    const tcp = dns.filter(({ tuple, isOutgoing }) =>
+      tuple.protocol === "tcp" && tuple.remote.port === 5353 && isOutgoing
+    );
+    const [start, data, end] = tcp;
+    ok(start && data && end && tcp.length === 3, `${tcp.length}`);
+    deepStrictEqual([start.isStart, start.payload.length, end.isEnd], [true, 0, true]);
+    deepStrictEqual([...data.payload], [0, 3, 0xaa, 0xbb, 0xcc]);
+    strictEqual(data.sequence, start.sequence);
+    strictEqual(end.sequence, (data.sequence + 5) >>> 0);
+  },
+});
 
 kernelTest({
   name: "network sensor cuts packets of DNS that are too long, and counts them",
