@@ -16,6 +16,7 @@ const C_FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror"];
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   arrival: [],
   consumer: ["-lbpf"],
+  net_load: ["-Wno-unused-result"],
   policy_calls: [],
   storm: ["-static"],
   storm_child: ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"],
@@ -33,6 +34,8 @@ export interface BenchPrograms {
   readonly consumer: string;
   /** The BPF object that emits records. */
   readonly generator: string;
+  /** Loads the network path over loopback. */
+  readonly netLoad: string;
   /** Makes the calls that policies are about. */
   readonly policyCalls: string;
   /** The BPF object of one policy as a program of its own. */
@@ -73,6 +76,7 @@ export async function buildPrograms(workspace: Workspace): Promise<BenchPrograms
     arrival: join(out, "arrival"),
     consumer: join(out, "consumer"),
     generator: join(out, "generator.bpf.o"),
+    netLoad: join(out, "net_load"),
     policyCalls: join(out, "policy_calls"),
     separatePolicy: join(out, "separate_policy.bpf.o"),
     storm: join(out, "storm"),

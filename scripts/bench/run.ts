@@ -15,6 +15,7 @@ import { latencyBench } from "./latency_bench.ts";
 import { readMachine } from "./machine.ts";
 import type { Measurement, Skipped } from "./measurement.ts";
 import { memoryBench } from "./memory_bench.ts";
+import { networkBench } from "./network_bench.ts";
 import { policyBench } from "./policy_bench.ts";
 import { buildPrograms } from "./programs.ts";
 import { formatJson, formatMachine, formatTable } from "./report.ts";
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   latencyBench,
   startBench,
   policyBench,
+  networkBench,
 ];
 
 const EXIT_FAILED = 1;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Loads the network path over loopback and prints what it did as JSON.
+ *
+ *     net_load stream MS       one TCP connection, as fast as it goes: bytes
+ *     net_load requests MS     one TCP connection, 64 bytes to and fro: requests
+ *     net_load packets COUNT   UDP datagrams of 64 bytes to a socket that reads them
+ *     net_load flows COUNT     TCP connections one after the other, 100 bytes to and fro each
+ *
+ * All ports are chosen by the kernel on 127.0.0.1; both ends are processes of this program, which
+ * end with it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHUNK_SIZE = 128 * 1024, REQUEST_SIZE = 64, FLOW_SIZE = 100 };
+
+static char buffer[CHUNK_SIZE];
+
+static void fail(const char *what) {
+    fprintf(stderr, "net_load: Cannot %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static unsigned long long now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* A socket on a port of the kernel's choice. */
+static int make_socket(int type, struct sockaddr_in *address) {
+    socklen_t size = sizeof(*address);
+    int fd = socket(AF_INET, type, 0);
+    *address = (struct sockaddr_in){.sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd < 0 || bind(fd, (struct sockaddr *)address, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)address, &size) < 0)
+        fail("make a socket");
+    if (type == SOCK_STREAM && listen(fd, 128) < 0)
+        fail("listen");
+    return fd;
+}
+
+static int connect_to(const struct sockaddr_in *address) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+        fail("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return fd;
+}
+
+/* False at the end of the stream. */
+static int read_whole(int fd, size_t size) {
+    for (size_t have = 0; have < size;) {
+        ssize_t more = read(fd, buffer + have, size - have);
+        if (more == 0)
+            return 0;
+        if (more < 0)
+            fail("read");
+        have += more;
+    }
+    return 1;
+}
+
+static void write_whole(int fd, size_t size) {
+    for (size_t done = 0; done < size;) {
+        ssize_t more = write(fd, buffer + done, size - done);
+        if (more < 0)
+            fail("write");
+        done += more;
+    }
+}
+
+/* The other end: a process that ends when this one does. True in it. */
+static int is_child(pid_t *pid) {
+    pid_t parent = getpid();
+    *pid = fork();
+    if (*pid < 0)
+        fail("fork");
+    if (*pid > 0)
+        return 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        exit(1);
+    return 1;
+}
+
+static void stream(unsigned long long ms) {
+    struct sockaddr_in address;
+    pid_t reader;
+    int listener = make_socket(SOCK_STREAM, &address);
+    if (is_child(&reader)) {
+        int fd = accept(listener, 0, 0);
+        while (read(fd, buffer, sizeof(buffer)) > 0)
+            ;
+        exit(0);
+    }
+    int fd = connect_to(&address);
+    unsigned long long bytes = 0, start = now_ns(), end = start + ms * 1000000;
+    while (now_ns() < end) {
+        write_whole(fd, sizeof(buffer));
+        bytes += sizeof(buffer);
+    }
+    close(fd);
+    waitpid(reader, 0, 0);
+    printf("{\"bytes\":%llu,\"ns\":%llu}\n", bytes, now_ns() - start);
+}
+
+static void requests(unsigned long long ms) {
+    struct sockaddr_in address;
+    pid_t server;
+    int listener = make_socket(SOCK_STREAM, &address);
+    if (is_child(&server)) {
+        int one = 1, fd = accept(listener, 0, 0);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        while (read_whole(fd, REQUEST_SIZE))
+            write_whole(fd, REQUEST_SIZE);
+        exit(0);
+    }
+    int fd = connect_to(&address);
+    unsigned long long count = 0, start = now_ns(), end = start + ms * 1000000;
+    while (now_ns() < end) {
+        write_whole(fd, REQUEST_SIZE);
+        if (!read_whole(fd, REQUEST_SIZE))
+            fail("read an answer");
+        count++;
+    }
+    unsigned long long ns = now_ns() - start;
+    close(fd);
+    waitpid(server, 0, 0);
+    printf("{\"requests\":%llu,\"ns\":%llu}\n", count, ns);
+}
+
+/* Sender and reader are one process, so that only the path is measured. */
+static void packets(unsigned long long count) {
+    struct sockaddr_in address;
+    int reader = make_socket(SOCK_DGRAM, &address);
+    int sender = socket(AF_INET, SOCK_DGRAM, 0);
+    if (connect(sender, (struct sockaddr *)&address, sizeof(address)) < 0)
+        fail("connect");
+    unsigned long long start = now_ns();
+    for (unsigned long long i = 0; i < count; i++) {
+        if (send(sender, buffer, REQUEST_SIZE, 0) != REQUEST_SIZE ||
+            recv(reader, buffer, REQUEST_SIZE, 0) != REQUEST_SIZE)
+            fail("send a datagram");
+    }
+    printf("{\"packets\":%llu,\"ns\":%llu}\n", count, now_ns() - start);
+}
+
+static void flows(unsigned long long count) {
+    struct sockaddr_in address;
+    pid_t server;
+    int listener = make_socket(SOCK_STREAM, &address);
+    if (is_child(&server)) {
+        for (;;) {
+            int fd = accept(listener, 0, 0);
+            if (read_whole(fd, FLOW_SIZE))
+                write_whole(fd, FLOW_SIZE);
+            /* The client closes first, so that its ports wait, not those of the server. */
+            read(fd, buffer, 1);
+            close(fd);
+        }
+    }
+    unsigned long long start = now_ns();
+    for (unsigned long long i = 0; i < count; i++) {
+        /* A port is used once per address: 64 addresses are enough for any count we ask for. */
+        struct sockaddr_in from = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i % 64)};
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+            connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+            fail("connect");
+        write_whole(fd, FLOW_SIZE);
+        if (!read_whole(fd, FLOW_SIZE))
+            fail("read an answer");
+        close(fd);
+    }
+    unsigned long long ns = now_ns() - start;
+    kill(server, SIGKILL);
+    waitpid(server, 0, 0);
+    printf("{\"flows\":%llu,\"ns\":%llu,\"pid\":%d,\"server\":%d}\n", count, ns, getpid(), server);
+}
+
+int main(int argc, char **argv) {
+    /* Never outlives the bench. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    unsigned long long number = argc == 3 ? strtoull(argv[2], 0, 10) : 0;
+    if (number == 0)
+        fprintf(stderr, "usage: net_load stream|requests MS | packets|flows COUNT\n");
+    else if (strcmp(argv[1], "stream") == 0)
+        return stream(number), 0;
+    else if (strcmp(argv[1], "requests") == 0)
+        return requests(number), 0;
+    else if (strcmp(argv[1], "packets") == 0)
+        return packets(number), 0;
+    else if (strcmp(argv[1], "flows") == 0)
+        return flows(number), 0;
+    return 2;
+}
