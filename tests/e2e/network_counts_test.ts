@@ -30,14 +30,6 @@ function socketCounts(text: string): Map<string, number> {
   );
 }
 
-/** Counters of the namespace as `nstat` shows them. */
-async function nstat(network: TestNetwork): Promise<Map<string, number>> {
-  const text = await network.run("nstat", "-asz");
-  return new Map(
-    Array.from(text.matchAll(/^(\w+) +(\d+) /gm), ([, name = "", value]) => [name, Number(value)]),
-  );
-}
-
 for (const offload of ["", "ip link set lo gso_max_segs 1"]) {
   const how = offload === "" ? "with" : "without";
   Deno.test(`metrics, top and close tell what lo, nstat and ss count, ${how} segmentation`, async () => {
@@ -61,7 +53,7 @@ for (const offload of ["", "ip link set lo gso_max_segs 1"]) {
     );
     await client.finish();
     await server.finish();
-    const [lo, counters] = [await network.loopback(), await nstat(network)];
+    const [lo, counters] = [await network.loopback(), await network.counters()];
     const text = await textOf(`${url}/metrics`);
     const [nearIn, nearOut] = [receivedIn(text, near.name), sentIn(text, near.name)];
     const [farIn, farOut] = [receivedIn(text, far.name), sentIn(text, far.name)];

@@ -11,7 +11,7 @@ const LINE_TIMEOUT_MS = 20_000;
 
 /** How a program is started. */
 export interface ProgramOptions {
-  /** From its first image on. */
+  /** From its first image on, with a mount namespace of its own as a container has. */
   readonly cgroup?: TestCgroup;
 }
 
@@ -108,12 +108,16 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Starts a program in it. */
   start(program: string, args: readonly string[], options: ProgramOptions = {}): NetworkProgram {
-    const enter = ["nsenter", `--net=/proc/${this.#holder.pid}/ns/net`, program, ...args];
+    const enter = ["nsenter", `--net=/proc/${this.#holder.pid}/ns/net`];
     const { cgroup } = options;
-    if (cgroup === undefined) return new NetworkProgram(spawn(enter[0]!, enter.slice(1)));
+    if (cgroup === undefined) {
+      return new NetworkProgram(spawn(enter[0]!, [...enter.slice(1), program, ...args]));
+    }
+    // A program of the host's mount namespace is a visitor in the cgroup of a container.
+    const words = [...enter, "unshare", "--mount", program, ...args];
     const join = 'echo $$ >"$0" && exec "$@"';
     const procs = `${cgroup.directory}/cgroup.procs`;
-    return new NetworkProgram(spawn("/bin/sh", ["-c", join, procs, ...enter]));
+    return new NetworkProgram(spawn("/bin/sh", ["-c", join, procs, ...words]));
   }
 
   /** Starts what `network_client.ts` does. */
@@ -133,6 +137,17 @@ export class TestNetwork implements AsyncDisposable {
     const text = await this.run("cat", "/proc/net/dev");
     const [, bytes, packets] = /^ *lo: *(\d+) +(\d+)/m.exec(text)!;
     return { bytes: Number(bytes), packets: Number(packets) };
+  }
+
+  /** Counters of TCP and IP by their names, as `nstat` shows them. */
+  async counters(): Promise<Map<string, number>> {
+    const text = await this.run("nstat", "-asz");
+    return new Map(
+      Array.from(
+        text.matchAll(/^(\w+) +(\d+) /gm),
+        ([, name = "", value]) => [name, Number(value)],
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
