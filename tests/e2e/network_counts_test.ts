@@ -66,7 +66,10 @@ for (const offload of ["", "ip link set lo gso_max_segs 1"]) {
     assert.equal(packets, counters.get("TcpOutSegs")! + again, `${again} sent again`);
     // Segments are counted, not buffers.
     if (offload === "") assert.ok(packets >= lo.packets, `${packets} ${lo.packets}`);
-    else assert.deepEqual([packets, packets], [lo.packets, counters.get("TcpInSegs")]);
+    else assert.equal(nearOut.bytes + farOut.bytes, lo.bytes);
+    if (offload !== "") {
+      assert.deepEqual([packets, packets], [lo.packets, counters.get("TcpInSegs")]);
+    }
     assert.deepEqual([nearOut.packets, farOut.packets], [farIn.packets, nearIn.packets]);
     assert.equal(sockets.get("bytes_sent"), SIZE + (sockets.get("bytes_retrans") ?? 0));
 
