@@ -61,13 +61,17 @@ static __noinline void read_tuple(u64 sk, struct network_tuple *tuple) {
         tuple->remote_port = remote_port;
 }
 
+/* 5.10 cannot number a socket from a tracepoint; a number of ours is as good a name. */
+static __always_inline u64 own_number(void) {
+    return bpf_ktime_get_ns() | 1ULL << 63;
+}
+
 /* Fills a new row; `sk` is the socket's address. */
 static __noinline void fill_socket(struct network_socket *socket, u64 sk, u64 cookie) {
     socket->cookie = cookie;
     if (cookie == 0)
         cookie = BPF_CORE_READ(SOCK(sk), __sk_common.skc_cookie.counter);
-    /* 5.10 cannot number a socket from a tracepoint; a number of ours is as good a name. */
-    socket->cookie = cookie ? cookie : bpf_ktime_get_ns() | 1ULL << 63;
+    socket->cookie = cookie ? cookie : own_number();
     read_tuple(sk, &socket->tuple);
     socket->protocol_class = protocol_class(socket->tuple.protocol);
     socket->is_made = 1;

@@ -116,9 +116,10 @@ static __always_inline void see_state(u64 *ctx, struct sock *sk, int before, int
     if (!socket)
         return;
     if (is_copy) {
-        /* The row is a copy of the listener's. */
-        if (has_storage())
-            socket->cookie = cookie;
+        /* The row is a copy of the listener's, and in 5.10 the kernel's number is still, too. */
+        if (!has_storage() || socket->cookie == cookie)
+            cookie = own_number();
+        socket->cookie = cookie;
     }
     see_transition(ctx, socket, address, before, after);
 }
