@@ -2,8 +2,9 @@
  * Traffic between two network namespaces: what the interfaces have counted, packets that get lost,
  * and protocols that are neither TCP nor UDP.
  */
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { SocketChanged } from "../../src/events/mod.ts";
+import { isKernelSince } from "../../src/loader/mod.ts";
 import { type DeviceCounts, deviceCounts, NetworkBench, words } from "../support/network_bench.ts";
 import { kernelTest, skipLine } from "../support/require_kernel.ts";
 import { TestCgroup, v2Hierarchy } from "../support/test_cgroup.ts";
@@ -96,8 +97,11 @@ kernelTest({
       strictEqual(code, 0);
       const size = BigInt((family === 4 ? 20 : 40) + 64);
       const sent = { direction: "transmit", family, protocol: "other" } as const;
-      strictEqual(bench.traffic(cgroup.id, sent).bytes, size);
-      strictEqual(bench.traffic(cgroup.id, { direction: "transmit" }).packets, 1n);
+      const { bytes, packets } = bench.traffic(cgroup.id, sent);
+      strictEqual(bytes, size * packets);
+      // Before 5.18 the kernel answers by a socket of the namespace, in its maker's cgroup.
+      ok(packets === 1n || (packets === 2n && !isKernelSince(Deno.osRelease(), [5, 18])));
+      deepStrictEqual(bench.traffic(cgroup.id, { direction: "transmit" }), { bytes, packets });
       const received = bench.traffic(cgroup.id, { ...sent, direction: "receive" });
       strictEqual(received.packets, 2n);
       strictEqual(received.bytes, 2n * size);
