@@ -88,8 +88,9 @@ static __noinline struct network_socket *make_hashed(u64 sk) {
 /*
  * The row of a socket, NULL when it has none. `pointer` is what bpf_sk_storage_get() takes,
  * `sk` the address; an expression, which is evaluated only where there is no storage. A socket that
- * could get none is in the hash: its memory for options may be used up, and 7.2 gives none at all on
- * CPUs without cmpxchg16b (as guests are emulated): kmalloc_nolock() needs that. With it, it does.
+ * could get none is in the hash: its memory for options may be used up, and 7.2 gives none at all
+ * on CPUs without cmpxchg16b (as guests are emulated): kmalloc_nolock() needs that. With it, it
+ * does.
  */
 #define FIND_SOCKET(pointer, sk)                                                                   \
     ({                                                                                             \
