@@ -11,6 +11,9 @@ const SYSCALL_LINE = /^\S+ ([tTwW]) (__(?:x64|ia32|arm64)_(?:compat_)?sys_\w+)$/
 /** The kernel keeps a list of functions that may be made to fail (FUNCTION_ERROR_INJECTION). */
 const ERROR_INJECTION = / [tT] within_error_injection_list$/m;
 
+/** One that every kernel with 32-bit calls has, with arguments that are used: such have types. */
+const COMPAT_FUNCTION = `${OTHER_TABLE_PREFIXES.i386}openat`;
+
 /** Functions of system calls; the text of 10 MB is not kept. */
 export class KernelSymbols {
   /** Any function of the kernel may be on the list of those that may be made to fail. */
@@ -53,9 +56,9 @@ export class KernelSymbols {
     return { functions: all, compat: all.filter(isCompatFunction), unknown, isTyped };
   }
 
-  /** Any function of the 32-bit table. */
+  /** A function of the 32-bit table, if the kernel has that. */
   get compatFunction(): string | undefined {
-    return this.#functions.values().find(isCompatFunction);
+    return this.#functions.has(COMPAT_FUNCTION) ? COMPAT_FUNCTION : undefined;
   }
 
   #hasAny(prefix: string): boolean {
