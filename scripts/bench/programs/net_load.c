@@ -43,8 +43,8 @@ static unsigned long long now_ns(void) {
 static int make_socket(int type, struct sockaddr_in *address) {
     socklen_t size = sizeof(*address);
     int fd = socket(AF_INET, type, 0);
-    *address = (struct sockaddr_in){.sin_family = AF_INET,
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (fd < 0 || bind(fd, (struct sockaddr *)address, size) < 0 ||
         getsockname(fd, (struct sockaddr *)address, &size) < 0)
         fail("make a socket");
