@@ -23,7 +23,7 @@ if (import.meta.main) {
   }
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--no-check", ...flags, ...TESTS.map((name) => join(FOLDER, name))],
-    env: { SHRIKE_KERNELS: names.join() },
+    env: { SHRIKE_KERNELS: names.join(), SHRIKE_MATRIX: "whole" },
   }).spawn().status;
   Deno.exit(code);
 }
