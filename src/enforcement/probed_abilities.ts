@@ -4,7 +4,7 @@
  * @module
  */
 import type { Libbpf } from "../../ffi/mod.ts";
-import type { Payload } from "../loader/mod.ts";
+import { isKernelSince, type Payload } from "../loader/mod.ts";
 import type {
   Ability,
   HookPoint,
@@ -29,6 +29,9 @@ export interface ProbedAbilitiesOptions {
   readonly tracefs?: Tracefs;
   readonly canaryDirectory?: string;
 }
+
+/** First kernel of which it is not known that it attaches many functions at once in good time. */
+const MULTI_NOT_SINCE = [7, 0] as const;
 
 const BTF_PATH = "/sys/kernel/btf/vmlinux";
 const LSM_PATH = "/sys/kernel/security/lsm";
@@ -98,6 +101,10 @@ export class ProbedAbilities implements KernelAbilities {
   }
 
   get kprobeMulti(): Ability {
+    // Guests with 7.2 took minutes to attach some functions together; why is not known.
+    if (isKernelSince(Deno.osRelease(), MULTI_NOT_SINCE)) {
+      return no("functions are attached one by one since 7.0");
+    }
     return this.#ask("kprobeMulti", (canary) => canary.sees("on_canary_multi"));
   }
 

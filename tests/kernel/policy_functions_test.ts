@@ -102,7 +102,8 @@ kernelTest({
     if (!abilities.kprobe.has) return skipLine("many functions", abilities.kprobe.reason);
     const { kprobeMulti } = abilities;
     // Debian's 6.1 is built without CONFIG_FPROBE, later ones with it.
-    if (IS_GUEST && isKernelSince(Deno.osRelease(), [6, 12])) {
+    const [release, since] = [Deno.osRelease(), isKernelSince];
+    if (IS_GUEST && since(release, [6, 12]) && !since(release, [7, 0])) {
       ok(kprobeMulti.has, JSON.stringify(kprobeMulti));
     }
     if (kprobeMulti.has) {

@@ -43,6 +43,8 @@ export function makeSyscallPolicies(names: readonly string[]): Policy[] {
 /** Tries all with SHRIKE_ALL_SYSCALLS=1, else some, chosen at random. */
 export class SyscallWays {
   tried = 0;
+  /** Of those, calls that this kernel does not have (x32 that is switched off): nothing to fail. */
+  absent = 0;
   readonly #names: readonly string[];
   readonly #withCompat: boolean;
 
@@ -87,6 +89,7 @@ export class SyscallWays {
       const value = await caller.call(name, args, { number, isCompat });
       this.tried += 1;
       // A call that this kernel does not have does nothing.
+      if (value === BigInt(-ENOSYS)) this.absent += 1;
       if (value === BigInt(-ERRNO) || value === BigInt(-ENOSYS)) continue;
       slipped.push(`${text}: ${value}`);
     }
