@@ -116,6 +116,9 @@ __noinline int policy_take_deferral(u32 id, u32 number) {
     const struct policy_deferral *from = bpf_map_lookup_elem(&policy_deferrals, &task);
     if (!work || !under_way || !from)
         return -1;
+    /* Decided at exec, by the program whose spare this is: it is for the end of the call. */
+    if (!from->missing && number == POLICY_NO_NUMBER)
+        return -1;
     /* Of a task that ended in its call, at the same address. */
     bool is_other = from->missing && from->number != number && number != POLICY_NO_NUMBER;
     u32 missing = from->missing;
