@@ -9,7 +9,7 @@ import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
 import { countGaps, type EventJson, execWith, parseLines } from "./event_json.ts";
 import { addShrike } from "./guest_shrike.ts";
 
-const GUEST_TIMEOUT_MS = 120_000;
+const GUEST_TIMEOUT_MS = 300_000;
 
 const FLOOD_COUNT = 300;
 /** Rounds after the flood in which the agent comes back; each runs two programs. */
@@ -26,7 +26,7 @@ list_files() {
 }
 wait_for() {
   n=0
-  until grep -q "$1" "$2"; do n=$((n+1)); [ $n -lt 300 ] || return 1; sleep 0.1; done
+  until grep -q "$1" "$2"; do n=$((n+1)); [ $n -lt 900 ] || return 1; sleep 0.1; done
 }
 
 list_files >/guest/before
@@ -35,7 +35,7 @@ shrike version -o json >/guest/version.json || exit 10
 shrike run -o json --max-events 40 >/guest/events.jsonl &
 agent=$!
 n=0
-while [ -d /proc/$agent ] && [ $n -lt 200 ]; do n=$((n+1)); /bin/true number $n; sleep 0.1; done
+while [ -d /proc/$agent ] && [ $n -lt 600 ]; do n=$((n+1)); /bin/true number $n; sleep 0.1; done
 wait $agent || exit 11
 
 long=$(head -c 8192 /dev/zero | tr '\\0' x)
