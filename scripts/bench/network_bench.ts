@@ -26,7 +26,8 @@ const KIB = 1024;
 /** Room for both ends of all connections of one interval. */
 const FLOW_ARGS = [
   ...["--enable-flow-events", "--flow-entries=262144", "--flows-per-workload=262144"],
-  "--filter=event=flow,exit",
+  // All flows of an interval are written at once.
+  ...["--filter=event=flow,exit", "--queue-size=512MiB"],
 ];
 
 /** One round on one agent. */
