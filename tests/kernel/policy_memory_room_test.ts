@@ -2,29 +2,14 @@
  * How many calls can wait for memory that is not there when they begin.
  */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import type { Test } from "../../src/policy/mod.ts";
 import { PolicyCount } from "../../src/wire/mod.ts";
-import { argumentIs, makePolicy, type SelectorParts, texts } from "../support/policy_factory.ts";
+import { texts } from "../support/policy_factory.ts";
+import { opens, pathIs, untouched } from "../support/hidden_path.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
-import type { OtherMemory, SystemCaller } from "../support/system_caller.ts";
+import type { SystemCaller } from "../support/system_caller.ts";
 
 const AT_FDCWD = -100;
-
-function untouched(holds: OtherMemory["holds"]): OtherMemory {
-  return { memory: "untouched", holds };
-}
-
-/** A policy on the path of openat(2). */
-function opens(name: string, ...selectors: SelectorParts[]) {
-  return makePolicy(name, {
-    ...{ call: "openat", types: ["int32", "string"], mode: "enforce", selectors },
-  });
-}
-
-function pathIs(test: Test, not = false): SelectorParts {
-  return { conditions: [argumentIs(1, test, { not })] };
-}
 
 kernelTest({
   name: "calls that find no room to wait for their memory are decided without it, and counted",

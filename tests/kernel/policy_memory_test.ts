@@ -3,25 +3,14 @@
  * call ends, by what the kernel itself has read.
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { Action, HookArgument, Test } from "../../src/policy/mod.ts";
+import type { Action, HookArgument } from "../../src/policy/mod.ts";
 import { PolicyCount } from "../../src/wire/mod.ts";
-import {
-  argumentIs,
-  condition,
-  makePolicy,
-  numbers,
-  type SelectorParts,
-  texts,
-} from "../support/policy_factory.ts";
+import { argumentIs, condition, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import { IS_GUEST } from "../support/hook_case.ts";
+import { opens, pathIs, untouched } from "../support/hidden_path.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
-import {
-  type CallArgument,
-  CallerEnded,
-  type OtherMemory,
-  type SystemCaller,
-} from "../support/system_caller.ts";
+import { type CallArgument, CallerEnded, type SystemCaller } from "../support/system_caller.ts";
 import { buildWorkload } from "../support/workload.ts";
 
 const program = await buildWorkload();
@@ -34,21 +23,6 @@ const SIGKILL: Action = { kind: "sigkill" };
 const HIDDEN = "/none/hidden";
 /** No page is ever there. */
 const NOWHERE = 8;
-
-function untouched(holds: OtherMemory["holds"]): OtherMemory {
-  return { memory: "untouched", holds };
-}
-
-/** A policy on the path of openat(2). */
-function opens(name: string, ...selectors: SelectorParts[]) {
-  return makePolicy(name, {
-    ...{ call: "openat", types: ["int32", "string"], mode: "enforce", selectors },
-  });
-}
-
-function pathIs(test: Test, not = false): SelectorParts {
-  return { conditions: [argumentIs(1, test, { not })] };
-}
 
 /** Which policies have acted on one openat(2) of `path`. */
 async function actsOn(
