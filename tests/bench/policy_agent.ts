@@ -77,7 +77,7 @@ export class PolicyAgent {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.workload[Symbol.asyncDispose]();
     await this.policies.end();
-    this.kernel[Symbol.dispose]();
+    this.kernel.close();
     this.#libc[Symbol.dispose]();
   }
 }

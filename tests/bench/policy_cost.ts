@@ -103,7 +103,7 @@ class Policies {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.workloads[Symbol.asyncDispose]();
-    this.bench[Symbol.dispose]();
+    this.bench.close();
   }
 }
 

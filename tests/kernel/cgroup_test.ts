@@ -19,7 +19,7 @@ const CONTAINER_ID = "0123456789abcdef".repeat(4);
 kernelTest({
   name: "cgroup sensor reports making and removal with path, ids, level and maker",
   async run() {
-    using bench = new CgroupBench();
+    using bench = CgroupBench.shared();
     using cgroup = new TestCgroup(bench.hierarchy);
     const { id, path } = cgroup;
     const made = await bench.upTo(isAbout("cgroup_created", id));
@@ -59,7 +59,7 @@ kernelTest({
 kernelTest({
   name: "cgroup sensor: the first exec in a new cgroup has its id, workload and path",
   async run() {
-    using bench = new CgroupBench();
+    using bench = CgroupBench.shared();
     using slice = new TestCgroup(bench.hierarchy);
     using container = slice.make(`docker-${CONTAINER_ID}.scope`);
     using inner = container.make("payload");
@@ -93,7 +93,7 @@ kernelTest({
 kernelTest({
   name: "cgroup sensor hands the workload down below units and containers",
   run() {
-    using bench = new CgroupBench();
+    using bench = CgroupBench.shared();
     using root = new TestCgroup(bench.hierarchy);
     const owner = (cgroup: TestCgroup) => bench.map.find(cgroup.id)?.trackingId;
     const service = root.make("web.service");
@@ -154,7 +154,7 @@ kernelTest({
     using root = new TestCgroup(v2Hierarchy());
     using unit = root.make("old.service");
     using inner = unit.make("inner");
-    using bench = new CgroupBench();
+    using bench = CgroupBench.shared();
     const before = bench.map.count(CgroupCount.CGROUP_COUNT_ANCESTOR);
     bench.map.enter({
       ...{ id: unit.id, parentId: root.id, level: 2, name: "old.service" },
@@ -173,7 +173,7 @@ kernelTest({
 kernelTest({
   name: "CgroupMap corrects what the kernel has guessed, and leaves later cgroups alone",
   run() {
-    using bench = new CgroupBench();
+    using bench = CgroupBench.shared();
     using root = new TestCgroup(bench.hierarchy);
     using cgroup = root.make("guess.service");
     const { id } = cgroup;

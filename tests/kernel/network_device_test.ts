@@ -56,7 +56,7 @@ const INTERFACES = "network sensor counts what interfaces count less Ethernet, I
 kernelTest({
   name: INTERFACES,
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     for (const family of [4, 6] as const) await compareInterfaces(bench, family);
   },
 });
@@ -86,7 +86,7 @@ async function compareInterfaces(bench: NetworkBench, family: 4 | 6): Promise<vo
 kernelTest({
   name: "network sensor counts a ping as other, IPv4 and IPv6",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     for (const family of [4, 6] as const) {
       using cgroup = new TestCgroup(v2Hierarchy());
       // A raw socket gets the request, too: lo brings it back.

@@ -12,7 +12,7 @@ const program = await buildWorkload();
 kernelTest({
   name: "network sensor counts both ends of open connections, and none of what is no more",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     using other = new TestCgroup(v2Hierarchy(), `/shrike-test-other-${Deno.pid}`);
     const { stdin, stdout, status } = new Deno.Command(program, {

@@ -14,7 +14,7 @@ const sent = { direction: "transmit" } as const;
 kernelTest({
   name: "network sensor: who accepts a connection carries it, not who has made the listener",
   async run() {
-    using bench = new NetworkBench({ settings: { report_connections: true } });
+    using bench = NetworkBench.shared({ settings: { report_connections: true } });
     using maker = new TestCgroup(v2Hierarchy());
     using user = maker.make("user");
     const { code, output, pid } = await maker.run(
@@ -41,7 +41,7 @@ kernelTest({
 kernelTest({
   name: "network sensor: a socket that is passed on is the receiver's from its first use on",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using maker = new TestCgroup(v2Hierarchy());
     using user = maker.make("user");
     const { code, output } = await maker.run(
@@ -59,7 +59,7 @@ kernelTest({
 kernelTest({
   name: "network sensor: the kernel names the cgroup of sockets as their makers saw it",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     const { code } = await cgroup.run(
       program,
@@ -84,7 +84,7 @@ kernelTest({
     }).spawn();
     const [reader, writer] = [stdout.getReader(), stdin.getWriter()];
     await reader.read();
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     // As when an agent starts: the first packets come before it has entered the cgroup.
     await writer.write(new TextEncoder().encode("\n"));
     await reader.read();
@@ -160,7 +160,7 @@ kernelTest({
     await writer.close();
     strictEqual((await load.status).code, 0);
     // Another sensor finds nobody before it: what it counts is all there is.
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     await cgroup.run(
       program,

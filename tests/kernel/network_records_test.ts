@@ -43,7 +43,7 @@ function testFamilies({ name, settings, run }: {
   kernelTest({
     name,
     async run() {
-      using bench = new NetworkBench({ settings });
+      using bench = NetworkBench.shared({ settings });
       for (const family of [4, 6] as const) await run(bench, family);
     },
   });
@@ -178,7 +178,7 @@ testFamilies({
 kernelTest({
   name: "network sensor cuts packets of DNS that are too long, and counts them",
   async run() {
-    using bench = new NetworkBench({ settings: { report_dns: true } });
+    using bench = NetworkBench.shared({ settings: { report_dns: true } });
     using cgroup = new TestCgroup(v2Hierarchy());
     const { dns } = await recordOf(
       bench,
@@ -197,7 +197,7 @@ kernelTest({
 kernelTest({
   name: "network sensor tells nothing of sockets and DNS unless asked",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     const { facts } = await recordOf(
       bench,

@@ -56,7 +56,7 @@ kernelTest({
     strictEqual(await foreign.line(), "attached");
     const before = await foreign.counts();
     {
-      using bench = new NetworkBench();
+      using bench = NetworkBench.shared();
       using cgroup = new TestCgroup(v2Hierarchy());
       strictEqual((await cgroup.run(program, DATAGRAM)).code, 0);
       deepStrictEqual(bench.traffic(cgroup.id, sent), { bytes: 37n, packets: 1n });
@@ -75,7 +75,7 @@ kernelTest({
 kernelTest({
   name: "network sensor takes the row of an ended workload, and counts anew from there",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     const send = async () => strictEqual((await cgroup.run(program, DATAGRAM)).code, 0);
     await send();
@@ -102,7 +102,7 @@ kernelTest({
     await using _unmounting = hierarchy;
     using classes = new TestCgroup(hierarchy);
     Deno.writeTextFileSync(`${classes.directory}/net_cls.classid`, "0x100001");
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     using cgroup = new TestCgroup(v2Hierarchy());
     const script = `echo $$ >'${classes.directory}/cgroup.procs' && exec "$0" "$@"`;
     const { code } = await cgroup.run("/bin/sh", ["-c", script, program, ...DATAGRAM]);

@@ -14,7 +14,7 @@ const SIZE = 1_000_000;
 kernelTest({
   name: "network sensor counts TCP to the byte, IPv4 and IPv6, with offload and without",
   async run() {
-    using bench = new NetworkBench();
+    using bench = NetworkBench.shared();
     for (const family of [4, 6] as const) {
       for (const offload of ["", "gso-off"]) await countConnection(bench, family, offload);
     }

@@ -64,7 +64,7 @@ function callsOf(bench: PolicyKernelBench): Map<string, number> {
 kernelTest({
   name: "while one policy replaces another, every call of new processes meets exactly one of them",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await bench.add(stormPolicy(0));
     await using storm = await CallStorm.start(program, bench.cgroup, { calls: CALLS, text: TEXT });
     // Those in another word of a row, too, so that the change is no single store.
@@ -94,7 +94,7 @@ kernelTest({
     const what = `${children} children while policies were replaced ${changes} times`;
     console.log(`policy_change_test: ${what}`);
     ok(children > 20 && changes > 4, what);
-    ok(bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED) > 0);
+    ok(bench.count(PolicyCount.POLICY_COUNT_DEFERRED) > 0);
     const wrong = [...calls].filter(([, acts]) => acts !== 1);
     deepStrictEqual(wrong, [], "calls that none, or more than one, has acted on");
     strictEqual(calls.size, children * CALLS, "calls that nobody has seen");
@@ -104,7 +104,7 @@ kernelTest({
 kernelTest({
   name: "a policy on descendants that comes while they fork misses none that is made after it",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using storm = await CallStorm.start(program, bench.cgroup, { calls: CALLS, text: TEXT });
     const subject = { of: "pid", isNamespacePid: false, followForks: true } as const;
     for (let i = 0; i < 20; i++) {
@@ -136,7 +136,7 @@ kernelTest({
   name:
     "a program whose file is renamed in a race is known by the name it was given, and its folder",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     const directory = Deno.makeTempDirSync();
     // Names of one byte, or a name that is read while it changes may be a mix of both.
     const [one, other] = [`${directory}/a`, `${directory}/b`];
@@ -177,7 +177,7 @@ kernelTest({
 kernelTest({
   name: "a policy that is removed while a call waits for its end does nothing at that end",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     const directory = Deno.makeTempDirSync();
     const fifo = `${directory}/fifo`;
     await using waits = await bench.caller();
@@ -201,7 +201,7 @@ kernelTest({
     // What it lists goes before its bits: what is left would match.
     await bench.add(kills("removed", true, fifo), makePolicy("stays", { call: "prctl" }));
     const call = waits.call("openat", [AT_FDCWD, { memory: "untouched", holds: fifo }, 0]);
-    await bench.waitFor(() => bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED) === 1);
+    await bench.waitFor(() => bench.count(PolicyCount.POLICY_COUNT_DEFERRED) === 1);
     await bench.tables.remove("removed");
     await letOpen();
     ok(await call >= 0n, "it is not killed");
@@ -210,7 +210,7 @@ kernelTest({
     await bench.add(kills("goes", false, fifo));
     const second = waits.call("openat", [AT_FDCWD, { memory: "untouched", holds: fifo }, 0])
       .then(() => "returned", () => "killed");
-    await bench.waitFor(() => bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED) === 2);
+    await bench.waitFor(() => bench.count(PolicyCount.POLICY_COUNT_DEFERRED) === 2);
     const removed = bench.tables.remove("goes");
     await letOpen();
     strictEqual(await second, "killed");

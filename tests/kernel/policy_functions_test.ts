@@ -107,12 +107,12 @@ kernelTest({
       ok(kprobeMulti.has, JSON.stringify(kprobeMulti));
     }
     if (kprobeMulti.has) {
-      using bench = new PolicyKernelBench({
+      await using bench = new PolicyKernelBench({
         ...{ mapEntries: { policy_calls: 1024 }, abilities: withMulti(true) },
       });
       await checkFunctions(bench, ONCE);
     } else skipLine("many functions with one program", kprobeMulti.reason);
-    using bench = new PolicyKernelBench({
+    await using bench = new PolicyKernelBench({
       ...{ mapEntries: { policy_calls: 1024 }, abilities: withMulti(false) },
     });
     await checkFunctions(bench, EACH);
@@ -130,7 +130,7 @@ hookTest(abilities, {
       findPoint: (point) =>
         point.name === missing ? { exists: true, returnsError: true } : abilities.findPoint(point),
     };
-    using bench = new PolicyKernelBench({ abilities: kernel });
+    await using bench = new PolicyKernelBench({ abilities: kernel });
     const refused = await bench.add(onFunctions("bad", ["vfs_open", "vfs_read", missing]))
       .then(() => undefined, (error: Error) => error);
     ok(refused instanceof LoadError, "the kernel refuses it");
@@ -176,7 +176,7 @@ hookTest(abilities, {
     strictEqual(functions.length, COUNT);
     const took: Record<string, number> = {};
     for (const isThere of [true, false]) {
-      using bench = new PolicyKernelBench({ abilities: withMulti(isThere) });
+      await using bench = new PolicyKernelBench({ abilities: withMulti(isThere) });
       await bench.tables.addSet(1);
       const start = performance.now();
       await bench.add(onFunctions("list", functions));

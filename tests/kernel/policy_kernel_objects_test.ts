@@ -31,7 +31,7 @@ function freePort(): number {
 kernelTest({
   name: "policies compare every part of a socket, negated too",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = new PolicyKernelBench();
     await using caller = await bench.caller();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const [source, destination] = [freePort(), listener.addr.port];
@@ -72,7 +72,7 @@ kernelTest({
 kernelTest({
   name: "policies compare the file that exec has found",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = new PolicyKernelBench();
     await using caller = await bench.caller();
     const directory = Deno.makeTempDirSync();
     const [real, link] = [`${directory}/real`, `${directory}/link`];

@@ -14,7 +14,7 @@ const AT_FDCWD = -100;
 kernelTest({
   name: "calls that find no room to wait for their memory are decided without it, and counted",
   async run() {
-    using bench = new PolicyKernelBench({ mapEntries: { policy_deferrals: 1 } });
+    await using bench = new PolicyKernelBench({ mapEntries: { policy_deferrals: 1 } });
     await bench.add(
       opens("equal", pathIs(texts("text", "/none/fifo"))),
       opens("not-equal", pathIs(texts("text", "/none/fifo"), true)),
@@ -26,16 +26,16 @@ kernelTest({
     // As many wait in open(2) of a pipe as it takes: without room of its own a map has a few more.
     const callers: SystemCaller[] = [];
     const opened: Promise<bigint>[] = [];
-    const isFull = () => bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRALS_FULL) > 0;
+    const isFull = () => bench.count(PolicyCount.POLICY_COUNT_DEFERRALS_FULL) > 0;
     while (!isFull() && callers.length < 64) {
       const caller = await bench.caller();
       callers.push(caller);
-      const waiting = bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED);
+      const waiting = bench.count(PolicyCount.POLICY_COUNT_DEFERRED);
       opened.push(caller.call("openat", [AT_FDCWD, untouched(fifo), 0]));
       const { POLICY_COUNT_DEFERRED, POLICY_COUNT_DEFERRALS_FULL } = PolicyCount;
       await bench.waitFor(() =>
-        bench.kernel.count(POLICY_COUNT_DEFERRED) > waiting ||
-        bench.kernel.count(POLICY_COUNT_DEFERRALS_FULL) > 0
+        bench.count(POLICY_COUNT_DEFERRED) > waiting ||
+        bench.count(POLICY_COUNT_DEFERRALS_FULL) > 0
       );
     }
     strictEqual(isFull(), true);

@@ -37,7 +37,7 @@ async function actsOn(
 kernelTest({
   name: "a path in memory that is not there yet matches as one that is, whatever the operator",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("equal", pathIs(texts("text", HIDDEN))),
@@ -55,13 +55,13 @@ kernelTest({
     ];
     for (const [path, expected] of cases) {
       for (const memory of ["untouched", "half"] as const) {
-        const before = bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED);
+        const before = bench.count(PolicyCount.POLICY_COUNT_DEFERRED);
         deepStrictEqual(await actsOn(bench, caller, { memory, holds: path }), expected, memory);
-        strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED), before + 1, memory);
+        strictEqual(bench.count(PolicyCount.POLICY_COUNT_DEFERRED), before + 1, memory);
       }
       deepStrictEqual(await actsOn(bench, caller, path), expected, "memory that is there");
     }
-    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_UNREADABLE), 0);
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNREADABLE), 0);
     strictEqual(bench.lost, 0);
   },
 });
@@ -69,7 +69,7 @@ kernelTest({
 kernelTest({
   name: "memory that is not there at the end either is what nobody lists, and is counted",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("equal", pathIs(texts("text", HIDDEN, ""))),
@@ -80,22 +80,22 @@ kernelTest({
       strictEqual(value, EFAULT);
       deepStrictEqual(bench.actsOf(hits).map(({ policy }) => policy), ["not-equal"]);
     }
-    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_UNREADABLE), 2);
-    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_UNSEEN), 0, "the kernel saw nothing");
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNREADABLE), 2);
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNSEEN), 0, "the kernel saw nothing");
     // Here the kernel does not look at all, so nobody knows.
     await bench.add(makePolicy("option", {
       ...{ call: "prctl", types: ["nop", "string"] },
       selectors: [pathIs(texts("text", HIDDEN), true)],
     }));
     strictEqual((await bench.during(caller, "prctl", [0x7fff_0001, NOWHERE])).hits.length, 1);
-    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_UNSEEN), 1);
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNSEEN), 1);
   },
 });
 
 kernelTest({
   name: "a process is killed for a path that it has hidden in memory that is not there yet",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await bench.add(opens("kills", {
       conditions: [argumentIs(1, texts("prefix", "/none/"))],
       actions: [SIGKILL],
@@ -118,7 +118,7 @@ kernelTest({
 kernelTest({
   name: "policies that do not look at the missing memory are decided when the call begins",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("all", {}),
@@ -142,7 +142,7 @@ kernelTest({
 kernelTest({
   name: "what a call with missing memory returns is matched and told with it",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const types = ["int32", "string"] as const;
     await bench.add(
@@ -193,7 +193,7 @@ kernelTest({
 kernelTest({
   name: "buffers and addresses in memory that is not there yet match too",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const buffer: Omit<HookArgument, "place"> = { index: 1, type: "char_buf", sizeIndex: 2 };
     await bench.add(
@@ -235,7 +235,7 @@ kernelTest({
   name: "32-bit socketcall with its arguments in memory that is not there yet does not slip by",
   async run() {
     if (Deno.build.arch !== "x86_64") return;
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     if (await caller.call("getpriority", [0, 0], { isCompat: true }) === -38n) {
       return console.error("skip: this kernel has no 32-bit calls");
@@ -270,7 +270,7 @@ kernelTest({
 kernelTest({
   name: "exec of a name in memory that is not there yet is decided by the kernel's copy of it",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     const directory = Deno.makeTempDirSync();
     Deno.copyFileSync(program, `${directory}/hidden`);
     Deno.copyFileSync(program, `${directory}/shown`);
@@ -320,7 +320,7 @@ kernelTest({
       ["call", true],
       ["return", true],
     ]);
-    strictEqual(bench.kernel.count(PolicyCount.POLICY_COUNT_UNREADABLE), 0);
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNREADABLE), 0);
     Deno.removeSync(directory, { recursive: true });
   },
 });
@@ -335,7 +335,7 @@ function makeFdFolder(): void {
 kernelTest({
   name: "exec of a hidden name kills the process before the new program runs",
   async run() {
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(makePolicy("kills", {
       ...{ call: "execve", types: ["string"], mode: "enforce" },

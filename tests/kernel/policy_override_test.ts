@@ -44,7 +44,7 @@ function eachWay(name: string, run: (bench: PolicyKernelBench, by: string) => Pr
         if (!ability.has) return skipLine(`${name}, by ${BY[way]}`, ability.reason);
         const others = WAYS.filter((other) => other !== way);
         const only = lackingAbilities(abilities, ...others);
-        using bench = new PolicyKernelBench({
+        await using bench = new PolicyKernelBench({
           mapEntries: { policy_calls: 1024 },
           abilities: only,
         });
@@ -152,7 +152,7 @@ function failsCompat(by: string): boolean {
 
 /** Calls that were to fail and went on. */
 function notFailed(bench: PolicyKernelBench): number {
-  return bench.kernel.count(PolicyCount.POLICY_COUNT_NOT_FAILED);
+  return bench.count(PolicyCount.POLICY_COUNT_NOT_FAILED);
 }
 
 eachWay("Override on system calls with texts and addresses, by every table", async (bench, by) => {

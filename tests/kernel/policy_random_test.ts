@@ -30,7 +30,7 @@ kernelTest({
   name: "random policies say the same of random calls in the kernel as in the specification",
   async run() {
     const random = SeededRandom.fromEnvironment("policy_random_test");
-    using bench = new PolicyKernelBench();
+    await using bench = PolicyKernelBench.shared();
     await using caller = await bench.caller();
     // Names of execs are kept from here on.
     await bench.add(makePolicy("keeps-names", {
@@ -74,7 +74,7 @@ kernelTest({
         matched += outcomes.length > 0 ? 1 : 0;
       }
     }
-    const deferred = bench.kernel.count(PolicyCount.POLICY_COUNT_DEFERRED);
+    const deferred = bench.count(PolicyCount.POLICY_COUNT_DEFERRED);
     console.log(`policy_random_test: ${calls} calls, ${matched} matched, ${deferred} at their end`);
     ok(deferred > calls / 50);
     ok(matched > calls / 10 && calls > 100);

@@ -26,7 +26,7 @@ function temporaryDirectory(): Disposable & { readonly path: string } {
 kernelTest({
   name: "process sensor gives 32 KiB of arguments whole and flags longer ones",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     for (const size of [32_767, 32_768]) {
       const exec = lastExec(await recorder.record(program, ["long-args", String(size)]));
       const bytes = exec.argv.reduce((sum, { text }) => sum + text.length + 1, 0);
@@ -49,7 +49,7 @@ kernelTest({
 kernelTest({
   name: "process sensor keeps names and arguments that are not UTF-8",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     using directory = temporaryDirectory();
     const exec = lastExec(await recorder.record(program, ["odd-names", directory.path]));
     strictEqual(exec.filename.text, "./p\ufffd");
@@ -66,7 +66,7 @@ kernelTest({
 kernelTest({
   name: "process sensor says that the executable was deleted",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     using directory = temporaryDirectory();
     const path = join(directory.path, "gone");
     const exec = lastExec(await recorder.record(program, ["deleted", path]));
@@ -81,7 +81,7 @@ kernelTest({
 kernelTest({
   name: "process sensor knows a memfd by its file, not by its name",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const exec = lastExec(await recorder.record(program, ["memfd", "payload"]));
     strictEqual(exec.exe?.memfd, true);
     strictEqual(exec.exe.deleted, true);
@@ -99,7 +99,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives script and interpreter of a #! file",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     using directory = temporaryDirectory();
     const script = join(directory.path, "script");
     Deno.writeTextFileSync(script, `#!${program} exit\n`);
@@ -115,7 +115,7 @@ kernelTest({
 kernelTest({
   name: "process sensor shows who a setuid program runs as, and that it was raised",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     using directory = temporaryDirectory();
     Deno.chmodSync(directory.path, 0o755);
     const path = join(directory.path, "setuid");
@@ -134,7 +134,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives paths of 4 KiB whole and flags longer ones",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     for (
       const { name, count } of [{ name: "d", count: 1900 }, { name: "n".repeat(255), count: 15 }]
     ) {
@@ -157,7 +157,7 @@ kernelTest({
 kernelTest({
   name: "process sensor says when the working directory is outside the root",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     using root = temporaryDirectory();
     const options = { cwd: "/proc/self" };
     const exec = lastExec(await recorder.record(program, ["outside-root", root.path], options));
@@ -168,7 +168,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives relative file names as they were given",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const args = ["exec", "./../proc/self/exe", "again", "exit"];
     const exec = lastExec(await recorder.record(program, args, { cwd: "/sys" }));
     strictEqual(exec.filename.text, "./../proc/self/exe");

@@ -9,7 +9,7 @@ const program = await buildWorkload();
 kernelTest({
   name: "process sensor gives a child's new namespaces and its pid in them",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["unshare"]);
     strictEqual(run.code, 0);
     const outer = run.execs[0];
@@ -33,7 +33,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives the namespace entered with setns(2)",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["setns"]);
     strictEqual(run.code, 0);
     const [before, after] = run.execs;
@@ -47,7 +47,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives level and owner of a user namespace",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["user-namespace"], { uid: 65534, gid: 65534 });
     if (run.code === 99) {
       skipLine("user namespaces", "they are forbidden to users here");

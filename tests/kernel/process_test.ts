@@ -14,7 +14,7 @@ const texts = (list: readonly { readonly text: string }[]) => list.map(({ text }
 kernelTest({
   name: "process sensor reports fork, exec and exit of a program, in this order",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["exit", "7"]);
     deepStrictEqual(run.facts.map(({ type }) => type), [
       "process_forked",
@@ -49,7 +49,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports the executable as stat(2) does",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const exec = single((await recorder.record(program, ["exit"])).execs);
     const stat = Deno.statSync(program);
     strictEqual(exec.exe?.path.text, Deno.realPathSync(program));
@@ -66,7 +66,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives the credentials and namespaces of /proc",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["exit"]);
     const status = Deno.readTextFileSync("/proc/self/status");
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
@@ -100,7 +100,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives the cgroup of the v2 hierarchy",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const path = /^0::(.*)$/m.exec(Deno.readTextFileSync("/proc/self/cgroup"))?.[1];
     for (const { cgroup } of (await recorder.record(program, ["exit"])).facts) {
       ok(cgroup.id > 0n);
@@ -114,7 +114,7 @@ kernelTest({
 kernelTest({
   name: "process sensor collects the environment only when asked",
   async run() {
-    using recorder = new SensorRecorder({ environment_variables: true });
+    using recorder = SensorRecorder.shared({ environment_variables: true });
     const environment = { SHRIKE_A: "1", SHRIKE_B: "x=y z" };
     const run = await recorder.record(program, ["exit"], { environment });
     const found = texts(single(run.execs).environment ?? []).sort();
@@ -125,7 +125,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives the wait status of exits and signals",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     for (const status of [0, 1, 255]) {
       const run = await recorder.record(program, ["exit", String(status)]);
       strictEqual(single(run.exits).exitCode, status << 8);
@@ -142,7 +142,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports children that never exec",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["fork", "5"]);
     strictEqual(run.code, 0);
     const children = run.forks.filter(({ tgid }) => tgid !== run.pid);
@@ -161,7 +161,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports a vforked child",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["vfork-exec"]);
     const child = single(run.forks.filter(({ tgid }) => tgid !== run.pid));
     const exec = single(run.execs.filter(({ tgid }) => tgid === child.tgid));
@@ -173,7 +173,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports each exec of a chain in one pid",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["exec-chain", "10"]);
     strictEqual(run.forks.length, 1);
     strictEqual(run.exits.length, 1);
@@ -189,7 +189,7 @@ kernelTest({
 kernelTest({
   name: "process sensor names the maker and the parent of a CLONE_PARENT child",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["clone-parent"]);
     strictEqual(run.code, 0);
     const [maker, made] = run.forks.filter(({ tgid }) => tgid !== run.pid);
@@ -202,7 +202,7 @@ kernelTest({
 kernelTest({
   name: "process sensor loses nothing of 10,000 short programs",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const started = performance.now();
     strictEqual((await recorder.record(program, ["many", "100"])).forks.length, 101);
     // An emulated guest takes minutes for what takes a second here: as many as fit 10 s.
@@ -219,7 +219,7 @@ kernelTest({
 kernelTest({
   name: "process sensor follows a bounded fork bomb to the last child",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["bomb", "4", "4"]);
     strictEqual(recorder.lost, 0);
     // 1 + 4 + 16 + 64 + 256 processes.
@@ -236,7 +236,7 @@ kernelTest({
   name:
     "process sensor gives argv[0] as the caller chose it, and nothing of a process that only waits",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["exec", program, basename(program), "exit"]);
     strictEqual(run.execs.length, 2);
     deepStrictEqual(texts(run.execs[1]?.argv ?? []), [basename(program), "exit"]);

@@ -9,7 +9,7 @@ const program = await buildWorkload();
 kernelTest({
   name: "process sensor makes no records of 200 threads",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["threads", "200"]);
     strictEqual(run.code, 0);
     strictEqual(run.forks.length, 1);
@@ -24,7 +24,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports exec by a thread under the leader's tid",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["thread-exec", "3"]);
     strictEqual(run.code, 3);
     strictEqual(run.forks.length, 1);
@@ -42,7 +42,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports the exit when the last thread ends, not the leader",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["leader-first", "7"]);
     strictEqual(run.code, 7);
     const exit = single(run.exits);
@@ -55,7 +55,7 @@ kernelTest({
 kernelTest({
   name: "process sensor gives the status that wait(2) gives when a thread outlives its leader",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["thread-last", "5"]);
     const exit = single(run.exits);
     strictEqual(exit.exitCode, run.code << 8);
@@ -66,7 +66,7 @@ kernelTest({
 kernelTest({
   name: "process sensor reports an exit when all threads end at once, and duplicates are equal",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     for (let round = 0; round < 20; round++) {
       const run = await recorder.record(program, ["exit-together", "8"]);
       ok(run.exits.length >= 1);
@@ -82,7 +82,7 @@ kernelTest({
 kernelTest({
   name: "process sensor makes no records of io_uring's kernel threads",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["io-uring"]);
     if (run.code === 77) skipLine("io_uring's kernel threads", "io_uring is not available");
     else strictEqual(run.code, 0);
@@ -96,7 +96,7 @@ kernelTest({
 kernelTest({
   name: "process sensor makes no records of kernel threads",
   async run() {
-    using recorder = new SensorRecorder();
+    using recorder = SensorRecorder.shared();
     const run = await recorder.record(program, ["many", "50"]);
     strictEqual(run.exits.length, 51);
     const kernelThreads = new Set(kernelThreadPids());

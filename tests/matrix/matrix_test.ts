@@ -11,15 +11,13 @@ import {
 } from "../../scripts/fetch_kernels.ts";
 import { buildCaptureLoad } from "../support/capture_load.ts";
 import { buildWorkload } from "../support/workload.ts";
-import { type GuestTestRun, runKernelTests } from "./guest_tests.ts";
+import { type GuestTestRun, kernelTestFiles, runKernelTests } from "./guest_tests.ts";
 
 /** Each guest has two CPUs; more guests at once only wait for each other. */
 const GUESTS_MAX = 2;
 
 /** What the kernel that has only little is for. */
-const POLICY_TESTS = [...Deno.readDirSync(new URL("../kernel", import.meta.url))]
-  .filter(({ name }) => name.startsWith("policy_"))
-  .map(({ name }) => `tests/kernel/${name}`);
+const POLICY_TESTS = kernelTestFiles().filter((path) => path.includes("/policy_"));
 
 /**
  * What is run as a stage of `scripts/test`: files of each sensor and of what is attached otherwise

@@ -16,31 +16,41 @@ import { Counters } from "../../src/telemetry/mod.ts";
 import { SensorRecorder } from "./expect_event.ts";
 import { type TestHierarchy, v2Hierarchy } from "./test_cgroup.ts";
 
+/** How a bench is set up. */
+export interface CgroupBenchOptions {
+  readonly controller?: string;
+  readonly entries?: number;
+  readonly settings?: SensorSettings;
+  readonly network?: SensorSettings;
+  readonly mapEntries?: MapEntries;
+}
+
 /** All sensors in the kernel, following one hierarchy. */
 export class CgroupBench {
   readonly recorder: SensorRecorder;
   readonly map: CgroupMap;
   readonly counters = new Counters();
 
+  /** A bench whose sensors other tests use, too; nobody else has it at the same time. */
+  static shared(options: CgroupBenchOptions = {}): CgroupBench {
+    return new CgroupBench(v2Hierarchy(), options, true);
+  }
+
   constructor(
     readonly hierarchy: TestHierarchy = v2Hierarchy(),
-    { controller, entries, settings = {}, network, mapEntries = {} }: {
-      readonly controller?: string;
-      readonly entries?: number;
-      readonly settings?: SensorSettings;
-      readonly network?: SensorSettings;
-      readonly mapEntries?: MapEntries;
-    } = {},
+    { controller, entries, settings = {}, network, mapEntries = {} }: CgroupBenchOptions = {},
+    isShared = false,
   ) {
     const tracked = cgroupSettings({
       hierarchyId: hierarchy.hierarchyId,
       ...(controller !== undefined && { controller }),
     });
-    this.recorder = new SensorRecorder({}, {
+    const more = {
       cgroup: { ...tracked, ...settings },
       ...(network !== undefined && { network }),
       mapEntries: { ...mapEntries, ...(entries !== undefined && { [CGROUPS_MAP]: entries }) },
-    });
+    };
+    this.recorder = isShared ? SensorRecorder.shared({}, more) : new SensorRecorder({}, more);
     const map = this.recorder.sensors.sharedMap(CGROUPS_MAP);
     ok(map !== undefined);
     this.map = new CgroupMap({

@@ -19,6 +19,7 @@ import {
 import { SENSORS, type SensorSettings } from "../../src/sensors/mod.ts";
 import { RECORD_HEADER_SIZE, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
 import { PerfReader } from "./perf_reader.ts";
+import { giveBack, isShared, takeShared } from "./shared_bench.ts";
 import { runWorkload, type WorkloadOptions, type WorkloadResult } from "./workload.ts";
 
 /** Between two looks at the rings while a workload runs. */
@@ -44,6 +45,12 @@ export interface RecorderSettings {
 
 /** Loads and attaches all sensors; collects facts of the whole host. */
 export class SensorRecorder {
+  /** A recorder that other tests use, too; nobody else has it at the same time. */
+  static shared(settings: SensorSettings = {}, more: RecorderSettings = {}): SensorRecorder {
+    const key = `SensorRecorder ${JSON.stringify([settings, more])}`;
+    return takeShared(key, () => new SensorRecorder(settings, more, false));
+  }
+
   readonly sensors: LoadedSensors;
   readonly #libbpf: Libbpf;
   readonly #libc: Libc;
@@ -55,8 +62,14 @@ export class SensorRecorder {
   /** The records of `#facts`, as they came. */
   readonly #records = new Map<KernelFact, Uint8Array<ArrayBuffer>>();
 
-  /** @param more settings of the cgroup sensor, part of which all sensors get, and sizes of maps */
-  constructor(settings: SensorSettings = {}, more: RecorderSettings = {}) {
+  /** Records that were lost before this test. */
+  #lostBefore = 0;
+
+  /**
+   * @param more settings of the cgroup sensor, part of which all sensors get, and sizes of maps
+   * @param starts false: loads only
+   */
+  constructor(settings: SensorSettings = {}, more: RecorderSettings = {}, starts = true) {
     const { cgroup = {}, network, mapEntries = {} } = more;
     const payload = openPayload();
     this.#libc = openLibc();
@@ -70,7 +83,19 @@ export class SensorRecorder {
       log: { warn: fail, debug: () => {} },
     });
     this.#reader = new PerfReader(this.#libbpf, this.#libc, this.sensors.recordsMapFd);
+    if (starts) this.start();
+  }
+
+  /** Attaches. */
+  start(): void {
+    this.take();
+    this.#lostBefore = this.#lostEver();
     this.sensors.attach();
+  }
+
+  /** Detaches. */
+  stop(): void {
+    this.sensors.detach();
   }
 
   /** Runs a workload to its end and returns what was recorded of it. */
@@ -150,8 +175,12 @@ export class SensorRecorder {
     return bytes;
   }
 
-  /** Records lost so far, by kernel counters and rings. */
+  /** Records lost since the start, by kernel counters and rings. */
   get lost(): number {
+    return this.#lostEver() - this.#lostBefore;
+  }
+
+  #lostEver(): number {
     let lost = this.#reader.lost;
     for (const kind of this.#decoders.keys()) {
       for (const { counts } of this.sensors.readDrops(kind)) {
@@ -179,6 +208,11 @@ export class SensorRecorder {
   }
 
   [Symbol.dispose](): void {
+    if (isShared(this)) void giveBack(this);
+    else this.close();
+  }
+
+  close(): void {
     this.sensors.detach();
     this.#reader[Symbol.dispose]();
     this.sensors[Symbol.dispose]();

@@ -46,9 +46,14 @@ export interface HookTest {
  * library stays open.
  */
 export function openAbilities(): KernelAbilities {
-  const payload = openPayload();
-  return new ProbedAbilities({ libbpf: openLibbpf(payload.libbpfPath()), payload });
+  if (opened === undefined) {
+    const payload = openPayload();
+    opened = new ProbedAbilities({ libbpf: openLibbpf(payload.libbpfPath()), payload });
+  }
+  return opened;
 }
+
+let opened: KernelAbilities | undefined;
 
 /**
  * The same kernel, as if it could not do some things. What it can is all tried at once: in guests
@@ -88,7 +93,7 @@ export function hookTest(
       if (enforces && !IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
       const lacking = needs.flatMap((ability) => reasonOf(ability, abilities));
       if (lacking.length > 0) return skipLine(name, lacking.join("; "));
-      using bench = new PolicyKernelBench({ abilities });
+      await using bench = PolicyKernelBench.shared({ abilities });
       await run(bench);
     },
   });

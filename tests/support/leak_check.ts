@@ -11,8 +11,19 @@ const WATCHED = /^anon_inode:(bpf-prog|bpf-map|bpf_link|btf|\[perf_event\])/;
 /** Workers that were ended give back their descriptors a little later. */
 const SETTLE_MS = 5_000;
 
+/** Open for longer than a test, on purpose. */
+const expected = new Map<string, number>();
+
+/** What is open since `before`, a count of then, is open on purpose, and no leak of a test. */
+export function expectDescriptors(before: ReadonlyMap<string, number>): void {
+  for (const [kind, count] of countDescriptors()) {
+    const added = count - (before.get(kind) ?? 0);
+    expected.set(kind, (expected.get(kind) ?? 0) + added);
+  }
+}
+
 /** How often each kind of watched descriptor is open. */
-function openDescriptors(): Map<string, number> {
+export function countDescriptors(): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     let target: string;
@@ -28,14 +39,19 @@ function openDescriptors(): Map<string, number> {
   return counts;
 }
 
+function countOthers(): Map<string, number> {
+  const counts = countDescriptors();
+  for (const [kind, count] of expected) counts.set(kind, (counts.get(kind) ?? 0) - count);
+  return counts;
+}
+
 /**
  * Remembers what is open; when disposed, fails the test if more is open than then. Programs, maps
  * and links have no name elsewhere (we pin nothing), so without a descriptor they are gone.
  */
 export function leakCheck(): AsyncDisposable {
-  const before = openDescriptors();
-  const leaks = () =>
-    [...openDescriptors()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
+  const before = countOthers();
+  const leaks = () => [...countOthers()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
   return {
     async [Symbol.asyncDispose]() {
       const deadline = performance.now() + SETTLE_MS;

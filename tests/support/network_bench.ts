@@ -36,12 +36,20 @@ export class NetworkBench {
   readonly kernel: NetworkKernel & NetworkMaps;
   readonly #libc: Libc;
 
-  constructor(options: NetworkBenchOptions = {}) {
+  /**
+   * A bench whose sensors other tests use, too, one at a time. Not for tests of flows, whose
+   * intervals begin with the sensors, or of full maps.
+   */
+  static shared(options: Pick<NetworkBenchOptions, "settings"> = {}): NetworkBench {
+    return new NetworkBench(options, true);
+  }
+
+  constructor(options: NetworkBenchOptions = {}, isShared = false) {
     const { flows = 0, workloadFlows = flows, hierarchy = v2Hierarchy(), controller } = options;
     const withFlows = flows > 0;
     const rows = flows + NetworkLimit.NETWORK_OTHER_FLOWS;
     const { trafficEntries, socketEntries } = options;
-    this.cgroups = new CgroupBench(hierarchy, {
+    const cgroupOptions = {
       ...(controller !== undefined && { controller }),
       network: {
         report_flows: withFlows,
@@ -54,7 +62,10 @@ export class NetworkBench {
         ...(trafficEntries !== undefined && { traffic: trafficEntries }),
         ...(socketEntries !== undefined && { sockets: socketEntries }),
       },
-    });
+    };
+    this.cgroups = isShared
+      ? CgroupBench.shared(cgroupOptions)
+      : new CgroupBench(hierarchy, cgroupOptions);
     const { sensors } = this.recorder;
     for (const name of ["on_ingress", "on_egress"]) {
       if (sensors.isAttached(name)) continue;

@@ -24,8 +24,9 @@ import {
 } from "../../src/policy/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
-import { RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
+import { PolicyCount, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
 import { PerfReader } from "./perf_reader.ts";
+import { giveBack, isShared, takeShared } from "./shared_bench.ts";
 import { type CallArgument, type CallOptions, SystemCaller } from "./system_caller.ts";
 import { TestCgroup, v2Hierarchy } from "./test_cgroup.ts";
 import { buildWorkload } from "./workload.ts";
@@ -53,10 +54,21 @@ export interface PolicyKernelBenchOptions {
 
 /** Sensors, tables and programs. */
 export class PolicyKernelBench {
+  /**
+   * A bench that other tests use, too, one at a time: without policies, with a cgroup of its own
+   * for each test, and counts from 0.
+   */
+  static shared(
+    { abilities }: Pick<PolicyKernelBenchOptions, "abilities"> = {},
+  ): PolicyKernelBench {
+    const key = `PolicyKernelBench${abilities === undefined ? "" : " with abilities"}`;
+    const options = abilities === undefined ? {} : { abilities };
+    return takeShared(key, () => new PolicyKernelBench(options, false));
+  }
+
   readonly kernel: PolicyKernel;
   readonly tables: PolicyTables;
   readonly sensors: LoadedSensors;
-  readonly cgroup: TestCgroup;
   readonly cgroups: CgroupMap;
   readonly counters = new Counters();
   readonly secret: SipSecret = randomSipSecret();
@@ -65,8 +77,13 @@ export class PolicyKernelBench {
   readonly #reader: PerfReader;
   readonly #decoder = new PolicyHitDecoder();
   readonly #hits: PolicyHit[] = [];
+  /** Kernel counts when it was started, by row. */
+  readonly #countsBefore = new Map<PolicyCount, number>();
+  #lostBefore = 0;
+  #cgroup: TestCgroup | undefined;
 
-  constructor(options: PolicyKernelBenchOptions = {}) {
+  /** @param starts false: loads only */
+  constructor(options: PolicyKernelBenchOptions = {}, starts = true) {
     const payload = openPayload();
     this.#libc = openLibc();
     this.#libbpf = openLibbpf(payload.libbpfPath());
@@ -80,7 +97,6 @@ export class PolicyKernelBench {
       log: { warn: fail, debug: () => {} },
     });
     this.#reader = new PerfReader(this.#libbpf, this.#libc, this.sensors.recordsMapFd);
-    this.sensors.attach();
     this.kernel = new PolicyKernel({
       ...{ libbpf: this.#libbpf, libc: this.#libc, payload, cgroupGlobals: {} },
       sensorMap: (name) => this.sensors.sharedMap(name),
@@ -95,13 +111,40 @@ export class PolicyKernelBench {
       concerns: options.concerns ?? ((set) => set === TEST_SET),
       ...{ secret: this.secret, rowsMax: 10_240, slotsMax: 4_096, now: () => performance.now() },
     });
-    const hierarchy = v2Hierarchy();
     this.cgroups = new CgroupMap({
       map: this.sensors.sharedMap(CGROUPS_MAP)!,
       ...{ countsMap: undefined, hierarchy: 0, counters: this.counters, sensors: this.sensors },
     });
-    this.cgroup = new TestCgroup(hierarchy, `/shrike-policy-${Deno.pid}-${counter++}`);
-    this.enterSet(this.cgroup, TEST_SET);
+    if (starts) this.start();
+  }
+
+  /** Attaches the sensors and makes the cgroup of a test. */
+  start(): void {
+    this.take();
+    this.#lostBefore = this.#lostEver();
+    for (const row of POLICY_COUNTS) this.#countsBefore.set(row, this.kernel.count(row));
+    this.sensors.attach();
+    this.#cgroup = new TestCgroup(v2Hierarchy(), `/shrike-policy-${Deno.pid}-${counter++}`);
+    this.enterSet(this.#cgroup, TEST_SET);
+  }
+
+  /** Takes all away that a test has put there. */
+  async stop(): Promise<void> {
+    await this.remove(...this.tables.policies().map(({ name }) => name));
+    this.detachUnused();
+    this.sensors.detach();
+    this.#removeCgroup();
+  }
+
+  /** The cgroup whose processes policies concern. */
+  get cgroup(): TestCgroup {
+    if (this.#cgroup === undefined) throw new Error("The bench is not started");
+    return this.#cgroup;
+  }
+
+  /** What a counter of the kernel has counted since the start. */
+  count(row: PolicyCount): number {
+    return this.kernel.count(row) - (this.#countsBefore.get(row) ?? 0);
   }
 
   /** Puts a cgroup into a set of workloads. */
@@ -200,8 +243,15 @@ export class PolicyKernelBench {
     );
   }
 
-  /** Records that were lost; not skipped runs: where there are spares, most lose nothing. */
+  /**
+   * Records that were lost since the start; not skipped runs: where there are spares, most lose
+   * nothing.
+   */
   get lost(): number {
+    return this.#lostEver() - this.#lostBefore;
+  }
+
+  #lostEver(): number {
     const drops = this.sensors.readDrops(this.#decoder.kind)
       .flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0);
     return this.#reader.lost + drops;
@@ -216,16 +266,28 @@ export class PolicyKernelBench {
     });
   }
 
-  [Symbol.dispose](): void {
+  #removeCgroup(): void {
+    this.#cgroup?.[Symbol.dispose]();
+    this.#cgroup = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (isShared(this)) await giveBack(this);
+    else this.close();
+  }
+
+  close(): void {
     this.kernel[Symbol.dispose]();
     this.sensors.detach();
     this.#reader[Symbol.dispose]();
     this.sensors[Symbol.dispose]();
     this.#libbpf[Symbol.dispose]();
     this.#libc[Symbol.dispose]();
-    this.cgroup[Symbol.dispose]();
+    this.#removeCgroup();
   }
 }
+
+const POLICY_COUNTS = Object.values(PolicyCount).filter((row) => row !== PolicyCount.POLICY_COUNTS);
 
 let counter = 0;
 
