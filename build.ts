@@ -13,6 +13,7 @@ import { bpfStep } from "./scripts/build/compile_bpf.ts";
 import { bundleStep } from "./scripts/build/bundle.ts";
 import { compileStep, hasBaseRuntime } from "./scripts/build/compile_executable.ts";
 import { checkGeneratedStep } from "./scripts/build/generate.ts";
+import { lockFile } from "./scripts/build/lock_file.ts";
 import { serviceFileStep } from "./scripts/build/service_file.ts";
 import { packStep } from "./scripts/build/pack_executable.ts";
 import { ToolError } from "./scripts/build/run_tool.ts";
@@ -59,14 +60,6 @@ async function executableStep(workspace: Workspace, way: Way): Promise<BuildStep
   };
 }
 
-/** One build at a time in a checkout: a second one waits for the first. */
-async function lockBuild(workspace: Workspace): Promise<Disposable> {
-  await Deno.mkdir(workspace.out, { recursive: true });
-  const file = await Deno.open(join(workspace.out, "build.lock"), { create: true, write: true });
-  await file.lock(true);
-  return { [Symbol.dispose]: () => file.close() };
-}
-
 async function build(args: readonly string[]): Promise<number> {
   let names = Object.keys(STEPS);
   let way: Way = null;
@@ -78,7 +71,8 @@ async function build(args: readonly string[]): Promise<number> {
   const unknown = names.find((name) => !(name in STEPS));
   if (unknown !== undefined) return usageError(`unknown step "${unknown}"`);
   const workspace = openWorkspace();
-  using _lock = await lockBuild(workspace);
+  // A second build waits for the first.
+  using _lock = await lockFile(join(workspace.out, "build.lock"));
   // A step is made when its turn comes: what it reads may be what the one before wrote.
   for (const name of names) {
     for (const step of await STEPS[name]!(workspace, way)) await runStep(workspace, step);

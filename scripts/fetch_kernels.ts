@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import { lockFile } from "./build/lock_file.ts";
 import { runTool } from "./build/run_tool.ts";
 import { openWorkspace, writeFileAtomically } from "./build/workspace.ts";
 import { machineArchives, type PackageRecord, PrivateApt, sourceLines } from "./private_apt.ts";
@@ -79,6 +80,8 @@ export async function fetchKernel(name: string, update = false): Promise<KernelI
     throw new KernelFetchError(name, "kernels.json does not have it", `one of ${names}`);
   }
   const folder = join(openWorkspace().out, "kernels", name);
+  // Tests of several processes may want the same kernel.
+  using _lock = await lockFile(`${folder}.lock`);
   const cached = update ? null : await readCached(folder, entry, modules);
   if (cached !== null) return cached;
   try {

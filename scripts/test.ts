@@ -3,7 +3,7 @@
  *
  *     deno run -A scripts/test.ts [STAGE... [-- ARGUMENTS OF deno test]]
  *
- * Stages: ok, build, unit, kernel, matrix, e2e, runtimes. The last line is
+ * Stages: ok, build, unit, kernel, matrix, guests, e2e, runtimes. The last line is
  * "N passed, N failed, N skipped".
  *
  * @module

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { lockFile } from "../../scripts/build/lock_file.ts";
 import { runTool } from "../../scripts/build/run_tool.ts";
 import { openWorkspace } from "../../scripts/build/workspace.ts";
 import { machineArchives } from "../../scripts/private_apt.ts";
@@ -76,6 +77,8 @@ async function systemdRoot(): Promise<string> {
   const hash = createHash("sha256").update(key).digest("hex").slice(0, 16);
   const folder = join(openWorkspace().out, "rootfs");
   const path = join(folder, `systemd-${hash}.cpio`);
+  // Tests of several processes may want it.
+  using _lock = await lockFile(`${path}.lock`);
   const present = await Deno.stat(path).catch(() => null);
   if (present !== null) return path;
   await Deno.mkdir(folder, { recursive: true });

@@ -6,7 +6,7 @@ import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { findProgram, GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
-import { addShrike } from "./guest_shrike.ts";
+import { addShrike } from "../e2e/guest_shrike.ts";
 
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";

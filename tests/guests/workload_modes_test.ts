@@ -5,9 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { fetchKernel } from "../../scripts/fetch_kernels.ts";
-import { bootGuest } from "./boot_kernel.ts";
-import { checkMode, skippedModes } from "./cgroup_mode_checks.ts";
-import { modesGuest, type ModesTrial } from "./cgroup_mode_guest.ts";
+import { bootGuest } from "../matrix/boot_kernel.ts";
+import { checkMode, skippedModes } from "../matrix/cgroup_mode_checks.ts";
+import { modesGuest, type ModesTrial } from "../matrix/cgroup_mode_guest.ts";
 
 /** Most of it are starts of the program: an emulated CPU takes 3 to 10 s for each. */
 const GUEST_TIMEOUT_MS = 300_000;

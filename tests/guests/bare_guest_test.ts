@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { fetchKernel, type KernelImage, listKernels } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
-import { countGaps, type EventJson, execWith, parseLines } from "./event_json.ts";
-import { addShrike } from "./guest_shrike.ts";
+import { countGaps, type EventJson, execWith, parseLines } from "../e2e/event_json.ts";
+import { addShrike } from "../e2e/guest_shrike.ts";
 
 const GUEST_TIMEOUT_MS = 300_000;
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
-import { addShrike } from "./guest_shrike.ts";
+import { addShrike } from "../e2e/guest_shrike.ts";
 
 const KERNEL = "6.1";
 /** Twelve starts under emulation take a minute and a half on two busy cores. */

@@ -8,9 +8,9 @@ import { bootGuest } from "../matrix/boot_kernel.ts";
 import { GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
 import type { PlaceExample } from "../support/cgroup_places.ts";
-import { parseLines } from "./event_json.ts";
-import { addShrike } from "./guest_shrike.ts";
-import { checkNobodyElse, checkPlace, type PlacedEvent } from "./placed_events.ts";
+import { parseLines } from "../e2e/event_json.ts";
+import { addShrike } from "../e2e/guest_shrike.ts";
+import { checkNobodyElse, checkPlace, type PlacedEvent } from "../e2e/placed_events.ts";
 
 const GUEST_TIMEOUT_MS = 240_000;
 const EVENTS = "/run/events.jsonl";
