@@ -22,7 +22,6 @@ import {
   OwnAddresses,
   type ProcessContext,
   type ProgramTime,
-  type ReadTrafficOptions,
   RecentProcesses,
   type TrafficReading,
   TrafficTotals,
@@ -188,14 +187,13 @@ export class AgentNetwork implements NetworkService {
     if (isDue && this.#flows === undefined) void this.#conntrack.refresh();
   }
 
-  readTraffic({ withConnections = false }: ReadTrafficOptions = {}): TrafficReading {
+  readTraffic(): TrafficReading {
     const { clock, programTime } = this.#parts;
     this.#totals.look();
-    const connections = withConnections ? this.#kernel?.countSockets?.() : undefined;
     const programs = programTime();
     return {
       monotonicNs: clock.monotonicNs(),
-      workloads: this.#totals.rows(connections),
+      workloads: this.#totals.rows(),
       ...(programs !== undefined && { programs }),
     };
   }

@@ -70,8 +70,7 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...{ needs: "network", name: "traffic", method: "GET", path: "/v1/traffic" },
-    answer: ({ network }) =>
-      ok(trafficJson(network.readTraffic({ withConnections: true }), network.state())),
+    answer: ({ network }) => ok(trafficJson(network.readTraffic(), network.state())),
   },
   {
     ...{ needs: "policies", name: "list", method: "GET", path: "/v1/policies" },

@@ -47,7 +47,6 @@ Deno.test("ControlClient.traffic() gives what the agent has counted", async () =
   network.networkState = { state: "degraded", reason: "three sockets", hint: "look" };
   const { reading, state } = await ask(network);
   assert.deepEqual(state, network.networkState);
-  assert.equal(network.areConnectionsAsked, true);
   assert.equal(reading.monotonicNs, 1_000_000_000n);
   assert.deepEqual(reading.programs, network.programs);
   const [web, ...sums] = reading.workloads;

@@ -134,11 +134,6 @@ export class NetworkMaps {
     return rows;
   }
 
-  /** Open connections by tracking id; those that are older than the programs are not counted. */
-  countSockets(): ReadonlyMap<bigint, number> {
-    return new Map(this.readTraffic().map(({ trackingId, openCount }) => [trackingId, openCount]));
-  }
-
   /**
    * Takes a row out, of a workload that has ended. What a program adds to it in the same instant is
    * lost: one that found the row before it was taken. Before 5.14 the kernel cannot look and delete

@@ -17,7 +17,6 @@ export type {
   NetworkService,
   NetworkState,
   ProgramTime,
-  ReadTrafficOptions,
   TrafficOwner,
   TrafficReading,
   WorkloadTraffic,

@@ -11,6 +11,8 @@ export interface TrafficRow {
   readonly trackingId: bigint;
   /** All twelve classes, in a fixed order. */
   readonly counts: readonly TrafficCount[];
+  /** Connections of TCP that began since the programs run and have not ended. */
+  readonly openCount: number;
 }
 
 /** `trackingId` of rows that hold what found no room of its own. */
@@ -55,11 +57,6 @@ export interface NetworkKernel {
    * meanwhile, and none is still writing into what is read.
    */
   drainFlows(): Promise<FlowRow[]>;
-  /**
-   * Sockets with a peer that the kernel's table has now, by tracking id. Absent: not counted.
-   * One pass over that table, so asked for by people only.
-   */
-  countSockets?(): ReadonlyMap<bigint, number>;
   /** What the programs count about themselves, by name: "sockets_full", "flows_other", ... */
   counts(): ReadonlyMap<string, bigint>;
   readonly attribution: AttributionState;

@@ -46,12 +46,6 @@ export interface TrafficReading {
   readonly programs?: ProgramTime;
 }
 
-/** What a reading has beside traffic. */
-export interface ReadTrafficOptions {
-  /** Count connections, which takes a pass over the kernel's table of sockets. */
-  readonly withConnections?: boolean;
-}
-
 /** How well traffic is told apart by workload. */
 export interface NetworkState {
   readonly state: "off" | "ok" | "degraded";
@@ -64,7 +58,7 @@ export interface NetworkState {
 /** The network of an agent, for those who ask. */
 export interface NetworkService {
   /** Reads the kernel's table: some microseconds per 10 workloads. */
-  readTraffic(options?: ReadTrafficOptions): TrafficReading;
+  readTraffic(): TrafficReading;
   state(): NetworkState;
   /** What the kernel's programs count about themselves, by name: "sockets_full", "flows_other". */
   counts(): ReadonlyMap<string, bigint>;

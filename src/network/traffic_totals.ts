@@ -49,6 +49,7 @@ interface Group {
 interface Seat {
   /** As it was at the last look. */
   counts: readonly TrafficCount[];
+  openCount: number;
   createdNs: bigint;
   /** Undefined: not known whose, or there was no room. */
   group: Group | undefined;
@@ -130,16 +131,12 @@ export class TrafficTotals {
     this.#seats.delete(trackingId);
   }
 
-  /**
-   * Workloads, then `ended`, `unknown` and `other`.
-   *
-   * @param connections open ones by tracking id
-   */
-  rows(connections?: ReadonlyMap<bigint, number>): WorkloadTraffic[] {
+  /** Workloads, then `ended`, `unknown` and `other`, as of the last look. */
+  rows(): WorkloadTraffic[] {
     const workloads = Array.from(this.#groups.values(), ({ key, workload, tally, ids }) => ({
       ...{ owner: "workload" as const, key, workload },
       ...{ counts: tally.counts(), execs: tally.execs },
-      ...(connections !== undefined && { connections: sumOver(ids, connections) }),
+      connections: this.#openOf(ids),
     }));
     const sum = (owner: "ended" | "unknown" | "other", tally: TrafficTally) => ({
       ...{ owner, key: owner, counts: tally.counts(), execs: tally.execs },
@@ -152,11 +149,18 @@ export class TrafficTotals {
     ];
   }
 
-  #add({ trackingId, counts }: TrafficRow): void {
+  #openOf(ids: Iterable<bigint>): number {
+    let sum = 0;
+    for (const id of ids) sum += this.#seats.get(id)?.openCount ?? 0;
+    return sum;
+  }
+
+  #add({ trackingId, counts, openCount }: TrafficRow): void {
     const tally = this.#tallyOf(trackingId);
     const seat = this.#seats.get(trackingId)!;
     this.#grow(tally, counts, seat.counts);
     seat.counts = counts;
+    seat.openCount = openCount;
   }
 
   #grow(
@@ -193,7 +197,7 @@ export class TrafficTotals {
     let seat = this.#seats.get(trackingId);
     if (seat === undefined) {
       const nobody = { group: undefined, isFolded: false, unknownSinceNs: undefined };
-      seat = { counts: NO_COUNTS, createdNs: 0n, ...nobody };
+      seat = { counts: NO_COUNTS, openCount: 0, createdNs: 0n, ...nobody };
       this.#seats.set(trackingId, seat);
     }
     return seat;
@@ -243,10 +247,4 @@ export function workloadKey({ kind, id }: Workload): string {
 
 function isSum(trackingId: bigint): boolean {
   return trackingId === 0n || trackingId === OTHER_ROW;
-}
-
-function sumOver(ids: Iterable<bigint>, connections: ReadonlyMap<bigint, number>): number {
-  let sum = 0;
-  for (const id of ids) sum += connections.get(id) ?? 0;
-  return sum;
 }

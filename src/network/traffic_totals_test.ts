@@ -165,15 +165,18 @@ Deno.test("TrafficTotals.noteExec() counts programs by workload, and bounds the 
 });
 
 Deno.test("TrafficTotals adds up the connections of a workload's cgroups", () => {
-  const { owners, totals } = setUp();
-  owners.set(8n, { createdNs: 1n, workload: service("a") });
-  owners.set(9n, { createdNs: 1n, workload: service("a") });
-  totals.noteExec(8n);
-  totals.noteExec(9n);
-  totals.look();
-  const sockets = new Map([[8n, 2], [9n, 3], [10n, 7]]);
-  assert.equal(totals.rows(sockets)[0]?.connections, 5);
-  assert.equal(totals.rows()[0]?.connections, undefined);
+  const { owners, kernel, rows } = setUp();
+  for (const [id, open] of [[8n, 2], [9n, 3], [10n, 7]] as const) {
+    owners.set(id, { createdNs: 1n, workload: service(id === 10n ? "b" : "a") });
+    kernel.transfer(id, RECEIVED, 1n);
+    kernel.open.set(id, open);
+  }
+  const connections = () =>
+    Object.fromEntries(rows().map(({ key, connections }) => [key, connections]));
+  const sums = { ended: undefined, unknown: undefined, other: undefined };
+  assert.deepEqual(connections(), { "service:a": 5, "service:b": 7, ...sums });
+  kernel.open.set(9n, 0);
+  assert.deepEqual(connections(), { "service:a": 2, "service:b": 7, ...sums });
 });
 
 /** What all rows come to, by class. */

@@ -11,7 +11,7 @@ import { addShrike } from "../e2e/guest_shrike.ts";
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";
 
-const GUEST_TIMEOUT_MS = 180_000;
+const GUEST_TIMEOUT_MS = 240_000;
 
 /** Half a minute is right for a host and long for a test; an emulated CPU needs some of it. */
 const DROP_IN = "[Service]\nWatchdogSec=10\n";
@@ -44,6 +44,9 @@ freed() {
 }
 gaps() { journalctl -u shrike -o cat --no-pager | grep '^{"gap":{"cause":"agent_restart"'; }
 has_gaps() { [ "$(gaps | wc -l)" = "$1" ]; }
+scrapes() {
+  busybox wget -q -O /run/page http://127.0.0.1:9464/metrics && grep -q ^shrike_build_info /run/page
+}
 # Moments of the guest's wall clock, as the gaps have them.
 now() { date +%s%N; }
 
@@ -88,6 +91,11 @@ wait_for has_gaps 3; say kill_told $?
 gaps | sed 's/^/@gap /'
 # The brackets keep this very grep, which is seen, from being found.
 in_journal 'unseen[-]mark'; say unseen $?
+
+mv /guest/metrics.conf /etc/systemd/system/shrike.service.d/
+mkdir -p /etc/shrike && echo 'metrics: { address: "127.0.0.1:9464" }' >/etc/shrike/config.yaml
+systemctl daemon-reload && systemctl restart shrike; say networked $?
+wait_for scrapes; say scraped $?
 systemctl stop shrike
 say journal_end "$(journalctl -u shrike -o cat --no-pager -n 3 | tr '\\n' ' ')"
 say failed "$(systemctl list-units --failed --no-legend --no-pager | tr '\\n' ' ')"
@@ -101,6 +109,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
   const unit = join(openWorkspace().root, "scripts/systemd/shrike.service");
   tree.addFile("/etc/systemd/system/shrike.service", unit);
   tree.addText("/etc/systemd/system/shrike.service.d/test.conf", DROP_IN);
+  tree.addText("/guest/metrics.conf", await documentedDropIn());
   const result = await bootGuest({
     ...await systemdBoot(tree),
     ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
@@ -131,6 +140,8 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
     hang_told: "0",
     stop_told: "0",
     kill_told: "0",
+    networked: "0",
+    scraped: "0",
     // What ran between two runs is a gap and nothing else.
     unseen: "1",
     failed: "",
@@ -142,6 +153,14 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
   const stopMs = Number((at.after_stop - at.before_stop) / 1_000_000n);
   assert(stopMs < STOP_MAX_MS[result.accelerator], `systemctl stop took ${stopMs} ms`);
 });
+
+/** What users are told to write for an endpoint that others can reach. */
+async function documentedDropIn(): Promise<string> {
+  const path = join(openWorkspace().root, "scripts/monitoring/README.md");
+  const block = /^```ini\n([^`]*)```$/m.exec(await Deno.readTextFile(path))?.[1];
+  assert(block !== undefined, path);
+  return block;
+}
 
 const MOMENTS = [
   ...["hung", "unhung", "before_stop", "after_stop", "after_start", "killed", "after_revival"],

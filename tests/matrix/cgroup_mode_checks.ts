@@ -4,9 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ModeName, resultFile } from "./cgroup_mode_guest.ts";
+import { CARRIER_ID, type ModeName, resultFile } from "./cgroup_mode_guest.ts";
 import { NEW_PLACES, OLD_PLACES } from "../support/cgroup_places.ts";
 import { parseLines } from "../e2e/event_json.ts";
+import { receivedIn, sentIn } from "../e2e/network_workloads.ts";
 import { checkNobodyElse, checkPlace, type PlacedEvent } from "../e2e/placed_events.ts";
 
 /** What the agent must find out about a mode. */
@@ -26,6 +27,11 @@ interface ModeExpectation {
   /** How the agent was started, in the words of `shrike doctor`. */
   readonly deployment?: RegExp;
 }
+
+/** Status line and headers of HTTP. */
+const RESPONSE_HEADERS_MAX = 512;
+/** IPv4 and TCP with all options. */
+const PACKET_HEADERS_MAX = 20 + 60;
 
 const AT = "/sys/fs/cgroup";
 const MODES: Readonly<Record<ModeName, ModeExpectation>> = {
@@ -75,6 +81,7 @@ export function checkMode(guest: TriedGuest, mode: ModeName, isExamined: boolean
   const { warning, hasOwnPids } = MODES[mode];
   if (warning !== undefined) assert.match(output, warning);
   if (hasOwnPids) assert.match(output, /Processes: this process is in a pid namespace of its own/);
+  checkTraffic(read(resultFile(mode, "metrics")), said.pages.get(mode) ?? []);
   if (isExamined) checkDoctor(JSON.parse(read(resultFile(mode, "doctor"))), mode);
 }
 
@@ -88,6 +95,8 @@ interface Sayings {
   readonly skipped: ReadonlyMap<string, string>;
   /** Exit codes of the agents, by mode. */
   readonly ends: ReadonlyMap<string, string>;
+  /** Sizes of the pages that the carrier has fetched, by mode. */
+  readonly pages: ReadonlyMap<string, readonly number[]>;
   /** What did not happen in time. */
   readonly late: readonly string[];
 }
@@ -96,10 +105,12 @@ function readSayings(output: string): Sayings {
   const ids = new Map<string, Map<string, string>>();
   const skipped = new Map<string, string>();
   const ends = new Map<string, string>();
+  const pages = new Map<string, number[]>();
   const late: string[] = [];
   for (const [, word, mode = "", rest = ""] of output.matchAll(/^@ (\w+) (\w+) (.*)$/gm)) {
     if (word === "skip") skipped.set(mode, rest);
     else if (word === "agent") ends.set(mode, rest);
+    else if (word === "page") pages.set(mode, [...pages.get(mode) ?? [], Number(rest)]);
     else if (word === "late") late.push(`${mode} ${rest}`);
     else if (word === "place") {
       const [mount, id = "", path] = rest.split(" ");
@@ -107,7 +118,7 @@ function readSayings(output: string): Sayings {
       ids.set(mode, known.set(`${mount} ${path}`, id));
     }
   }
-  return { ids, skipped, ends, late };
+  return { ids, skipped, ends, pages, late };
 }
 
 function checkEvents(events: PlacedEvent[], ids: DirectoryIds, mode: ModeExpectation): void {
@@ -135,6 +146,24 @@ function checkEvents(events: PlacedEvent[], ids: DirectoryIds, mode: ModeExpecta
   for (const place of NEW_PLACES) checkNobodyElse(events, place, { idOf, mayBeUnknown: false });
   const mayBeUnknown = mode.hidesOld ?? false;
   for (const place of OLD_PLACES) checkNobodyElse(events, place, { idOf, mayBeUnknown });
+}
+
+/** The carrier has received its pages and little more; who has sent them is another workload. */
+function checkTraffic(metrics: string, pages: readonly number[]): void {
+  assert.match(metrics, /^shrike_network_accounting\{state="ok"\} 1$/m);
+  const size = pages.reduce((sum, page) => sum + page, 0);
+  assert(pages.length > 0 && pages.every((page) => page > 1000), `${pages}`);
+  const name = CARRIER_ID.slice(0, 12);
+  const [received, sent] = [receivedIn(metrics, name), sentIn(metrics, name)];
+  const most = size + pages.length * RESPONSE_HEADERS_MAX + received.packets * PACKET_HEADERS_MAX;
+  assert(
+    received.bytes > size && received.bytes <= most,
+    `${received.bytes} of ${size} to ${most}`,
+  );
+  assert(sent.packets >= pages.length, `${sent.packets}`);
+  const [all, ended] = [sentIn(metrics).bytes, sentIn(metrics, "unknown").bytes];
+  assert(all >= received.bytes + sent.bytes, `${all}`);
+  assert.equal(ended, 0, "traffic of which the workload is not known");
 }
 
 /** The part of `shrike doctor -o json` that is looked at. */

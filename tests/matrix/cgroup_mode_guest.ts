@@ -45,10 +45,15 @@ export interface ModesTrial {
 
 const RESULTS = "/guest/results";
 
-/** A file of the guest: lines of `run`, JSON of `doctor`. */
-export function resultFile(mode: ModeName, command: "run" | "doctor"): string {
+/** A file of the guest: lines of `run`, JSON of `doctor`, what the agent told as `metrics`. */
+export function resultFile(mode: ModeName, command: "run" | "doctor" | "metrics"): string {
   return `${RESULTS}/${mode}.${command}`;
 }
+
+/** A container whose processes fetch the agent's own metrics: traffic of a size that is known. */
+export const CARRIER_ID = "ca44".repeat(16);
+const METRICS_ADDRESS = "127.0.0.1:9464";
+const PAGES = 3;
 
 /** PATH PROGRAM ARGS: becomes the program in that cgroup, in each of the hierarchies of ROOTS. */
 const ENTER = `#!/bin/sh
@@ -67,6 +72,11 @@ exec "$@"
 const WITHOUT_CGROUPS = `#!/bin/sh
 umount /sys/fs/cgroup && mount -t proc proc /proc || exit 121
 exec "$@"
+`;
+
+/** FILE: what the agent tells as metrics. */
+const FETCH = `#!/bin/sh
+exec /bin/busybox wget -q -O "$1" http://${METRICS_ADDRESS}/metrics
 `;
 
 const FUNCTIONS = `
@@ -146,12 +156,19 @@ try_mode() {
   ! is_in $mode "$EXAMINED" || {
     /guest/enter "$home" "$@" shrike doctor -o json 2>&3; say doctor "$mode" $?
   } | cat >${RESULTS}/$mode.doctor
-  { /guest/enter "$home" "$@" shrike run -o json 2>&3; say agent "$mode" $?; } |
-    cat >${RESULTS}/$mode.run &
+  { /guest/enter "$home" "$@" shrike run -o json --metrics-address ${METRICS_ADDRESS} 2>&3
+    say agent "$mode" $?; } | cat >${RESULTS}/$mode.run &
   agent=$!
   wait_for has '"procFS"' ${RESULTS}/$mode.run
   visit_new
   visit_old visit
+  n=0
+  while [ $n -lt ${PAGES} ]; do
+    n=$((n+1))
+    container '/docker/${CARRIER_ID}' /guest/fetch /run/page
+    say page "$mode" "$(wc -c </run/page)"
+  done
+  /guest/fetch ${RESULTS}/$mode.metrics
   /bin/true end
   wait_for has '"end"' ${RESULTS}/$mode.run
   # unshare, which is there too, leaves this signal to its child.
@@ -211,6 +228,7 @@ export async function modesGuest(
   await addShrike(tree, "/bin/shrike");
   tree.addText("/init", busyboxInit({ cgroups: false }), 0o755);
   tree.addText("/guest/enter", ENTER, 0o755);
+  tree.addText("/guest/fetch", FETCH, 0o755);
   tree.addText("/guest/with_own_cgroups", WITH_OWN_CGROUPS, 0o755);
   tree.addText("/guest/without_cgroups", WITHOUT_CGROUPS, 0o755);
   const command = [
@@ -219,7 +237,9 @@ export async function modesGuest(
     ...["visit_old() {", ...OLD_PLACES.flatMap((place) => visit(place, '"$1"')), "}"],
     modes.some((mode) => /^(legacy|hybrid)/.test(mode)) ? V1_SCRIPT : V2_SCRIPT,
   ].join("\n");
-  const outputs = modes.flatMap((mode) => [resultFile(mode, "run"), resultFile(mode, "doctor")]);
+  const outputs = modes.flatMap((mode) =>
+    (["run", "doctor", "metrics"] as const).map((command) => resultFile(mode, command))
+  );
   return { tree, init: "/init", command, outputs };
 }
 

@@ -15,8 +15,8 @@ import {
 /** Rows as the kernel keeps them: one per tracking id with traffic. */
 export class FakeNetworkKernel implements NetworkKernel {
   readonly attribution = { confirmed: 0, contradicted: 0 };
-  /** What `countSockets()` answers. */
-  readonly sockets = new Map<bigint, number>();
+  /** Open connections by tracking id, of rows with traffic. */
+  readonly open = new Map<bigint, number>();
   /** What the next `drainFlows()` answers. */
   flows: FlowRow[] = [];
   readonly programCounts = new Map<string, bigint>();
@@ -60,11 +60,6 @@ export class FakeNetworkKernel implements NetworkKernel {
     return Promise.resolve(flows);
   }
 
-  countSockets(): ReadonlyMap<bigint, number> {
-    this.calls.push("countSockets");
-    return this.sockets;
-  }
-
   counts(): ReadonlyMap<string, bigint> {
     return this.programCounts;
   }
@@ -72,7 +67,8 @@ export class FakeNetworkKernel implements NetworkKernel {
   #row(trackingId: bigint): TrafficRow | undefined {
     const row = this.#rows.get(trackingId);
     if (row === undefined) return undefined;
-    return { trackingId, counts: TRAFFIC_CLASSES.map((of, i) => ({ ...of, ...row[i]! })) };
+    const counts = TRAFFIC_CLASSES.map((of, i) => ({ ...of, ...row[i]! }));
+    return { trackingId, counts, openCount: this.open.get(trackingId) ?? 0 };
   }
 }
 

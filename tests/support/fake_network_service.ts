@@ -8,7 +8,6 @@ import {
   type NetworkService,
   type NetworkState,
   type ProgramTime,
-  type ReadTrafficOptions,
   TRAFFIC_CLASSES,
   type TrafficOwner,
   type TrafficReading,
@@ -55,16 +54,13 @@ export const EMPTY_SUMS: readonly WorkloadTraffic[] = [
 /** Each reading is a second after the one before. */
 export class FakeNetworkService implements NetworkService {
   readings = 0;
-  /** By the last reading. */
-  areConnectionsAsked = false;
   rows: WorkloadTraffic[] = [];
   programs: ProgramTime | undefined;
   networkState: NetworkState = { state: "ok" };
   /** Called before each reading. */
   onRead: () => void = () => {};
 
-  readTraffic({ withConnections = false }: ReadTrafficOptions = {}): TrafficReading {
-    this.areConnectionsAsked = withConnections;
+  readTraffic(): TrafficReading {
     this.onRead();
     this.readings++;
     return {
