@@ -61,13 +61,15 @@ export class AgentControl implements AsyncDisposable {
   readonly #places: ControlPlaces;
   readonly #kept: KeptPolicies | undefined;
   readonly #parting = new AsyncDisposableStack();
+  #files: PolicyFiles | undefined;
 
   constructor(parts: AgentControlParts) {
     this.#parts = parts;
     this.#places = parts.places ?? systemPlaces();
     const { policies, log, config: { persistDirectory } } = parts;
     const store = persistDirectory === OFF ? undefined : new PolicyStore(persistDirectory);
-    this.#kept = policies && new KeptPolicies({ policies, store, log });
+    const refusals = () => this.#files?.refusals() ?? [];
+    this.#kept = policies && new KeptPolicies({ policies, store, log, refusals });
   }
 
   /** Listens, and loads what policies there are; resolves when they are in force. */
@@ -79,6 +81,7 @@ export class AgentControl implements AsyncDisposable {
     // look at something, must not do everything twice.
     if (isOnlyAgent) await kept.load();
     const files = this.#parting.use(this.#openFiles(kept, isOnlyAgent));
+    this.#files = files;
     await files.look();
     if (isOnlyAgent) await kept.loadRest();
     files.watch();

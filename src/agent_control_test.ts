@@ -96,6 +96,20 @@ const source = (...names: string[]) => ({
   text: names.map((name) => policyText(name)).join("---\n"),
 });
 
+Deno.test("AgentControl lists files that it could not take policies from", async () => {
+  using host = new Host();
+  host.write("etc/a");
+  const open = host.write("etc/open");
+  Deno.chmodSync(open, 0o666);
+  await using _agent = await host.start({});
+  const list = await host.client.list();
+  assert.deepEqual(list.map(({ name, state, source }) => [name, state, source]), [
+    ["a", "enabled", `${host.folder}/etc/a.yaml`],
+    ["open.yaml", "load_error", open],
+  ]);
+  assert.match(list[1]!.error ?? "", /^1:1: /);
+});
+
 Deno.test("AgentControl loads the host's policies and answers at the usual place", async () => {
   using host = new Host();
   host.write("etc/a");

@@ -27,6 +27,8 @@ export interface KeptPoliciesParts {
   /** Undefined: nothing can be kept. */
   readonly store: PolicyStore | undefined;
   readonly log: Log;
+  /** Rows for policies that could not be loaded, listed behind the others. */
+  readonly refusals?: () => readonly PolicyStatus[];
 }
 
 /** Hands on what it is asked, and writes down what is to be kept. Changes wait for each other. */
@@ -34,13 +36,15 @@ export class KeptPolicies implements PolicyService {
   readonly #policies: PolicyService;
   readonly #store: PolicyStore | undefined;
   readonly #log: Log;
+  readonly #refusals: () => readonly PolicyStatus[];
   #last: Promise<unknown> = Promise.resolve();
   #waiting: StoredPolicy[] = [];
 
-  constructor({ policies, store, log }: KeptPoliciesParts) {
+  constructor({ policies, store, log, refusals = () => [] }: KeptPoliciesParts) {
     this.#policies = policies;
     this.#store = store;
     this.#log = log;
+    this.#refusals = refusals;
   }
 
   /** Adds what was kept; what is not taken waits for `loadRest()`. Never rejects. */
@@ -77,7 +81,7 @@ export class KeptPolicies implements PolicyService {
   }
 
   list(): readonly PolicyStatus[] {
-    return this.#policies.list();
+    return [...this.#policies.list(), ...this.#refusals()];
   }
 
   show(name: string): { readonly status: PolicyStatus; readonly text: string } | undefined {

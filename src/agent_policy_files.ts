@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { FileWatch } from "./agent_file_watch.ts";
 import {
   checkTrusted,
@@ -13,7 +13,7 @@ import {
   trustedOwners,
   UntrustedError,
 } from "./agent_trusted_file.ts";
-import type { PolicyComplaint, PolicyService } from "./policy/mod.ts";
+import type { PolicyComplaint, PolicyService, PolicyStatus } from "./policy/mod.ts";
 import type { Counter, Counters, Log } from "./telemetry/mod.ts";
 
 /** What the files of an agent are made with. */
@@ -96,6 +96,20 @@ export class PolicyFiles implements Disposable {
       {},
       () => [...this.#known.values()].filter(({ loaded }) => loaded !== undefined).length,
     );
+    parts.counters.gauge(
+      "shrike_policies",
+      "Policies by what they are going through",
+      { state: "load_error" },
+      () => this.refusals().length,
+    );
+  }
+
+  /** A row for each file whose text of now is not in force, with the first of its mistakes. */
+  refusals(): PolicyStatus[] {
+    return [...this.#known].flatMap(([path, { complaints, loaded }]) => {
+      const [first] = complaints;
+      return first === undefined ? [] : [refusalOf(path, first, loaded !== undefined)];
+    });
   }
 
   /** Looks at all files; resolves when the policies have what has changed. Never rejects. */
@@ -301,6 +315,19 @@ function newFile(): KnownFile {
   return {
     ...{ signature: "", text: undefined, loaded: undefined, complaints: [], told: "" },
     missingSinceMs: undefined,
+  };
+}
+
+/** Which policies it would have had nobody can tell, so it has the name of its file. */
+function refusalOf(path: string, complaint: PolicyComplaint, isLoaded: boolean): PolicyStatus {
+  const { file, line, column, text, hint } = complaint;
+  const place = file === path ? `${line}:${column}` : `${file}:${line}:${column}`;
+  const rest = isLoaded ? "; the version before is in force" : "";
+  return {
+    ...{ name: basename(path), state: "load_error", mode: "monitor_only", guarantee: "observe" },
+    ...{ rules: [], workloads: 0, hits: { post: 0, signal: 0, override: 0, monitored: 0 } },
+    ...{ kernelSize: 0, source: path, isPersistent: false },
+    ...{ error: `${place}: ${text}${rest}`, hint },
   };
 }
 

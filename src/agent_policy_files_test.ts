@@ -87,10 +87,20 @@ Deno.test("PolicyFiles keeps a file's policies while its new text has a mistake"
     `error ${path}:3:1: is no policy, continuing with the version before; change it`,
   ]);
   assert.deepEqual(test.policies.names, ["a", "b"]);
+  const [refusal, ...others] = test.files.refusals();
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    [refusal?.name, refusal?.state, refusal?.source, refusal?.error, refusal?.hint],
+    [
+      ...["a.yaml", "load_error", path],
+      ...["2:1: is no policy; the version before is in force", "change it"],
+    ],
+  );
   await test.files.look();
   assert.equal(test.log.of("error").length, 2);
   test.write("a.yaml", "policy a\npolicy c");
   await test.become("a", "c");
+  assert.deepEqual(test.files.refusals(), []);
   assert.equal(test.counters.total("shrike_policy_files_refused_total"), 1);
 });
 

@@ -34,6 +34,9 @@ const LOAD_MODULES = MODULES.map((name) => `insmod ${MODULES_PATH}/${name}.ko`).
 
 const JUNIT_PATH = "/run/junit.xml";
 
+/** Variables that mean to a kernel test in a guest what they mean here. */
+const PASSED_ON = ["SHRIKE_SEED", "SHRIKE_ALL_SYSCALLS", "SHRIKE_FUNCTIONS"];
+
 /**
  * Imports all test files, so that one process runs them: what they share is loaded once, and an
  * emulated CPU does not compile the agent's modules for each file anew.
@@ -65,7 +68,7 @@ export async function runKernelTests(
     // Nobody else uses a guest: a test may take a CPU offline, or use net_cls.
     command: `${LOAD_MODULES}\ncd '${root}' && ` +
       `SHRIKE_TEST_OFFLINE=1 SHRIKE_TEST_NET_CLS=1 DENO_DIR=/run/deno DENO_NO_UPDATE_CHECK=1 ` +
-      deno.join(" "),
+      [...passedOn(), ...deno].join(" "),
     outputs: [JUNIT_PATH],
     timeoutMs: TEST_TIMEOUT_MS,
   });
@@ -85,6 +88,13 @@ export function kernelTestFiles(): string[] {
   return [...Deno.readDirSync(join(openWorkspace().root, KERNEL_TESTS))]
     .filter(({ name }) => name.endsWith("_test.ts"))
     .map(({ name }) => `${KERNEL_TESTS}/${name}`).sort();
+}
+
+function passedOn(): string[] {
+  return PASSED_ON.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [`${name}='${value}'`];
+  });
 }
 
 /** A guest's files: busybox, Deno, and the part of the checkout that kernel tests need. */
