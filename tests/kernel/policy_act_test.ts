@@ -21,7 +21,7 @@ const SIGKILL: Action = { kind: "sigkill" };
 kernelTest({
   name: "of each policy the first selector that matches acts, and all policies do",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const below = (most: number) => ({ conditions: [argumentIs(1, range(false, 0, most))] });
     const types = ["nop", "uint32"] as const;
@@ -55,7 +55,7 @@ kernelTest({
 kernelTest({
   name: "sigkill ends the process before it returns from the call, and nobody else",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using bystander = await bench.caller();
     await using caller = await bench.caller();
     await bench.add(makePolicy("kills", {
@@ -81,7 +81,7 @@ kernelTest({
 kernelTest({
   name: "modes: monitor tells what enforce would do, and switches while it runs",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(makePolicy("kills", {
       ...{ call: "prctl", mode: "monitor" },
@@ -105,7 +105,7 @@ kernelTest({
 kernelTest({
   name: "signals other than sigkill arrive, and several policies with several signals all act",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const signal = (number: number): Action => ({ kind: "signal", signal: number });
     await bench.add(
@@ -162,7 +162,7 @@ kernelTest({
 kernelTest({
   name: "what a call returns is matched, told and acted upon at its end",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const returned = condition({ of: "return" }, numbers(-22));
     await bench.add(
@@ -206,7 +206,7 @@ kernelTest({
 kernelTest({
   name: "a process is killed for what its call has returned",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const isError = condition({ of: "return" }, range(true, -4095, -1));
     await bench.add(makePolicy("kills", {
@@ -221,7 +221,7 @@ kernelTest({
 kernelTest({
   name: "ends of calls that are under way at once are all told",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     const callers = await Promise.all(Array.from({ length: 12 }, () => bench.caller()));
     await bench.add(makePolicy("told", { call: "nanosleep", returns: "int32" }));
     const minutes = new Uint8Array(new BigUint64Array([600n, 0n]).buffer);
@@ -241,7 +241,7 @@ kernelTest({
 kernelTest({
   name: "only workloads of the set are concerned, and cgroups made below them",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     using below = bench.cgroup.make("below");
     await using outside = await SystemCaller.startAnywhere(program);
     await using inside = await SystemCaller.start(program, below);
@@ -261,7 +261,7 @@ kernelTest({
   name: "32-bit calls by int 0x80 and socketcall do not slip by",
   async run() {
     if (Deno.build.arch !== "x86_64") return;
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const types = ["int32", "uint32"] as const;
     await bench.add(

@@ -52,7 +52,7 @@ kernelTest({
   name: "policies on binaries see the file that runs, through symbolic and hard links",
   async run() {
     using programs = new Programs();
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller(programs.real);
     const { real, symlink, hardlink } = programs;
     strictEqual(await matches(bench, caller, texts("text", real)), true);
@@ -88,7 +88,7 @@ kernelTest({
   name: "policies on binaries see odd names, moved files and files without a name",
   async run() {
     using programs = new Programs();
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller(programs.real);
     await new Deno.Command("cp", { args: [programs.real, "-t", programs.directory] }).output();
     const { odd, real } = programs;
@@ -118,7 +118,7 @@ kernelTest({
 kernelTest({
   name: "policies on binaries see a path of 4,095 bytes, and none that is longer",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     const root = Deno.makeTempDirSync();
     const name = "d".repeat(250);
     await using caller = await bench.caller();
@@ -159,7 +159,7 @@ kernelTest({
   name: "names that were given before a policy asks are those that user space enters",
   async run() {
     using programs = new Programs();
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller(programs.symlink);
     await bench.add(makePolicy("given", {
       call: "prctl",
@@ -180,7 +180,7 @@ kernelTest({
 kernelTest({
   name: "trees of processes are inherited by forks and survive exec",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const subject = { of: "pid", isNamespacePid: false, followForks: true } as const;
     await bench.add(makePolicy("tree", {
@@ -210,7 +210,7 @@ kernelTest({
   name: "descendants of a program are followed from its exec on, whatever they become",
   async run() {
     using programs = new Programs();
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const { real, hardlink } = programs;
     const subject = { of: "binary", followChildren: true } as const;
@@ -237,7 +237,7 @@ kernelTest({
   name: "policies see files where the process has them mounted",
   async run() {
     using programs = new Programs();
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller(programs.real);
     const { directory, real } = programs;
     const other = Deno.makeTempDirSync();

@@ -2,10 +2,10 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { isKernelSince, LoadError } from "../../src/loader/mod.ts";
 import type { KernelAbilities, Policy } from "../../src/policy/mod.ts";
-import { hookTest, IS_GUEST, openAbilities } from "../support/hook_case.ts";
+import { hookTest, openAbilities } from "../support/hook_case.ts";
 import { makePolicy } from "../support/policy_factory.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
-import { kernelTest, skipLine } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest, skipLine } from "../support/require_kernel.ts";
 
 const abilities = openAbilities();
 const AT_FDCWD = -100;

@@ -7,11 +7,11 @@ import {
   type Policy,
   policyOutlook,
 } from "../../src/policy/mod.ts";
-import { hookTest, IS_GUEST, openAbilities } from "../support/hook_case.ts";
+import { hookTest, openAbilities } from "../support/hook_case.ts";
 import { argumentIs, makePolicy, numbers, texts } from "../support/policy_factory.ts";
 import type { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { CallerEnded, SystemCaller } from "../support/system_caller.ts";
-import { kernelTest, skipLine } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest, skipLine } from "../support/require_kernel.ts";
 import { buildWorkload } from "../support/workload.ts";
 
 const program = await buildWorkload();

@@ -34,7 +34,7 @@ function openThings(): Record<string, number> {
 kernelTest({
   name: "PolicyKernel runs programs only while a policy needs them",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared({ isEmpty: true });
     await using caller = await bench.caller();
     deepStrictEqual(bench.kernel.programs(), []);
     const before = openThings();
@@ -64,7 +64,7 @@ kernelTest({
 kernelTest({
   name: "PolicyKernel.attach() refuses hooks that it cannot have, and changes nothing",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared({ isEmpty: true });
     await using caller = await bench.caller();
     await bench.add(makePolicy("plain", { call: "prctl" }));
     const before = openThings();
@@ -87,7 +87,7 @@ kernelTest({
 kernelTest({
   name: "PolicyKernel.attach() serves the call that a hook's number is used again for",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared({ isEmpty: true });
     await using caller = await bench.caller();
     await bench.add(makePolicy("first", { call: "getpriority" }));
     await bench.remove("first");
@@ -130,7 +130,7 @@ kernelTest({
 kernelTest({
   name: "PolicyKernel knows calls that are under way, and tells how much memory it has",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared({ isEmpty: true });
     await using caller = await bench.caller();
     await bench.add(makePolicy("waits", {
       ...{ call: "nanosleep", types: ["nop"], returns: "int32" },
@@ -160,7 +160,7 @@ kernelTest({
 kernelTest({
   name: "a hundred policies on one hook are told apart, with the programs of one",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared({ isEmpty: true });
     await using caller = await bench.caller();
     const names = Array.from({ length: 100 }, (_, i) => `policy-${i}`);
     const policies = names.map((name, i) =>

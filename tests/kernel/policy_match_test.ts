@@ -144,7 +144,7 @@ kernelTest({
     const directory = Deno.makeTempDirSync();
     const file = `${directory}/a file\n`;
     Deno.writeTextFileSync(file, "");
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const open = (path: string) => caller.call("openat", [AT_FDCWD, path, 0]);
     const [plain, proc] = [await open(file), await open("/proc/self/status")];
@@ -171,7 +171,7 @@ kernelTest({
 kernelTest({
   name: "policies compare pid, namespaces and capabilities of who calls",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const status = Deno.readTextFileSync(`/proc/${caller.pid}/status`);
     const effective = BigInt(`0x${/^CapEff:\s*(\S+)/m.exec(status)![1]}`);
@@ -213,7 +213,7 @@ kernelTest({
 kernelTest({
   name: "policies see the credentials of the thread that calls, not those of its process",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const subject: Subject = { of: "capabilities", set: "effective" };
     const isRoot = condition(subject, { kind: "bits", mask: 1n << 21n });
@@ -238,7 +238,7 @@ kernelTest({
 kernelTest({
   name: "all conditions of a selector must hold, also two on one argument",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(makePolicy("both", {
       call: "prctl",
@@ -269,7 +269,7 @@ kernelTest({
 
 /** Each row in turn, as it is and negated. */
 async function checkRows(rows: readonly Row[]): Promise<void> {
-  await using bench = PolicyKernelBench.shared();
+  await using bench = await PolicyKernelBench.shared();
   await using caller = await bench.caller();
   for (const row of rows) await checkRow(bench, caller, row);
   strictEqual(bench.lost, 0);

@@ -6,7 +6,6 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import type { Action, HookArgument } from "../../src/policy/mod.ts";
 import { PolicyCount } from "../../src/wire/mod.ts";
 import { argumentIs, condition, makePolicy, numbers, texts } from "../support/policy_factory.ts";
-import { IS_GUEST } from "../support/hook_case.ts";
 import { opens, pathIs, untouched } from "../support/hidden_path.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
@@ -37,7 +36,7 @@ async function actsOn(
 kernelTest({
   name: "a path in memory that is not there yet matches as one that is, whatever the operator",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("equal", pathIs(texts("text", HIDDEN))),
@@ -69,7 +68,7 @@ kernelTest({
 kernelTest({
   name: "memory that is not there at the end either is what nobody lists, and is counted",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("equal", pathIs(texts("text", HIDDEN, ""))),
@@ -95,7 +94,7 @@ kernelTest({
 kernelTest({
   name: "a process is killed for a path that it has hidden in memory that is not there yet",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await bench.add(opens("kills", {
       conditions: [argumentIs(1, texts("prefix", "/none/"))],
       actions: [SIGKILL],
@@ -118,7 +117,7 @@ kernelTest({
 kernelTest({
   name: "policies that do not look at the missing memory are decided when the call begins",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(
       opens("all", {}),
@@ -142,7 +141,7 @@ kernelTest({
 kernelTest({
   name: "what a call with missing memory returns is matched and told with it",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const types = ["int32", "string"] as const;
     await bench.add(
@@ -193,7 +192,7 @@ kernelTest({
 kernelTest({
   name: "buffers and addresses in memory that is not there yet match too",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     const buffer: Omit<HookArgument, "place"> = { index: 1, type: "char_buf", sizeIndex: 2 };
     await bench.add(
@@ -235,7 +234,7 @@ kernelTest({
   name: "32-bit socketcall with its arguments in memory that is not there yet does not slip by",
   async run() {
     if (Deno.build.arch !== "x86_64") return;
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     if (await caller.call("getpriority", [0, 0], { isCompat: true }) === -38n) {
       return console.error("skip: this kernel has no 32-bit calls");
@@ -270,7 +269,7 @@ kernelTest({
 kernelTest({
   name: "exec of a name in memory that is not there yet is decided by the kernel's copy of it",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     const directory = Deno.makeTempDirSync();
     Deno.copyFileSync(program, `${directory}/hidden`);
     Deno.copyFileSync(program, `${directory}/shown`);
@@ -306,7 +305,6 @@ kernelTest({
     deepStrictEqual(await acts(hidden), both);
     deepStrictEqual(await acts(shown), []);
     deepStrictEqual(await acts(hidden, { byThread: true }), both, "which becomes the first thread");
-    makeFdFolder();
     const fd = await caller.call("openat", [AT_FDCWD, directory, O_PATH]);
     deepStrictEqual(await acts("hidden", { fd }), ["at 0 call true 0"]);
     deepStrictEqual(await acts("shown", { fd }), []);
@@ -325,17 +323,10 @@ kernelTest({
   },
 });
 
-/** TOMOYO looks up "/dev/fd/NUMBER/NAME", which guests lack and every other host has. */
-function makeFdFolder(): void {
-  if (IS_GUEST && !Array.from(Deno.readDirSync("/dev")).some(({ name }) => name === "fd")) {
-    Deno.symlinkSync("/proc/self/fd", "/dev/fd");
-  }
-}
-
 kernelTest({
   name: "exec of a hidden name kills the process before the new program runs",
   async run() {
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     await bench.add(makePolicy("kills", {
       ...{ call: "execve", types: ["string"], mode: "enforce" },

@@ -8,11 +8,10 @@ import {
 import type { CallProcess } from "../../src/policy/evaluate/policy_call.ts";
 import { PolicyRefusal } from "../../src/policy/compile/policy_refusal.ts";
 import type { NamespaceName, Policy } from "../../src/policy/mod.ts";
-import { IS_GUEST } from "../support/hook_case.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { condition, makePolicy, texts } from "../support/policy_factory.ts";
 import { type RandomCall, RandomSyscalls } from "../support/random_syscalls.ts";
-import { kernelTest } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest } from "../support/require_kernel.ts";
 import { PolicyCount } from "../../src/wire/mod.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { buildWorkload } from "../support/workload.ts";
@@ -30,7 +29,7 @@ kernelTest({
   name: "random policies say the same of random calls in the kernel as in the specification",
   async run() {
     const random = SeededRandom.fromEnvironment("policy_random_test");
-    await using bench = PolicyKernelBench.shared();
+    await using bench = await PolicyKernelBench.shared();
     await using caller = await bench.caller();
     // Names of execs are kept from here on.
     await bench.add(makePolicy("keeps-names", {

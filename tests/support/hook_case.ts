@@ -8,10 +8,7 @@ import { ProbedAbilities } from "../../src/enforcement/mod.ts";
 import { openPayload } from "../../src/loader/mod.ts";
 import type { Ability, KernelAbilities } from "../../src/policy/mod.ts";
 import { PolicyKernelBench } from "./policy_kernel_bench.ts";
-import { kernelTest, skipLine } from "./require_kernel.ts";
-
-/** Whether this is a guest, where programs may make calls fail and nobody else is harmed. */
-export const IS_GUEST = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
+import { IS_GUEST, kernelTest, skipLine } from "./require_kernel.ts";
 
 /** What a kernel must be able to do. */
 export type HookAbility =
@@ -93,7 +90,7 @@ export function hookTest(
       if (enforces && !IS_GUEST) return skipLine(name, "it enforces, and this is no guest");
       const lacking = needs.flatMap((ability) => reasonOf(ability, abilities));
       if (lacking.length > 0) return skipLine(name, lacking.join("; "));
-      await using bench = PolicyKernelBench.shared({ abilities });
+      await using bench = await PolicyKernelBench.shared({ abilities });
       await run(bench);
     },
   });

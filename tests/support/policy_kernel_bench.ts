@@ -25,7 +25,9 @@ import {
 import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
 import { PolicyCount, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
+import { countDescriptors, expectDescriptors } from "./leak_check.ts";
 import { PerfReader } from "./perf_reader.ts";
+import { argumentIs, makePolicy, texts } from "./policy_factory.ts";
 import { giveBack, isShared, takeShared } from "./shared_bench.ts";
 import { type CallArgument, type CallOptions, SystemCaller } from "./system_caller.ts";
 import { TestCgroup, v2Hierarchy } from "./test_cgroup.ts";
@@ -52,18 +54,41 @@ export interface PolicyKernelBenchOptions {
   readonly concerns?: PolicyTablesOptions["concerns"];
 }
 
+/** Which bench is shared. */
+export interface SharedPolicyBenchOptions {
+  readonly abilities?: KernelAbilities;
+  readonly isEmpty?: boolean;
+}
+
+/** Looks at beginnings and ends of a call that nobody makes, so that these programs stay. */
+const KEEPER = makePolicy("keeper", {
+  call: "lookup_dcookie",
+  types: ["int32", "string"],
+  returns: "int32",
+  selectors: [{ conditions: [argumentIs(1, texts("text", "nobody's"))] }],
+});
+
 /** Sensors, tables and programs. */
 export class PolicyKernelBench {
   /**
    * A bench that other tests use, too, one at a time: without policies, with a cgroup of its own
    * for each test, and counts from 0.
+   *
+   * @param isEmpty false: programs of system calls stay loaded from test to test
    */
-  static shared(
-    { abilities }: Pick<PolicyKernelBenchOptions, "abilities"> = {},
-  ): PolicyKernelBench {
-    const key = `PolicyKernelBench${abilities === undefined ? "" : " with abilities"}`;
+  static async shared(
+    { abilities, isEmpty = abilities !== undefined }: SharedPolicyBenchOptions = {},
+  ): Promise<PolicyKernelBench> {
+    const key = `PolicyKernelBench ${abilities === undefined} ${isEmpty}`;
     const options = abilities === undefined ? {} : { abilities };
-    return takeShared(key, () => new PolicyKernelBench(options, false));
+    const bench = takeShared(key, () => new PolicyKernelBench(options, false));
+    const isKept = bench.tables.policies().some(({ name }) => name === KEEPER.name);
+    if (!isEmpty && !isKept) {
+      const before = countDescriptors();
+      await bench.add(KEEPER);
+      expectDescriptors(before);
+    }
+    return bench;
   }
 
   readonly kernel: PolicyKernel;
@@ -130,7 +155,8 @@ export class PolicyKernelBench {
 
   /** Takes all away that a test has put there. */
   async stop(): Promise<void> {
-    await this.remove(...this.tables.policies().map(({ name }) => name));
+    const names = this.tables.policies().map(({ name }) => name);
+    await this.remove(...names.filter((name) => name !== KEEPER.name));
     this.detachUnused();
     this.sensors.detach();
     this.#removeCgroup();

@@ -13,6 +13,9 @@ import {
 } from "../../src/loader/mod.ts";
 import { leakCheck } from "./leak_check.ts";
 
+/** Whether this is a guest, where programs may make calls fail and nobody else is harmed. */
+export const IS_GUEST = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
+
 /** A kernel test. */
 export interface KernelTest {
   /** Symbol and behaviour. */
