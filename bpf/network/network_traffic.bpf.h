@@ -96,7 +96,7 @@ static __noinline int retry_tracking(struct network_socket *socket) {
 }
 
 /* The row of a packet's socket, made when it has none: it is older than the agent. */
-static __always_inline struct network_socket *socket_of_packet(struct __sk_buff *skb) {
+static __noinline struct network_socket *take_socket(struct __sk_buff *skb) {
     struct bpf_sock *pointer = skb->sk;
     if (!pointer)
         return 0;
@@ -110,6 +110,17 @@ static __always_inline struct network_socket *socket_of_packet(struct __sk_buff 
     return socket;
 }
 
+/* The same; nearly all packets are of a socket that has carried some, and whose it is is known. */
+static __always_inline struct network_socket *socket_of_packet(struct __sk_buff *skb) {
+    struct bpf_sock *pointer = skb->sk;
+    if (has_storage() && pointer) {
+        struct network_socket *socket = bpf_sk_storage_get(&socket_storage, pointer, 0, 0);
+        if (socket && socket->is_carrying && socket->owner.tracking_id)
+            return socket;
+    }
+    return take_socket(skb);
+}
+
 static __always_inline u32 segments_of(struct __sk_buff *skb) {
     u32 segments = skb->gso_segs;
     if (segments)
@@ -119,31 +130,41 @@ static __always_inline u32 segments_of(struct __sk_buff *skb) {
     return size ? (skb->len + size - 1) / size : 1;
 }
 
+/* A packet of a workload that has no row yet, or of nobody. */
+static __noinline struct network_traffic *take_traffic(u64 tracking_id) {
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &tracking_id);
+    if (!row)
+        row = make_traffic(tracking_id);
+    if (!row)
+        count_network(NETWORK_COUNT_TRAFFIC_LOST);
+    else if (tracking_id == 0)
+        count_network(NETWORK_COUNT_NO_OWNER);
+    return row;
+}
+
 static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
                                           u32 direction, u32 segments) {
-    u64 nobody = 0;
-    u64 *tracking_id = socket ? &socket->owner.tracking_id : &nobody;
+    u64 tracking_id = socket ? socket->owner.tracking_id : 0;
     u32 class = socket ? socket->protocol_class : CLASS_OTHER;
+    u32 size = skb->len;
     /* `direction` counts from the sender, classes begin with what was received. */
     if (direction == NETWORK_SENT)
         class += CLASSES_OF_DIRECTION;
     if (skb->protocol == __builtin_bswap16(ETH_P_IPV6))
         class += CLASSES_OF_FAMILY;
-    struct network_traffic *row = bpf_map_lookup_elem(&traffic, tracking_id);
+    struct network_traffic *row = 0;
+    if (tracking_id)
+        row = bpf_map_lookup_elem(&traffic, &tracking_id);
     if (!row)
-        row = make_traffic(*tracking_id);
-    if (!row) {
-        count_network(NETWORK_COUNT_TRAFFIC_LOST);
+        row = take_traffic(tracking_id);
+    if (!row)
         return;
-    }
-    if (*tracking_id == 0)
-        count_network(NETWORK_COUNT_NO_OWNER);
-    class = bounded(class, NETWORK_CLASSES - 1);
+    u64 *sums = &row->sums[bounded(class, NETWORK_CLASSES - 1) * NETWORK_SUMS];
     /* Atomic, because an interrupt may send and receive in the middle of this. */
-    __sync_fetch_and_add(&row->bytes[class], skb->len);
-    __sync_fetch_and_add(&row->packets[class], segments);
+    __sync_fetch_and_add(&sums[0], size);
+    __sync_fetch_and_add(&sums[1], segments);
     if (report_connections && socket) {
-        __sync_fetch_and_add(&socket->bytes[direction], skb->len);
+        __sync_fetch_and_add(&socket->bytes[direction], size);
         __sync_fetch_and_add(&socket->packets[direction], segments);
     }
 }

@@ -141,15 +141,23 @@ static __always_inline bool is_owner(const struct network_socket *socket) {
            !socket->is_inherited;
 }
 
+/* Apart, so that what runs each time is short: most of its cost is to fetch the instructions. */
+static __noinline int see_new_use(struct sock *sk) {
+    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    return 0;
+}
+
 /* sock_send_length(sk, ret, flags), sock_recv_length(): in sock_sendmsg(), sock_recvmsg(), 6.3. */
 static __always_inline void see_length(struct sock *sk) {
     u16 family = sk->__sk_common.skc_family;
     if (family != AF_INET && family != AF_INET6)
         return;
-    struct network_socket *socket = FIND_SOCKET(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
-    if (socket && is_owner(socket))
-        return;
-    see_use(sk, (u64)BPF_CORE_READ(sk, sk_socket, sk));
+    if (has_storage()) {
+        const struct network_socket *socket = bpf_sk_storage_get(&socket_storage, sk, 0, 0);
+        if (socket && is_owner(socket))
+            return;
+    }
+    see_new_use(sk);
 }
 
 SEC("tp_btf/sock_send_length")

@@ -215,14 +215,15 @@ export class NetworkMaps {
     const bytes = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
     const packets = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
     const words = new BigUint64Array(value.buffer);
-    const [stride, packetsAt] = [NETWORK_TRAFFIC_SIZE / 8, Traffic.packets / 8];
+    const stride = NETWORK_TRAFFIC_SIZE / 8;
     let open = 0n;
     for (let at = 0; at < words.length; at += stride) {
       // Of one CPU alone it may be less than 0: connections end on another CPU than they begin on.
       open += BigInt.asIntN(64, words[at + Traffic.open / 8] ?? 0n);
       for (let i = 0; i < bytes.length; i++) {
-        bytes[i] = (bytes[i] ?? 0n) + (words[at + i] ?? 0n);
-        packets[i] = (packets[i] ?? 0n) + (words[at + packetsAt + i] ?? 0n);
+        const sums = at + NetworkLimit.NETWORK_SUMS * i;
+        bytes[i] = (bytes[i] ?? 0n) + (words[sums] ?? 0n);
+        packets[i] = (packets[i] ?? 0n) + (words[sums + 1] ?? 0n);
       }
     }
     if (sum(packets) === 0n) return undefined;

@@ -7,11 +7,11 @@ import {
   NETWORK_SOCKET_SIZE,
   NETWORK_TRAFFIC_SIZE,
   NetworkControlRow,
+  NetworkLimit,
   NetworkCount,
   NetworkFlowCountKeyOffset as CountKey,
   NetworkFlowKeyOffset as Key,
   NetworkFlowOffset as Flow,
-  NetworkTrafficOffset as Traffic,
   NetworkTupleOffset as Tuple,
 } from "../wire/mod.ts";
 import { NetworkMaps } from "./network_maps.ts";
@@ -131,11 +131,11 @@ Deno.test("NetworkMaps makes the rows `other` and tells programs what is attache
 Deno.test("NetworkMaps.readTraffic() adds up CPUs by class, takeTraffic() takes a row out", () => {
   const { opened, map } = bench();
   const value = new BigUint64Array(NETWORK_TRAFFIC_SIZE / 8 * CPUS);
-  const [stride, packetsAt] = [NETWORK_TRAFFIC_SIZE / 8, Traffic.packets / 8];
   for (const cpu of [0, 1]) {
     // Sent (6), IPv6 (3), UDP (1).
-    value[cpu * stride + 10] = 100n;
-    value[cpu * stride + packetsAt + 10] = 2n;
+    const at = cpu * NETWORK_TRAFFIC_SIZE / 8 + 10 * NetworkLimit.NETWORK_SUMS;
+    value[at] = 100n;
+    value[at + 1] = 2n;
   }
   map("traffic").update(words(7n), new Uint8Array(value.buffer));
   const [row] = opened.readTraffic();
@@ -151,7 +151,7 @@ Deno.test("NetworkMaps.readTraffic() adds up CPUs by class, takeTraffic() takes 
 /** A row with so many bytes and packets of class 0 on the first CPU. */
 function trafficValue(count: number): Uint8Array<ArrayBuffer> {
   const value = new BigUint64Array(NETWORK_TRAFFIC_SIZE / 8 * CPUS);
-  value[0] = value[Traffic.packets / 8] = BigInt(count);
+  value[0] = value[1] = BigInt(count);
   return new Uint8Array(value.buffer);
 }
 

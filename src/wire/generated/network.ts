@@ -19,6 +19,7 @@ export const NetworkLimit = {
   NETWORK_OTHER_FLOWS: 1024,
   NETWORK_DIRECTIONS: 2,
   NETWORK_CLASSES: 12,
+  NETWORK_SUMS: 2,
 } as const;
 export type NetworkLimit = typeof NetworkLimit[keyof typeof NetworkLimit];
 
@@ -228,29 +229,37 @@ export const NETWORK_SOCKET_SIZE = 176;
 /** Offsets in `struct network_socket`, bytes. */
 export const NetworkSocketOffset = {
   owner: 0,
-  cookie: 48,
-  madeCgroupId: 56,
-  openedNs: 64,
-  openId: 72,
-  bytes: 80,
-  packets: 96,
-  retransmits: 112,
-  interval: 116,
-  transition: 120,
-  side: 124,
-  protocolClass: 125,
-  isMade: 126,
-  isSeenMade: 127,
-  isCarrying: 128,
-  isTold: 129,
-  isBound: 130,
-  isInherited: 131,
+  side: 48,
+  protocolClass: 49,
+  isMade: 50,
+  isSeenMade: 51,
+  isCarrying: 52,
+  isTold: 53,
+  isBound: 54,
+  isInherited: 55,
+  cookie: 56,
+  madeCgroupId: 64,
+  openedNs: 72,
+  openId: 80,
+  bytes: 88,
+  packets: 104,
+  retransmits: 120,
+  interval: 124,
+  transition: 128,
   tuple: 132,
 } as const;
 
 /** `struct network_socket` of `bpf/network/network.h`. */
 export interface NetworkSocket {
   readonly owner: NetworkOwner;
+  readonly side: number;
+  readonly protocolClass: number;
+  readonly isMade: number;
+  readonly isSeenMade: number;
+  readonly isCarrying: number;
+  readonly isTold: number;
+  readonly isBound: number;
+  readonly isInherited: number;
   readonly cookie: bigint;
   readonly madeCgroupId: bigint;
   readonly openedNs: bigint;
@@ -260,14 +269,6 @@ export interface NetworkSocket {
   readonly retransmits: number;
   readonly interval: number;
   readonly transition: number;
-  readonly side: number;
-  readonly protocolClass: number;
-  readonly isMade: number;
-  readonly isSeenMade: number;
-  readonly isCarrying: number;
-  readonly isTold: number;
-  readonly isBound: number;
-  readonly isInherited: number;
   readonly tuple: NetworkTuple;
 }
 
@@ -275,23 +276,23 @@ export interface NetworkSocket {
 export function readNetworkSocket(view: DataView, at: number): NetworkSocket {
   return {
     owner: readNetworkOwner(view, at + 0),
-    cookie: view.getBigUint64(at + 48, true),
-    madeCgroupId: view.getBigUint64(at + 56, true),
-    openedNs: view.getBigUint64(at + 64, true),
-    openId: view.getBigUint64(at + 72, true),
-    bytes: [view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true)],
-    packets: [view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true)],
-    retransmits: view.getUint32(at + 112, true),
-    interval: view.getUint32(at + 116, true),
-    transition: view.getUint32(at + 120, true),
-    side: view.getUint8(at + 124),
-    protocolClass: view.getUint8(at + 125),
-    isMade: view.getUint8(at + 126),
-    isSeenMade: view.getUint8(at + 127),
-    isCarrying: view.getUint8(at + 128),
-    isTold: view.getUint8(at + 129),
-    isBound: view.getUint8(at + 130),
-    isInherited: view.getUint8(at + 131),
+    side: view.getUint8(at + 48),
+    protocolClass: view.getUint8(at + 49),
+    isMade: view.getUint8(at + 50),
+    isSeenMade: view.getUint8(at + 51),
+    isCarrying: view.getUint8(at + 52),
+    isTold: view.getUint8(at + 53),
+    isBound: view.getUint8(at + 54),
+    isInherited: view.getUint8(at + 55),
+    cookie: view.getBigUint64(at + 56, true),
+    madeCgroupId: view.getBigUint64(at + 64, true),
+    openedNs: view.getBigUint64(at + 72, true),
+    openId: view.getBigUint64(at + 80, true),
+    bytes: [view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true)],
+    packets: [view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true)],
+    retransmits: view.getUint32(at + 120, true),
+    interval: view.getUint32(at + 124, true),
+    transition: view.getUint32(at + 128, true),
     tuple: readNetworkTuple(view, at + 132),
   };
 }
@@ -301,23 +302,20 @@ export const NETWORK_TRAFFIC_SIZE = 200;
 
 /** Offsets in `struct network_traffic`, bytes. */
 export const NetworkTrafficOffset = {
-  bytes: 0,
-  packets: 96,
+  sums: 0,
   open: 192,
 } as const;
 
 /** `struct network_traffic` of `bpf/network/network.h`. */
 export interface NetworkTraffic {
-  readonly bytes: readonly bigint[];
-  readonly packets: readonly bigint[];
+  readonly sums: readonly bigint[];
   readonly open: bigint;
 }
 
 /** Reads a `struct network_traffic` that starts at byte `at`. */
 export function readNetworkTraffic(view: DataView, at: number): NetworkTraffic {
   return {
-    bytes: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true)],
-    packets: [view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true)],
+    sums: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true)],
     open: view.getBigUint64(at + 192, true),
   };
 }
