@@ -50,12 +50,20 @@ static __noinline int look_closer(struct __sk_buff *skb, struct network_socket *
     return 0;
 }
 
-static __always_inline int see_packet(struct __sk_buff *skb, u32 direction) {
-    struct network_socket *socket = socket_of_packet(skb);
+/* The first packet of a socket, and each one of which more is to be known than its size. */
+static __noinline int take_packet(struct __sk_buff *skb, u32 direction) {
+    struct network_socket *socket = take_socket(skb);
     u32 segments = segments_of(skb);
+    direction &= 1;
     count_traffic(skb, socket, direction, segments);
     if ((report_flows || report_dns || report_connections) && socket)
         look_closer(skb, socket, direction, segments);
+    return 0;
+}
+
+static __always_inline int see_packet(struct __sk_buff *skb, u32 direction) {
+    if (!count_plain(skb, direction))
+        take_packet(skb, direction);
     return LET_PASS;
 }
 

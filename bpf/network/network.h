@@ -121,6 +121,14 @@ enum network_side {
 };
 EXPORT_ENUM(network_side);
 
+/* Whether a socket has sent or received something. */
+enum network_carrying {
+    NETWORK_CARRIES_NOTHING = 0,
+    NETWORK_CARRIES = 1,
+    NETWORK_CARRIES_PLAIN = 2, /* and its packets are counted for its workload, no more */
+};
+EXPORT_ENUM(network_carrying);
+
 /*
  * What is known of a socket. Programs on several CPUs and in interrupts write it at the same time:
  * sums are added to atomically, and everything else is a store of its own, hence bytes, no bits.
@@ -135,7 +143,7 @@ struct network_socket {
     u8 protocol_class; /* 0 TCP, 1 UDP, 2 others */
     u8 is_made;        /* this row is filled in */
     u8 is_seen_made;   /* the socket's beginning was seen, so its first packet starts a flow */
-    u8 is_carrying;    /* it has sent or received something */
+    u8 carries;        /* network_carrying */
     u8 is_told;        /* UDP: its connect was told */
     u8 is_bound;       /* it asked for a port of its choice */
     u8 is_inherited;   /* the owner is the listener's */

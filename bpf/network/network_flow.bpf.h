@@ -132,7 +132,7 @@ static __always_inline struct network_flow *flow_of_socket(const struct network_
 
 /* A connection has ended. What carried nothing ever has no flow. */
 static __noinline int end_flow(const struct network_socket *socket) {
-    if (!report_flows || !socket->is_carrying || socket->tuple.remote_port == 0)
+    if (!report_flows || !socket->carries || socket->tuple.remote_port == 0)
         return 0;
     struct network_flow *flow = flow_of_socket(socket, true);
     if (!flow)

@@ -138,7 +138,7 @@ static __always_inline void begin_socket(struct network_socket *socket, u8 side)
     socket->interval = 0;
     socket->side = side;
     socket->is_seen_made = 1;
-    socket->is_carrying = 0;
+    socket->carries = NETWORK_CARRIES_NOTHING;
     socket->is_told = 0;
 }
 

@@ -70,7 +70,8 @@ static __always_inline void check_cgroup(struct __sk_buff *skb, struct network_s
 
 /* What a socket's first packet is good for. */
 static __noinline int see_first_packet(struct __sk_buff *skb, struct network_socket *socket) {
-    socket->is_carrying = 1;
+    bool is_plain = !report_connections && !report_dns && !report_flows;
+    socket->carries = is_plain ? NETWORK_CARRIES_PLAIN : NETWORK_CARRIES;
     /* A connection gets its own port between the change of state and the first packet. */
     read_tuple(skb_socket(skb), &socket->tuple);
     check_cgroup(skb, socket);
@@ -103,22 +104,11 @@ static __noinline struct network_socket *take_socket(struct __sk_buff *skb) {
     struct network_socket *socket = FIND_SOCKET(pointer, skb_socket(skb));
     if (!socket || !socket->is_made)
         socket = MAKE_SOCKET(pointer, skb_socket(skb), bpf_get_socket_cookie(skb));
-    if (socket && !socket->is_carrying)
+    if (socket && !socket->carries)
         see_first_packet(skb, socket);
     if (socket && socket->owner.tracking_id == 0)
         retry_tracking(socket);
     return socket;
-}
-
-/* The same; nearly all packets are of a socket that has carried some, and whose it is is known. */
-static __always_inline struct network_socket *socket_of_packet(struct __sk_buff *skb) {
-    struct bpf_sock *pointer = skb->sk;
-    if (has_storage() && pointer) {
-        struct network_socket *socket = bpf_sk_storage_get(&socket_storage, pointer, 0, 0);
-        if (socket && socket->is_carrying && socket->owner.tracking_id)
-            return socket;
-    }
-    return take_socket(skb);
 }
 
 static __always_inline u32 segments_of(struct __sk_buff *skb) {
@@ -130,41 +120,54 @@ static __always_inline u32 segments_of(struct __sk_buff *skb) {
     return size ? (skb->len + size - 1) / size : 1;
 }
 
-/* A packet of a workload that has no row yet, or of nobody. */
-static __noinline struct network_traffic *take_traffic(u64 tracking_id) {
-    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &tracking_id);
-    if (!row)
-        row = make_traffic(tracking_id);
-    if (!row)
-        count_network(NETWORK_COUNT_TRAFFIC_LOST);
-    else if (tracking_id == 0)
-        count_network(NETWORK_COUNT_NO_OWNER);
-    return row;
-}
-
-static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
-                                          u32 direction, u32 segments) {
-    u64 tracking_id = socket ? socket->owner.tracking_id : 0;
-    u32 class = socket ? socket->protocol_class : CLASS_OTHER;
-    u32 size = skb->len;
+/* Adds a packet to the row of a workload. */
+static __always_inline void add_packet(struct network_traffic *row, struct __sk_buff *skb,
+                                       u32 direction, u32 class, u32 segments) {
     /* `direction` counts from the sender, classes begin with what was received. */
     if (direction == NETWORK_SENT)
         class += CLASSES_OF_DIRECTION;
     if (skb->protocol == __builtin_bswap16(ETH_P_IPV6))
         class += CLASSES_OF_FAMILY;
-    struct network_traffic *row = 0;
-    if (tracking_id)
-        row = bpf_map_lookup_elem(&traffic, &tracking_id);
-    if (!row)
-        row = take_traffic(tracking_id);
-    if (!row)
-        return;
     u64 *sums = &row->sums[bounded(class, NETWORK_CLASSES - 1) * NETWORK_SUMS];
     /* Atomic, because an interrupt may send and receive in the middle of this. */
-    __sync_fetch_and_add(&sums[0], size);
+    __sync_fetch_and_add(&sums[0], skb->len);
     __sync_fetch_and_add(&sums[1], segments);
+}
+
+/*
+ * Counts a packet of a socket that needs no closer look, as nearly all are; whether it was one.
+ * What this costs is memory that is not in the cache, of code and of data: hence no settings and
+ * no branch to anything else. Before 5.12 no socket has storage, and it is never one.
+ */
+static __always_inline bool count_plain(struct __sk_buff *skb, u32 direction) {
+    struct bpf_sock *pointer = skb->sk;
+    if (!pointer)
+        return false;
+    struct network_socket *socket = bpf_sk_storage_get(&socket_storage, pointer, 0, 0);
+    if (!socket || socket->carries != NETWORK_CARRIES_PLAIN || socket->owner.tracking_id == 0)
+        return false;
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &socket->owner.tracking_id);
+    if (!row)
+        return false;
+    add_packet(row, skb, direction, socket->protocol_class, segments_of(skb));
+    return true;
+}
+
+static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
+                                          u32 direction, u32 segments) {
+    u64 tracking_id = socket ? socket->owner.tracking_id : 0;
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &tracking_id);
+    if (!row)
+        row = make_traffic(tracking_id);
+    if (!row) {
+        count_network(NETWORK_COUNT_TRAFFIC_LOST);
+        return;
+    }
+    if (tracking_id == 0)
+        count_network(NETWORK_COUNT_NO_OWNER);
+    add_packet(row, skb, direction, socket ? socket->protocol_class : CLASS_OTHER, segments);
     if (report_connections && socket) {
-        __sync_fetch_and_add(&socket->bytes[direction], size);
+        __sync_fetch_and_add(&socket->bytes[direction], skb->len);
         __sync_fetch_and_add(&socket->packets[direction], segments);
     }
 }

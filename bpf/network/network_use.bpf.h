@@ -40,7 +40,7 @@ int on_sock_release(struct bpf_sock *context) {
     if (!socket || socket->protocol_class == CLASS_TCP)
         return LET_PASS;
     read_tuple(own_address(context), &socket->tuple);
-    if (socket->protocol_class == CLASS_UDP && (socket->is_carrying || socket->is_bound))
+    if (socket->protocol_class == CLASS_UDP && (socket->carries || socket->is_bound))
         tell_socket(context, socket, NETWORK_CLOSE, 0, 0);
     end_flow(socket);
     forget_socket(own_address(context));
@@ -152,12 +152,9 @@ static __always_inline void see_length(struct sock *sk) {
     u16 family = sk->__sk_common.skc_family;
     if (family != AF_INET && family != AF_INET6)
         return;
-    if (has_storage()) {
-        const struct network_socket *socket = bpf_sk_storage_get(&socket_storage, sk, 0, 0);
-        if (socket && is_owner(socket))
-            return;
-    }
-    see_new_use(sk);
+    const struct network_socket *socket = bpf_sk_storage_get(&socket_storage, sk, 0, 0);
+    if (!socket || !is_owner(socket))
+        see_new_use(sk);
 }
 
 SEC("tp_btf/sock_send_length")

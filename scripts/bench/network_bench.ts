@@ -11,9 +11,11 @@ import { readMemoryUsage } from "./process_usage.ts";
 import { RunningAgent } from "./running_agent.ts";
 import { median } from "./statistics.ts";
 
-const ROUNDS = 9;
-const LOAD_MS = 1500;
-const PACKETS = 200_000;
+/** Pairs of agents, with accounting and without. */
+const ROUNDS = 15;
+/** Loads on each agent, of which the best counts: others on this machine only make it worse. */
+const LOADS = 4;
+const LOAD_MS = 150;
 /** Of what goes without accounting; the issue allows 3 % less. */
 const SHARE_MIN = 0.97;
 const FLOWS = 100_000;
@@ -59,19 +61,29 @@ async function loadOf(context: BenchContext, isCounting: boolean): Promise<Load>
   const agent = await RunningAgent.start(context, { args: [`--network=${isCounting}`] });
   try {
     await agent.waitUntilLive();
-    const stream = await runLoad(context, "stream", LOAD_MS);
-    const requests = await runLoad(context, "requests", LOAD_MS);
-    const packets = await runLoad(context, "packets", PACKETS);
+    const loads: Load[] = [];
+    for (let i = 0; i < LOADS; i++) loads.push(await loadOnce(context));
     await agent.stop();
     return {
-      bytesPerS: stream["bytes"]! / stream["ns"]! * NS_PER_S,
-      requestsPerS: requests["requests"]! / requests["ns"]! * NS_PER_S,
-      packetNs: packets["ns"]! / packets["packets"]!,
+      bytesPerS: Math.max(...loads.map(({ bytesPerS }) => bytesPerS)),
+      requestsPerS: Math.max(...loads.map(({ requestsPerS }) => requestsPerS)),
+      packetNs: Math.min(...loads.map(({ packetNs }) => packetNs)),
     };
   } catch (error) {
     await agent.kill();
     throw error;
   }
+}
+
+async function loadOnce(context: BenchContext): Promise<Load> {
+  const stream = await runLoad(context, "stream", LOAD_MS);
+  const requests = await runLoad(context, "requests", LOAD_MS);
+  const packets = await runLoad(context, "packets", LOAD_MS);
+  return {
+    bytesPerS: stream["bytes"]! / stream["ns"]! * NS_PER_S,
+    requestsPerS: requests["requests"]! / requests["ns"]! * NS_PER_S,
+    packetNs: packets["ns"]! / packets["packets"]!,
+  };
 }
 
 async function runLoad(

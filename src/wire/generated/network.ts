@@ -223,6 +223,14 @@ export const NetworkSide = {
 } as const;
 export type NetworkSide = typeof NetworkSide[keyof typeof NetworkSide];
 
+/** `enum network_carrying` of `bpf/network/network.h`. */
+export const NetworkCarrying = {
+  NETWORK_CARRIES_NOTHING: 0,
+  NETWORK_CARRIES: 1,
+  NETWORK_CARRIES_PLAIN: 2,
+} as const;
+export type NetworkCarrying = typeof NetworkCarrying[keyof typeof NetworkCarrying];
+
 /** Size of `struct network_socket` in bytes. */
 export const NETWORK_SOCKET_SIZE = 176;
 
@@ -233,7 +241,7 @@ export const NetworkSocketOffset = {
   protocolClass: 49,
   isMade: 50,
   isSeenMade: 51,
-  isCarrying: 52,
+  carries: 52,
   isTold: 53,
   isBound: 54,
   isInherited: 55,
@@ -256,7 +264,7 @@ export interface NetworkSocket {
   readonly protocolClass: number;
   readonly isMade: number;
   readonly isSeenMade: number;
-  readonly isCarrying: number;
+  readonly carries: number;
   readonly isTold: number;
   readonly isBound: number;
   readonly isInherited: number;
@@ -280,7 +288,7 @@ export function readNetworkSocket(view: DataView, at: number): NetworkSocket {
     protocolClass: view.getUint8(at + 49),
     isMade: view.getUint8(at + 50),
     isSeenMade: view.getUint8(at + 51),
-    isCarrying: view.getUint8(at + 52),
+    carries: view.getUint8(at + 52),
     isTold: view.getUint8(at + 53),
     isBound: view.getUint8(at + 54),
     isInherited: view.getUint8(at + 55),
