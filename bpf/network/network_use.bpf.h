@@ -131,14 +131,21 @@ int on_post_bind6(struct bpf_sock *context) {
 }
 
 /*
+ * Whether the task's process began then, where a process of its number did. Most tasks are their
+ * own leader; no other thread has begun when an earlier leader of this number did.
+ */
+static __always_inline bool is_started_at(const struct task_struct *task, u64 start_ns) {
+    return task->start_boottime == start_ns || task->group_leader->start_boottime == start_ns;
+}
+
+/*
  * Whether the running task owns a socket already, as most times: read by plain loads, which are
  * safe in the kernels that have these tracepoints (see task.bpf.h).
  */
 static __always_inline bool is_owner(const struct network_socket *socket) {
     const struct task_struct *task = bpf_get_current_task_btf();
     return socket->owner.tgid == (u32)task->tgid && socket->owner.css_set == (u64)task->cgroups &&
-           socket->owner.leader_start_ns == task->group_leader->start_boottime &&
-           !socket->is_inherited;
+           !socket->is_inherited && is_started_at(task, socket->owner.leader_start_ns);
 }
 
 /* Apart, so that what runs each time is short: most of its cost is to fetch the instructions. */

@@ -24,9 +24,20 @@ interface FlowLine {
   };
 }
 
-/** Adds up the flows of processes; lines that are no flows of theirs are left out. */
-export function sumFlows(lines: readonly string[], pids: ReadonlySet<number>): FlowTotals {
-  const totals = { rows: 0, connections: 0, sent: 0, received: 0, others: 0 };
+/** What nothing comes to. */
+export const NO_FLOWS: FlowTotals = { rows: 0, connections: 0, sent: 0, received: 0, others: 0 };
+
+/**
+ * Adds up the flows of processes; lines that are no flows of theirs are left out.
+ *
+ * @param before what lines before these came to
+ */
+export function sumFlows(
+  lines: readonly string[],
+  pids: ReadonlySet<number>,
+  before = NO_FLOWS,
+): FlowTotals {
+  const totals = { ...before };
   for (const line of lines) {
     if (!line.startsWith('{"flow":')) continue;
     const { flow } = JSON.parse(line) as FlowLine;

@@ -152,8 +152,12 @@ export class RunningAgent {
     throw await this.#error("the exit of the last process is missing", FENCE_DEADLINE_MS);
   }
 
-  /** The whole lines that were written since the last call. */
-  async takeLines(): Promise<string[]> {
+  /**
+   * The whole lines that were written since the last call.
+   *
+   * @param sizeMax bytes to read at most; where there are more, the next call gives what follows
+   */
+  async takeLines(sizeMax = Infinity): Promise<string[]> {
     let file: Deno.FsFile;
     try {
       file = await Deno.open(this.output);
@@ -163,7 +167,7 @@ export class RunningAgent {
     }
     using output = file;
     await output.seek(this.#offset, Deno.SeekMode.Start);
-    const size = (await output.stat()).size - this.#offset;
+    const size = Math.min((await output.stat()).size - this.#offset, sizeMax);
     if (size <= 0) return [];
     const bytes = new Uint8Array(size);
     const read = await output.read(bytes) ?? 0;
@@ -175,11 +179,12 @@ export class RunningAgent {
   /**
    * Ends the agent as Ctrl-C does and removes nothing: its files stay until the run is over.
    *
+   * @param deadlineMs longer where it has much to write before it ends
    * @throws {BenchError} it does not end in time (it is killed then), or not with success.
    */
-  async stop(): Promise<void> {
+  async stop(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
     Deno.kill(this.#process.pid, "SIGINT");
-    const late = setTimeout(() => Deno.kill(this.#pid, "SIGKILL"), STOP_DEADLINE_MS);
+    const late = setTimeout(() => Deno.kill(this.#pid, "SIGKILL"), deadlineMs);
     const status = await this.#process.status;
     clearTimeout(late);
     if (!status.success) {
