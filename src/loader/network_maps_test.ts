@@ -7,11 +7,11 @@ import {
   NETWORK_SOCKET_SIZE,
   NETWORK_TRAFFIC_SIZE,
   NetworkControlRow,
-  NetworkLimit,
   NetworkCount,
   NetworkFlowCountKeyOffset as CountKey,
   NetworkFlowKeyOffset as Key,
   NetworkFlowOffset as Flow,
+  NetworkLimit,
   NetworkTupleOffset as Tuple,
 } from "../wire/mod.ts";
 import { NetworkMaps } from "./network_maps.ts";
