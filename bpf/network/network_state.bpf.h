@@ -64,9 +64,13 @@ static __always_inline bool is_copied(const struct network_socket *socket) {
     return has_storage() && socket->owner.tgid != 0;
 }
 
+static __always_inline u32 transition_of(u32 before, u32 after) {
+    return before << 8 | after;
+}
+
 static __noinline int see_transition(void *ctx, struct network_socket *socket, u64 sk, u32 before,
                                      u32 after) {
-    u32 transition = before << 8 | after;
+    u32 transition = transition_of(before, after);
     if (socket->transition == transition)
         return 0; /* the other program of this hook has seen it */
     socket->transition = transition;
@@ -115,8 +119,8 @@ static __always_inline void see_state(u64 *ctx, struct sock *sk, int before, int
     struct network_socket *socket = MAKE_SOCKET(sk, address, cookie);
     if (!socket)
         return;
-    if (is_copy) {
-        /* The row is a copy of the listener's, and in 5.10 the kernel's number is still, too. */
+    if (is_copy && socket->transition != transition_of(before, after)) {
+        /* The row is a copy of the listener's, and the kernel's number may still be, too. */
         if (!has_storage() || socket->cookie == cookie)
             cookie = own_number();
         socket->cookie = cookie;

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Libc, openLibc } from "../../ffi/mod.ts";
-import { NetworkMaps } from "../../src/loader/mod.ts";
+import { isKernelSince, NetworkMaps } from "../../src/loader/mod.ts";
 import type { NetworkKernel, TrafficRow } from "../../src/network/mod.ts";
 import type { SensorSettings } from "../../src/sensors/mod.ts";
 import { NetworkLimit } from "../../src/wire/mod.ts";
@@ -30,6 +30,9 @@ export interface Sum {
   readonly packets: bigint;
 }
 
+/** Before, a program of a trampoline can be attached only once (kernel/bpf/syscall.c). */
+const ATTACHED_AGAIN_SINCE = [5, 13] as const;
+
 /** All sensors with that of the network. */
 export class NetworkBench {
   readonly cgroups: CgroupBench;
@@ -41,7 +44,7 @@ export class NetworkBench {
    * intervals begin with the sensors, or of full maps.
    */
   static shared(options: Pick<NetworkBenchOptions, "settings"> = {}): NetworkBench {
-    return new NetworkBench(options, true);
+    return new NetworkBench(options, isKernelSince(Deno.osRelease(), ATTACHED_AGAIN_SINCE));
   }
 
   constructor(options: NetworkBenchOptions = {}, isShared = false) {
