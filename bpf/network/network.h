@@ -82,7 +82,7 @@ EXPORT_STRUCT(network_socket_record);
 
 enum network_dns_flag {
     NETWORK_DNS_SENT = 1,
-    NETWORK_DNS_START = 2, /* TCP: SYN */
+    NETWORK_DNS_START = 2, /* TCP: SYN, or the first bytes of an accepted connection */
     NETWORK_DNS_END = 4,   /* TCP: FIN or RST */
 };
 EXPORT_ENUM(network_dns_flag);

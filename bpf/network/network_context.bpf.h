@@ -51,6 +51,18 @@ struct bpf_sock_addr {
     struct bpf_sock *sk __attribute__((aligned(8)));
 };
 
+/* What bpf_tcp_sock() gives, of uapi/linux/bpf.h too. */
+struct bpf_tcp_sock {
+    u32 _before[4];
+    u32 rcv_nxt;
+    u32 snd_nxt;
+    u32 snd_una;
+    u32 _between[13];
+    u64 bytes_received;
+    u64 bytes_acked;
+};
+
+_Static_assert(__builtin_offsetof(struct bpf_tcp_sock, bytes_received) == 80, "");
 _Static_assert(__builtin_offsetof(struct bpf_sock, state) == 72, "");
 _Static_assert(__builtin_offsetof(struct __sk_buff, gso_segs) == 164, "");
 _Static_assert(__builtin_offsetof(struct __sk_buff, sk) == 168, "");

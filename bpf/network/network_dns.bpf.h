@@ -51,6 +51,29 @@ static __always_inline u32 read_tcp_header(struct __sk_buff *skb, u32 offset,
     return (header[TCP_SIZE_AT] >> 4) * 4;
 }
 
+/*
+ * Whether a segment has the first bytes of its direction, of a socket that has seen no SYN: at a
+ * server that is the listener's. What comes is not counted yet when the program runs, and what goes
+ * is not acknowledged.
+ */
+static __always_inline bool is_first_data(struct __sk_buff *skb, u32 direction, u32 sequence) {
+    struct bpf_sock *socket = skb->sk;
+    if (!socket)
+        return false;
+    socket = bpf_sk_fullsock(socket);
+    if (!socket)
+        return false;
+    /* Volatile, because compilers would choose the field by adding to the pointer. */
+    const volatile struct bpf_tcp_sock *tcp = bpf_tcp_sock(socket);
+    if (!tcp)
+        return false;
+    u64 acknowledged = tcp->bytes_acked, received = tcp->bytes_received;
+    u32 first_sent = tcp->snd_una, next_received = tcp->rcv_nxt;
+    if (direction == NETWORK_SENT)
+        return acknowledged == 0 && first_sent == sequence;
+    return received == 0 && next_received == sequence;
+}
+
 /* Tells a packet of DNS; of TCP only segments that carry something, begin or end. */
 static __noinline int tell_dns(struct __sk_buff *skb, const struct network_socket *socket,
                                const struct packet *packet, u32 direction) {
@@ -70,6 +93,8 @@ static __noinline int tell_dns(struct __sk_buff *skb, const struct network_socke
         return 0;
     if (record.payload_offset == size && !(record.flags & (NETWORK_DNS_START | NETWORK_DNS_END)))
         return 0;
+    if (packet->tuple.protocol == IPPROTO_TCP && is_first_data(skb, direction, record.sequence))
+        record.flags |= NETWORK_DNS_START;
     u32 included = bounded(size, NETWORK_DNS_PACKET_SIZE_MAX);
     if (included < size)
         count_network(NETWORK_COUNT_DNS_CUT);

@@ -153,7 +153,8 @@ testFamilies({
        socket 2 ${family} udp bind 2 7777 socket 3 ${family} udp connect 3 7777
        text 3 ffff recv-any 2
        socket 4 ${family} tcp bind 4 5353 listen 4 socket 5 ${family} tcp connect 5 5353
-       accept 4 6 text 5 0003aabbcc recv-any 6 shut 5 eof 6 close 6 eof 5`,
+       accept 4 6 text 5 00 recv-any 6 text 5 03aabbcc recv-any 6 text 6 0001dd recv-any 5
+       shut 5 eof 6 close 6 eof 5`,
     );
     const udp = dns.filter(({ tuple }) => tuple.protocol === "udp");
     deepStrictEqual(udp.map((fact) => [fact.isOutgoing, [...fact.payload], fact.size]), [
@@ -166,12 +167,21 @@ testFamilies({
     const tcp = dns.filter(({ tuple, isOutgoing }) =>
       tuple.protocol === "tcp" && tuple.remote.port === 5353 && isOutgoing
     );
-    const [start, data, end] = tcp;
-    ok(start && data && end && tcp.length === 3, `${tcp.length}`);
+    const [start, first, second, end] = tcp;
+    ok(start && first && second && end && tcp.length === 4, `${tcp.length}`);
     deepStrictEqual([start.isStart, start.payload.length, end.isEnd], [true, 0, true]);
-    deepStrictEqual([...data.payload], [0, 3, 0xaa, 0xbb, 0xcc]);
-    strictEqual(data.sequence, start.sequence);
-    strictEqual(end.sequence, (data.sequence + 5) >>> 0);
+    deepStrictEqual([[...first.payload], [...second.payload]], [[0], [3, 0xaa, 0xbb, 0xcc]]);
+    strictEqual(first.sequence, start.sequence);
+    strictEqual(end.sequence, (first.sequence + 5) >>> 0);
+    // The SYN was the listener's; the first bytes of either direction say that they are.
+    const served = dns.filter(({ tuple, payload }) =>
+      tuple.protocol === "tcp" && tuple.local.port === 5353 && payload.length > 0
+    );
+    deepStrictEqual(served.map((fact) => [fact.isOutgoing, fact.isStart, [...fact.payload]]), [
+      [false, true, [0]],
+      [false, false, [3, 0xaa, 0xbb, 0xcc]],
+      [true, true, [0, 1, 0xdd]],
+    ]);
   },
 });
 
