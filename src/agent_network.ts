@@ -193,7 +193,7 @@ export class AgentNetwork implements NetworkService {
     const programs = programTime();
     return {
       monotonicNs: clock.monotonicNs(),
-      workloads: this.#totals.rows(),
+      workloads: this.#totals.rows(this.#kernel !== undefined),
       ...(programs !== undefined && { programs }),
     };
   }

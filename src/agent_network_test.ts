@@ -178,8 +178,13 @@ Deno.test("AgentNetwork.state() says that it is off, and that cgroups are not fo
   off.network.tick();
   const line = "warn Traffic is not counted: the kernel has no hook; use another";
   assert.deepEqual(off.log.lines, [line]);
+  off.table.apply(created(8n));
+  off.network.onProcess(executed(CURL, 10n, "/bin/curl"), curl());
   const reading = off.network.readTraffic();
-  assert.deepEqual(reading.workloads.map(({ key }) => key), ["ended", "unknown", "other"]);
+  assert.deepEqual(reading.workloads.map(({ key }) => key), [
+    ...["service:web", "ended", "unknown", "other"],
+  ]);
+  assert.equal(reading.workloads[0]?.connections, undefined, "nobody counts them");
   const blind = new Bench({ cgroups: { table: undefined, observe: () => {} } });
   assert.equal(blind.network.state().state, "degraded");
 });

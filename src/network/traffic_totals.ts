@@ -131,12 +131,16 @@ export class TrafficTotals {
     this.#seats.delete(trackingId);
   }
 
-  /** Workloads, then `ended`, `unknown` and `other`, as of the last look. */
-  rows(): WorkloadTraffic[] {
+  /**
+   * Workloads, then `ended`, `unknown` and `other`, as of the last look.
+   *
+   * @param withConnections false: nobody counts them
+   */
+  rows(withConnections = true): WorkloadTraffic[] {
     const workloads = Array.from(this.#groups.values(), ({ key, workload, tally, ids }) => ({
       ...{ owner: "workload" as const, key, workload },
       ...{ counts: tally.counts(), execs: tally.execs },
-      connections: this.#openOf(ids),
+      ...(withConnections && { connections: this.#openOf(ids) }),
     }));
     const sum = (owner: "ended" | "unknown" | "other", tally: TrafficTally) => ({
       ...{ owner, key: owner, counts: tally.counts(), execs: tally.execs },
