@@ -45,14 +45,14 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:matrix",
     tests: ["tests/matrix"],
     needsRoot: true,
-    limitMs: 18 * MINUTE_MS,
+    limitMs: 16 * MINUTE_MS,
   },
   {
     name: "guests",
     command: "deno task test:guests",
     tests: ["tests/guests"],
     needsRoot: true,
-    limitMs: 10 * MINUTE_MS,
+    limitMs: 12 * MINUTE_MS,
     isParallel: true,
   },
   {
@@ -60,7 +60,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:e2e",
     tests: ["tests/e2e"],
     needsRoot: true,
-    limitMs: 5 * MINUTE_MS,
+    limitMs: 4 * MINUTE_MS,
   },
   {
     name: "runtimes",

@@ -11,13 +11,13 @@ import { addShrike } from "../e2e/guest_shrike.ts";
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";
 
-const GUEST_TIMEOUT_MS = 240_000;
+const GUEST_TIMEOUT_MS = 300_000;
 
 /** Half a minute is right for a host and long for a test; an emulated CPU needs some of it. */
-const DROP_IN = "[Service]\nWatchdogSec=10\n";
+const DROP_IN = "[Service]\nWatchdogSec=15\n";
 
 /** Emulation makes all of it at least five times slower. */
-const STOP_MAX_MS = { kvm: 2_000, tcg: 8_000 };
+const STOP_MAX_MS = { kvm: 2_000, tcg: 12_000 };
 
 /** Processes made while no agent runs. */
 const UNSEEN = 20;
@@ -29,7 +29,7 @@ show() { systemctl show -P "$1" shrike; }
 in_journal() { journalctl -u shrike -o cat --no-pager | grep -q "$1"; }
 wait_for() {
   n=0
-  until "$@"; do n=$((n+1)); [ $n -lt 100 ] || return 1; sleep 0.2; done
+  until "$@"; do n=$((n+1)); [ $n -lt 300 ] || return 1; sleep 0.2; done
 }
 sees() { /bin/true "$1"; in_journal "$1"; }
 restarted() { [ "$(show ActiveState)" = active ] && [ "$(show MainPID)" != "$1" ]; }

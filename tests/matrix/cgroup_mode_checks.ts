@@ -28,6 +28,8 @@ interface ModeExpectation {
   readonly deployment?: RegExp;
 }
 
+/** Of one end, and of its end. */
+const HANDSHAKE_PACKETS = 4;
 /** Status line and headers of HTTP. */
 const RESPONSE_HEADERS_MAX = 512;
 /** IPv4 and TCP with all options. */
@@ -161,9 +163,12 @@ function checkTraffic(metrics: string, pages: readonly number[]): void {
     `${received.bytes} of ${size} to ${most}`,
   );
   assert(sent.packets >= pages.length, `${sent.packets}`);
-  const [all, ended] = [sentIn(metrics).bytes, sentIn(metrics, "unknown").bytes];
+  const all = sentIn(metrics).bytes;
   assert(all >= received.bytes + sent.bytes, `${all}`);
-  assert.equal(ended, 0, "traffic of which the workload is not known");
+  // In v1 nobody knows whose a listener is that is older than the programs, as the agent's own.
+  const unknown = sentIn(metrics, "unknown").bytes;
+  const shaken = (pages.length + 1) * HANDSHAKE_PACKETS * PACKET_HEADERS_MAX;
+  assert(unknown <= shaken, `${unknown} bytes of which the workload is not known`);
 }
 
 /** The part of `shrike doctor -o json` that is looked at. */

@@ -38,7 +38,12 @@ const TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
   ],
 };
 
-const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "") ?? [];
+/** As a stage of `scripts/test`; `deno task test:matrix` goes through all. */
+const STAGE_KERNELS = ["5.10", "6.1"];
+const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
+
+const named = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "") ?? [];
+const wanted = named.length > 0 || IS_WHOLE ? named : STAGE_KERNELS;
 
 for (const [name, trials] of Object.entries(TRIALS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
