@@ -15,7 +15,7 @@ export interface Stage {
   readonly needsRoot: boolean;
   /** It is ended after this time and counts as failed. */
   readonly limitMs: number;
-  /** Files are run two at a time, each in a process of its own. */
+  /** Files are run two at a time. */
   readonly isParallel?: true;
 }
 
@@ -32,6 +32,7 @@ export const STAGES: readonly Stage[] = [
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
     limitMs: 4 * MINUTE_MS,
+    isParallel: true,
   },
   {
     name: "kernel",
