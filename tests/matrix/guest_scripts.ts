@@ -31,7 +31,7 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-# Without it, TOMOYO of 5.10 does not find what is executed by descriptor (security/tomoyo/domain.c).
+# Where TOMOYO of 5.10 looks for what is executed by descriptor (security/tomoyo/domain.c).
 ln -s /proc/self/fd /dev/fd
 for place in /tmp /run; do
     # The checkout may stand there.

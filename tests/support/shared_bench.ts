@@ -1,7 +1,7 @@
 /**
  * Benches that tests use one after the other. To load the sensors is most of what a small test
- * takes, seconds of it under emulation; a shared bench is loaded once, runs while a test has it, and
- * is closed after the last test of the process.
+ * takes, under emulation seconds; a shared bench is loaded once, runs while a test has it, and is
+ * closed after the last test of the process.
  *
  * @module
  */
