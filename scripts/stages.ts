@@ -15,7 +15,7 @@ export interface Stage {
   readonly needsRoot: boolean;
   /** It is ended after this time and counts as failed. */
   readonly limitMs: number;
-  /** Files are run two at a time. */
+  /** Files are run two at a time, by threads of one process. */
   readonly isParallel?: true;
 }
 
@@ -32,7 +32,6 @@ export const STAGES: readonly Stage[] = [
     tests: ["ffi", "src", "scripts"],
     needsRoot: false,
     limitMs: 4 * MINUTE_MS,
-    isParallel: true,
   },
   {
     name: "kernel",
