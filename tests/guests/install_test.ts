@@ -5,6 +5,7 @@ import { bootGuest } from "../matrix/boot_kernel.ts";
 import { GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
+import { sayingsIn } from "./guest_sayings.ts";
 
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";
@@ -74,11 +75,7 @@ Deno.test("shrike install makes a service, upgrades it and uninstall leaves noth
     ...await systemdBoot(tree),
     ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
   });
-  const said = new Map<string, string>();
-  for (const [, word = "", value = ""] of result.output.matchAll(/^@ (\w+) ?(.*)$/gm)) {
-    said.set(word, value.trim());
-  }
-  const { report, doctor, ...rest } = Object.fromEntries(said);
+  const { report, doctor, ...rest } = Object.fromEntries(sayingsIn(result.output));
   assert.deepEqual(rest, {
     dry: "0",
     dry_made: "",

@@ -7,6 +7,7 @@ import { bootGuest } from "../matrix/boot_kernel.ts";
 import { findProgram, GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
+import { sayingsIn } from "./guest_sayings.ts";
 
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";
@@ -114,11 +115,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
     ...await systemdBoot(tree),
     ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
   });
-  const said = new Map<string, string>();
-  for (const [, word = "", value = ""] of result.output.matchAll(/^@ (\w+) ?(.*)$/gm)) {
-    said.set(word, value.trim());
-  }
-  const { status, objects, journal_end: _, ...rest } = Object.fromEntries(said);
+  const { status, objects, journal_end: _, ...rest } = Object.fromEntries(sayingsIn(result.output));
   const at = takeMoments(rest);
   assert.deepEqual(rest, {
     verify: "",
