@@ -24,7 +24,7 @@ const POLICY_TESTS = kernelTestFiles().filter((path) => path.includes("/policy_"
  * each kernel runs what depends on kernels most, and of the rest every fourth file, so that all
  * files are run on one kernel or another. `deno task test:matrix` runs all on all.
  */
-const EVERYWHERE = ["loader", "process_exec", "network_records", "policy_hooks_enforce"]
+const EVERYWHERE = ["loader", "network_records", "policy_hooks_enforce"]
   .map((name) => `tests/kernel/${name}_test.ts`);
 const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
 
