@@ -6,14 +6,13 @@ import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 
 const KERNEL = "6.1";
-/** Nine starts, of which each takes an emulated CPU 10 s and more. */
+/** Six starts, of which each takes an emulated CPU 10 s and more. */
 const GUEST_TIMEOUT_MS = 300_000;
 const ID = "0123456789abcdef".repeat(4);
 
 /** Each mode with its mounts; the first mount is the one whose cgroups name workloads. */
 const MODES = {
   unified: ["cgroup2 none ."],
-  legacy: ["cgroup pids pids"],
   hybrid: ["cgroup memory memory", "cgroup2 none unified", "cgroup none,name=systemd systemd"],
 } as const;
 
