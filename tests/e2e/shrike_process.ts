@@ -59,8 +59,8 @@ export class RunningShrike implements AsyncDisposable {
   readonly #errors: Promise<string>;
   #ended = false;
   #failure: unknown = null;
-  /** Called on each new event and at the end. */
-  #wake: () => void = () => {};
+  /** Called on new events and at the end, one for each who waits. */
+  readonly #waiters = new Set<() => void>();
 
   private constructor(child: Deno.ChildProcess) {
     this.#child = child;
@@ -152,19 +152,24 @@ export class RunningShrike implements AsyncDisposable {
     return new Promise((resolve) => {
       const finish = (event: EventJson | null) => {
         clearTimeout(timer);
-        this.#wake = () => {};
+        this.#waiters.delete(look);
         resolve(event);
       };
       const timer = setTimeout(() => finish(null), timeoutMs);
-      this.#wake = () => {
+      const look = () => {
         for (; next < this.events.length; next += 1) {
           const event = this.events[next]!;
           if (matches(event)) return finish(event);
         }
         if (this.#ended) finish(null);
       };
-      this.#wake();
+      this.#waiters.add(look);
+      look();
     });
+  }
+
+  #wake(): void {
+    for (const look of this.#waiters) look();
   }
 
   async #readEvents(): Promise<void> {
