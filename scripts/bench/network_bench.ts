@@ -42,18 +42,29 @@ interface Load {
   readonly packetNs: number;
 }
 
+/** Programs that do nothing: for packets alone, or for sends and receives, too. */
+type EmptyPrograms = "packets" | "all";
+
+/** The same load in all ways, one after the other. */
+interface Round extends Readonly<Record<EmptyPrograms, Load>> {
+  readonly without: Load;
+  readonly with: Load;
+}
+
 /** Loopback with and without accounting; flows. */
 export const networkBench: Bench = {
   name: "network",
   summary: "throughput and requests over loopback with accounting to those without; 100,000 flows",
   async run(context) {
-    const rounds: { readonly without: Load; readonly with: Load }[] = [];
+    const rounds: Round[] = [];
     // Two agents at a time would count twice, so each round starts both, one after the other.
     for (let i = 0; i < ROUNDS; i++) {
       const isFirst = i % 2 === 0;
       const first = await loadOf(context, isFirst);
       const second = await loadOf(context, !isFirst);
-      rounds.push(isFirst ? { with: first, without: second } : { with: second, without: first });
+      const loads = isFirst ? { with: first, without: second } : { with: second, without: first };
+      const packets = await loadOnEmpty(context, "packets");
+      rounds.push({ ...loads, packets, all: await loadOnEmpty(context, "all") });
       context.say(`network ${i + 1}/${ROUNDS}: ${describe(rounds[i]!)}`);
     }
     return [...costsOf(rounds), ...await flowsOf(context)];
@@ -64,18 +75,49 @@ async function loadOf(context: BenchContext, isCounting: boolean): Promise<Load>
   const agent = await RunningAgent.start(context, { args: [`--network=${isCounting}`] });
   try {
     await agent.waitUntilLive();
-    const loads: Load[] = [];
-    for (let i = 0; i < LOADS; i++) loads.push(await loadOnce(context));
+    const load = await bestLoad(context);
     await agent.stop();
-    return {
-      bytesPerS: Math.max(...loads.map(({ bytesPerS }) => bytesPerS)),
-      requestsPerS: Math.max(...loads.map(({ requestsPerS }) => requestsPerS)),
-      packetNs: Math.min(...loads.map(({ packetNs }) => packetNs)),
-    };
+    return load;
   } catch (error) {
     await agent.kill();
     throw error;
   }
+}
+
+/** With programs that do nothing where the agent's are, and an agent that does not account. */
+async function loadOnEmpty(context: BenchContext, which: EmptyPrograms): Promise<Load> {
+  const { emptyNetwork } = context.programs;
+  const child = new Deno.Command(emptyNetwork, {
+    args: [`${emptyNetwork}.bpf.o`, v2Root(), which],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { done } = await reader.read();
+  const load = done ? undefined : await loadOf(context, false);
+  await child.stdin.close();
+  await reader.cancel();
+  const { code } = await child.status;
+  if (load !== undefined && code === 0) return load;
+  const hint = "look at what it printed; it needs root and cgroup v2";
+  throw new BenchError(`Cannot attach empty programs: they ended with ${code}`, hint);
+}
+
+function v2Root(): string {
+  const mountinfo = Deno.readTextFileSync("/proc/self/mountinfo");
+  const path = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(mountinfo)?.[1];
+  if (path !== undefined) return path;
+  throw new BenchError("Cannot attach empty programs: cgroup v2 is not mounted", "mount it");
+}
+
+async function bestLoad(context: BenchContext): Promise<Load> {
+  const loads: Load[] = [];
+  for (let i = 0; i < LOADS; i++) loads.push(await loadOnce(context));
+  return {
+    bytesPerS: Math.max(...loads.map(({ bytesPerS }) => bytesPerS)),
+    requestsPerS: Math.max(...loads.map(({ requestsPerS }) => requestsPerS)),
+    packetNs: Math.min(...loads.map(({ packetNs }) => packetNs)),
+  };
 }
 
 async function loadOnce(context: BenchContext): Promise<Load> {
@@ -97,7 +139,7 @@ async function runLoad(
   return JSON.parse(await runTool(context.programs.netLoad, [mode, String(amount)]));
 }
 
-function costsOf(rounds: readonly { readonly without: Load; readonly with: Load }[]) {
+function costsOf(rounds: readonly Round[]) {
   const bench = "network";
   const middle = (read: (load: Load) => number) =>
     median(rounds.map((round) => read(round.without)));
@@ -124,6 +166,22 @@ function costsOf(rounds: readonly { readonly without: Load; readonly with: Load 
       unit: "ns",
       reference: `${middle(({ packetNs }) => packetNs).toFixed(0)} ns without`,
     }),
+    ...emptyCostsOf(rounds, "packets", "for packets alone"),
+    ...emptyCostsOf(rounds, "all", "for packets, sends and receives"),
+  ];
+}
+
+/** What the kernel takes for running any programs there. */
+function emptyCostsOf(rounds: readonly Round[], which: EmptyPrograms, where: string) {
+  const row = (what: string, unit: string, read: (round: Round) => number) =>
+    measurementOf(rounds.map(read), {
+      ...{ bench: "network", unit },
+      what: `${what} with programs that do nothing, ${where}`,
+    });
+  return [
+    row("throughput", "", (round) => round[which].bytesPerS / round.without.bytesPerS),
+    row("requests", "", (round) => round[which].requestsPerS / round.without.requestsPerS),
+    row("a datagram", "ns", (round) => round[which].packetNs - round.without.packetNs),
   ];
 }
 

@@ -16,6 +16,7 @@ const C_FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror"];
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   arrival: [],
   consumer: ["-lbpf"],
+  empty_network: ["-lbpf"],
   net_load: ["-Wno-unused-result"],
   policy_calls: [],
   storm: ["-static"],
@@ -24,7 +25,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** BPF objects. */
-const BPF_PROGRAMS: readonly string[] = ["generator", "separate_policy"];
+const BPF_PROGRAMS: readonly string[] = ["empty_network", "generator", "separate_policy"];
 
 /** Absolute paths of what was built. */
 export interface BenchPrograms {
@@ -32,6 +33,8 @@ export interface BenchPrograms {
   readonly arrival: string;
   /** The C reader of the generator's records. */
   readonly consumer: string;
+  /** Attaches BPF programs that do nothing, until its stdin ends. */
+  readonly emptyNetwork: string;
   /** The BPF object that emits records. */
   readonly generator: string;
   /** Loads the network path over loopback. */
@@ -75,6 +78,7 @@ export async function buildPrograms(workspace: Workspace): Promise<BenchPrograms
   return {
     arrival: join(out, "arrival"),
     consumer: join(out, "consumer"),
+    emptyNetwork: join(out, "empty_network"),
     generator: join(out, "generator.bpf.o"),
     netLoad: join(out, "net_load"),
     policyCalls: join(out, "policy_calls"),
