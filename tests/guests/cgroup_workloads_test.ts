@@ -38,7 +38,7 @@ const TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
   ],
 };
 
-/** As a stage of `scripts/test`: v1 on the oldest, v2 on another. `deno task test:matrix` does all. */
+/** As a stage: v1 on the oldest kernel, v2 on another. `deno task test:matrix` goes through all. */
 const STAGE_TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
   "5.10": TRIALS["5.10"]!.slice(0, 1),
   "6.1": TRIALS["6.1"]!.slice(1),
