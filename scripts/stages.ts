@@ -38,7 +38,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:kernel",
     tests: ["tests/kernel"],
     needsRoot: true,
-    limitMs: 5 * MINUTE_MS,
+    limitMs: 3 * MINUTE_MS,
   },
   {
     name: "matrix",
@@ -52,7 +52,7 @@ export const STAGES: readonly Stage[] = [
     command: "deno task test:guests",
     tests: ["tests/guests"],
     needsRoot: true,
-    limitMs: 12 * MINUTE_MS,
+    limitMs: 14 * MINUTE_MS,
     isParallel: true,
   },
   {
