@@ -14,6 +14,8 @@ import { IS_GUEST } from "../support/require_kernel.ts";
 
 const FILES = new HostFiles();
 
+/** Goal for the start of the agent; see issue 3. */
+const WALK_MAX_MS = 300;
 /** 10,000 cgroups; an emulated CPU takes 2 ms for each. */
 const PARENTS = IS_GUEST ? 20 : 100;
 const CHILDREN = 99;
@@ -87,7 +89,7 @@ Deno.test("walkCgroups() finds new cgroups and their processes in every hierarch
   }
 });
 
-Deno.test("walkCgroups() walks thousands of cgroups, and tells what it costs", () => {
+Deno.test("walkCgroups() walks thousands of cgroups in time", () => {
   const hierarchy = detectCgroupMode({ files: FILES }).tracked?.hierarchy;
   assert.ok(hierarchy?.mount !== undefined);
   using cgroup = new TestCgroup(`${hierarchy.mount.path}/shrike-test-${crypto.randomUUID()}`);
@@ -110,4 +112,6 @@ Deno.test("walkCgroups() walks thousands of cgroups, and tells what it costs", (
     `${count} cgroups of hierarchy ${hierarchy.hierarchyId}: ${best.toFixed(0)} ms of CPU`,
   );
   assert.ok(count > PARENTS * (CHILDREN + 1));
+  // Guests are emulated: 5 to 10 times slower.
+  if (!IS_GUEST) assert.ok(best < WALK_MAX_MS, `${best} ms`);
 });

@@ -10,7 +10,11 @@ import { join } from "node:path";
 import { listKernels, OVERRIDE_KERNEL } from "../../scripts/fetch_kernels.ts";
 
 const FOLDER = import.meta.dirname!;
-const TESTS = ["matrix_test.ts", "../guests/cgroup_workloads_test.ts"];
+const TESTS = [
+  "matrix_test.ts",
+  "../guests/cgroup_workloads_test.ts",
+  "../guests/cgroup_modes_test.ts",
+];
 
 if (import.meta.main) {
   const names = Deno.args.filter((argument) => !argument.startsWith("-"));

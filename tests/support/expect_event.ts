@@ -19,7 +19,7 @@ import {
 import { SENSORS, type SensorSettings } from "../../src/sensors/mod.ts";
 import { RECORD_HEADER_SIZE, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
 import { PerfReader } from "./perf_reader.ts";
-import { giveBack, isShared, takeShared } from "./shared_bench.ts";
+import { release, takeShared } from "./shared_bench.ts";
 import { runWorkload, type WorkloadOptions, type WorkloadResult } from "./workload.ts";
 
 /** Between two looks at the rings while a workload runs. */
@@ -208,8 +208,7 @@ export class SensorRecorder {
   }
 
   [Symbol.dispose](): void {
-    if (isShared(this)) void giveBack(this);
-    else this.close();
+    void release(this);
   }
 
   close(): void {

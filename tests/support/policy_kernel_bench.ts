@@ -28,7 +28,7 @@ import { PolicyCount, RecordHeaderOffset, RecordView } from "../../src/wire/mod.
 import { countDescriptors, expectDescriptors } from "./leak_check.ts";
 import { PerfReader } from "./perf_reader.ts";
 import { argumentIs, makePolicy, texts } from "./policy_factory.ts";
-import { giveBack, isShared, takeShared } from "./shared_bench.ts";
+import { release, takeShared } from "./shared_bench.ts";
 import { type CallArgument, type CallOptions, SystemCaller } from "./system_caller.ts";
 import { TestCgroup, v2Hierarchy } from "./test_cgroup.ts";
 import { buildWorkload } from "./workload.ts";
@@ -298,8 +298,7 @@ export class PolicyKernelBench {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (isShared(this)) await giveBack(this);
-    else this.close();
+    await release(this);
   }
 
   close(): void {

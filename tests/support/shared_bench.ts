@@ -26,7 +26,7 @@ const shared = new Map<string, SharedState>();
 
 /**
  * The bench that all tests share that want one of this kind, started. The caller gives it back with
- * `giveBack()`.
+ * `release()`.
  *
  * @param key names the kind: class and settings
  * @param make makes one that is not started
@@ -47,22 +47,16 @@ export function takeShared<B extends ReusableBench>(key: string, make: () => B):
   return state.bench as B;
 }
 
-/** Whether a bench is a shared one: then it is given back instead of being closed. */
-export function isShared(bench: ReusableBench): boolean {
-  return find(bench) !== undefined;
-}
-
-/** Ends a test's use of a bench. One that does not stop is of no use to the next test. */
-export function giveBack(bench: ReusableBench): void | Promise<void> {
-  const state = find(bench);
-  if (state === undefined) throw new Error("The bench is not a shared one");
+/**
+ * Ends a test's use of a bench: one of its own is closed, a shared one given back. One that does
+ * not stop is of no use to the next test.
+ */
+export function release(bench: ReusableBench): void | Promise<void> {
+  const state = [...shared.values()].find((state) => state.bench === bench);
+  if (state === undefined) return bench.close();
   const stopped = bench.stop();
   if (stopped === undefined) state.isTaken = false;
   else return stopped.then(() => void (state.isTaken = false));
-}
-
-function find(bench: ReusableBench): SharedState | undefined {
-  return [...shared.values()].find((state) => state.bench === bench);
 }
 
 Deno.test.afterAll(() => {
