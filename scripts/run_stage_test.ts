@@ -26,7 +26,7 @@ Deno.test("summarize() counts a failure when the run ended badly and no test say
   assert.equal(summarize(failure, 1, []).failed, 1);
 });
 
-Deno.test("STAGES end within three quarters of an hour, whatever hangs", () => {
+Deno.test("STAGES end within the 90 minutes of CI, with the set-up, whatever hangs", () => {
   const sum = STAGES.reduce((total, stage) => total + stage.limitMs, 0);
-  assert(sum <= 45 * 60_000, `${sum} ms`);
+  assert(sum <= 80 * 60_000, `${sum} ms`);
 });

@@ -52,6 +52,33 @@ int BPF_PROG(on_inet6_recvmsg, struct socket *socket) {
 
 #define ACCEPT_ARGUMENT_KERNEL_VERSION ((6 << 16) + (10 << 8))
 
+/* A listener that nobody was seen to make is older than these programs: who accepts waits at it. */
+static __noinline int meet_listener(struct sock *sk, u64 address) {
+    struct network_socket *socket =
+        MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    if (!socket || socket->owner.tgid)
+        return 0;
+    own_socket(socket);
+    enter_listener(socket);
+    return 0;
+}
+
+/*
+ * Another CPU may take a connection out of its listener's queue before its state changes to
+ * established: then its row has no other end yet (inet_csk_complete_hashdance(), tcp_check_req()).
+ */
+static __noinline int see_accepted(u64 *context, struct sock *sk, u64 address) {
+    struct network_socket *socket =
+        MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    if (!socket)
+        return 0;
+    read_tuple(address, &socket->tuple);
+    own_socket(socket);
+    if (control(NETWORK_CONTROL_ACCEPT_HOOKED))
+        tell_socket(context, socket, NETWORK_ACCEPT, TCP_SYN_RECV, 0);
+    return 0;
+}
+
 /*
  * inet_csk_accept(sk, flags, error, kern), since 6.10 (sk, argument): what it returns stands behind
  * its arguments.
@@ -60,27 +87,18 @@ SEC("fexit/inet_csk_accept")
 int on_accept(u64 *context) {
     u64 address = 0;
     u32 at = LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION ? 2 : 4;
+    bpf_probe_read_kernel(&address, sizeof(address), &context[0]);
+    struct sock *listener = (void *)context[0];
+    if (listener)
+        meet_listener(listener, address);
     bpf_probe_read_kernel(&address, sizeof(address), &context[at]);
-    if (address == 0)
-        return 0;
-    struct network_socket *socket;
-    if (LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION) {
-        struct sock *sk = (void *)context[2];
-        if (!sk)
-            return 0;
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
-    } else {
-        struct sock *sk = (void *)context[4];
-        if (!sk)
-            return 0;
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
-    }
-    if (!socket)
-        return 0;
-    own_socket(socket);
-    if (control(NETWORK_CONTROL_ACCEPT_HOOKED))
-        tell_socket(context, socket, NETWORK_ACCEPT, TCP_SYN_RECV, 0);
-    return 0;
+    /* A place that the verifier knows: one of the two is dropped. */
+    struct sock *sk;
+    if (LINUX_KERNEL_VERSION >= ACCEPT_ARGUMENT_KERNEL_VERSION)
+        sk = (void *)context[2];
+    else
+        sk = (void *)context[4];
+    return address && sk ? see_accepted(context, sk, address) : 0;
 }
 
 #endif

@@ -9,7 +9,7 @@ import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
 import { countGaps, type EventJson, execWith, parseLines } from "../e2e/event_json.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 
-const GUEST_TIMEOUT_MS = 300_000;
+const GUEST_TIMEOUT_MS = 600_000;
 
 const FLOOD_COUNT = 300;
 /** Rounds after the flood in which the agent comes back; each runs two programs. */

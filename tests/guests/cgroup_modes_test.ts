@@ -7,7 +7,7 @@ import { addShrike } from "../e2e/guest_shrike.ts";
 
 const KERNEL = "6.1";
 /** Each mode has three starts, which take an emulated CPU 10 s and more each. */
-const GUEST_TIMEOUT_MS = 300_000;
+const GUEST_TIMEOUT_MS = 600_000;
 const ID = "0123456789abcdef".repeat(4);
 
 /** Each mode with its mounts; the first mount is the one whose cgroups name workloads. */
@@ -70,6 +70,7 @@ Deno.test("shrike cgroups and workloads see a container in each cgroup mode", as
     outputs: modes.flatMap((mode) =>
       ["cgroups", "workloads", "doctor"].map((command) => `/guest/${mode}.${command}`)
     ),
+    cpus: 1,
     timeoutMs: GUEST_TIMEOUT_MS,
   });
   assert.equal(result.exitCode, 0, result.output);

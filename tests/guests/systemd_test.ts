@@ -12,7 +12,7 @@ import { sayingsIn } from "./guest_sayings.ts";
 /** The kernel that belongs to the guest's Debian. */
 const KERNEL = "6.1";
 
-const GUEST_TIMEOUT_MS = 300_000;
+const GUEST_TIMEOUT_MS = 600_000;
 
 /** Half a minute is right for a host and long for a test; an emulated CPU needs some of it. */
 const DROP_IN = "[Service]\nWatchdogSec=15\n";
@@ -113,7 +113,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
   tree.addText("/guest/metrics.conf", await documentedDropIn());
   const result = await bootGuest({
     ...await systemdBoot(tree),
-    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
+    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, cpus: 1, timeoutMs: GUEST_TIMEOUT_MS },
   });
   const { status, objects, journal_end: _, ...rest } = Object.fromEntries(sayingsIn(result.output));
   const at = takeMoments(rest);

@@ -12,7 +12,7 @@ import { parseLines } from "../e2e/event_json.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 import { checkNobodyElse, checkPlace, type PlacedEvent } from "../e2e/placed_events.ts";
 
-const GUEST_TIMEOUT_MS = 240_000;
+const GUEST_TIMEOUT_MS = 600_000;
 const EVENTS = "/run/events.jsonl";
 
 const MANAGER = "/user.slice/user-1000.slice/user@1000.service";
@@ -173,7 +173,7 @@ for (
     ]);
     const { exitCode, output, files } = await bootGuest({
       ...{ ...systemd, cmdline: [...systemd.cmdline ?? [], ...cmdline] },
-      ...{ kernel: await fetchKernel(kernel), timeoutMs: GUEST_TIMEOUT_MS },
+      ...{ kernel: await fetchKernel(kernel), cpus: 1, timeoutMs: GUEST_TIMEOUT_MS },
       command: [SCRIPT, ...starts, END_SCRIPT].join("\n"),
       outputs: [EVENTS],
     });

@@ -11,7 +11,7 @@ import {
   texts,
 } from "../support/policy_factory.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
-import { kernelTest } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest } from "../support/require_kernel.ts";
 import { CallStorm } from "../support/call_storm.ts";
 import { SystemCaller } from "../support/system_caller.ts";
 import { buildWorkload } from "../support/workload.ts";
@@ -23,10 +23,13 @@ const AT_FDCWD = -100;
 /** Calls that each child makes. */
 const CALLS = 16;
 /** For how long, and how often at most: each has bits of its own until the end. */
-const TEST_MS = 8_000;
+const TEST_MS = IS_GUEST ? 3_000 : 8_000;
 const CHANGES_MAX = 120;
 /** However slow the machine is. */
 const CHANGES_MIN = 5;
+/** Each takes an emulated CPU seconds. */
+const TREES = IS_GUEST ? 4 : 20;
+const RACES = IS_GUEST ? 60 : 300;
 const SIGCONT = 18;
 
 /** Different ways to say that the calls of the storm match: each takes its bits elsewhere. */
@@ -68,7 +71,6 @@ kernelTest({
   async run() {
     await using bench = await PolicyKernelBench.shared();
     await bench.add(stormPolicy(0));
-    await using storm = await CallStorm.start(program, bench.cgroup, { calls: CALLS, text: TEXT });
     // Those in another word of a row, too, so that the change is no single store.
     const others = Array.from(
       { length: 70 },
@@ -80,6 +82,7 @@ kernelTest({
         }),
     );
     await bench.add(...others);
+    await using storm = await CallStorm.start(program, bench.cgroup, { calls: CALLS, text: TEXT });
     const until = performance.now() + TEST_MS;
     let changes = 0;
     for (let i = 1; i <= CHANGES_MIN || (i <= CHANGES_MAX && performance.now() < until); i++) {
@@ -109,7 +112,7 @@ kernelTest({
     await using bench = await PolicyKernelBench.shared();
     await using storm = await CallStorm.start(program, bench.cgroup, { calls: CALLS, text: TEXT });
     const subject = { of: "pid", isNamespacePid: false, followForks: true } as const;
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < TREES; i++) {
       await bench.add(makePolicy(`tree-${i}`, {
         ...{ call: "prctl", types: ["nop", "string", "uint64"] },
         selectors: [{ conditions: [condition(subject, numbers(storm.pid))] }],
@@ -156,7 +159,7 @@ kernelTest({
       runs("neither", true, "text", one, other),
       runs("other-file", true, "text", one),
     );
-    const count = 300;
+    const count = RACES;
     const args = [String(count), one, other];
     const { success } = await new Deno.Command("/bin/sh", {
       args: [

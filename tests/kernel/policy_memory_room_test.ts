@@ -39,6 +39,8 @@ kernelTest({
       );
     }
     strictEqual(isFull(), true);
+    // It is counted before it is told.
+    await bench.until(() => true);
     const hits = bench.take();
     deepStrictEqual(bench.actsOf(hits).map(({ policy }) => policy), ["not-equal"]);
     deepStrictEqual(hits.map(({ isDeferred }) => isDeferred), [false]);

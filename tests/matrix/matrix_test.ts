@@ -20,13 +20,17 @@ const GUESTS_MAX = 2;
 const POLICY_TESTS = kernelTestFiles().filter((path) => path.includes("/policy_"));
 
 /**
- * All tests on all kernels take two guests at a time longer than `scripts/test` may take, so there
- * each kernel runs what depends on kernels most, and of the rest every fourth file, so that all
- * files are run on one kernel or another. `deno task test:matrix` runs all on all.
+ * All tests on all kernels take an hour, so `scripts/test` runs a part of them: on each kernel what
+ * every load needs, on the oldest and the newest what differs most between kernels, and of the rest
+ * a share that changes from day to day: in eight days each file was on each kernel.
+ * `deno task test:matrix` runs all on all, SHRIKE_MATRIX_TURN=N the share of turn N.
  */
-const EVERYWHERE = ["loader", "network_records", "policy_hooks_enforce"]
-  .map((name) => `tests/kernel/${name}_test.ts`);
+const EVERYWHERE = kernelTests("loader");
+const OLDEST_AND_NEWEST = kernelTests("network_records", "policy_hooks_enforce");
+const TURNS = 8;
+const DAY_MS = 86_400_000;
 const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
+const turn = Number(Deno.env.get("SHRIKE_MATRIX_TURN") ?? Math.floor(Date.now() / DAY_MS)) % TURNS;
 
 const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "");
 const known = (await listKernels()).map((kernel) => kernel.name);
@@ -35,6 +39,7 @@ if (await hasOverrideKernel()) known.push(OVERRIDE_KERNEL);
 else console.log(`skip: kernel ${OVERRIDE_KERNEL}: it is not built (build_override_kernel.ts)`);
 const names = wanted === undefined || wanted.length === 0 ? known : wanted;
 const runs = new Map<string, Promise<GuestTestRun>>();
+if (!IS_WHOLE) console.log(`matrix: SHRIKE_MATRIX_TURN=${turn}`);
 
 for (const name of names) {
   Deno.test({
@@ -71,9 +76,18 @@ function startRuns(): void {
 function testsOf(name: string): readonly string[] | undefined {
   if (name === OVERRIDE_KERNEL) return POLICY_TESTS;
   if (IS_WHOLE) return undefined;
-  const others = kernelTestFiles().filter((path) => !EVERYWHERE.includes(path));
-  const turn = known.indexOf(name);
-  return [...EVERYWHERE, ...others.filter((_, index) => index % kernelCount === turn)];
+  const place = known.indexOf(name);
+  const isAtEnd = place === 0 || place === kernelCount - 1;
+  const fixed = [...EVERYWHERE, ...isAtEnd ? OLDEST_AND_NEWEST : []];
+  const first = turn + place * TURNS / kernelCount;
+  const share = kernelTestFiles().filter((path, index) =>
+    !fixed.includes(path) && (index - first) % TURNS === 0
+  );
+  return [...fixed, ...share];
+}
+
+function kernelTests(...names: string[]): string[] {
+  return names.map((name) => `tests/kernel/${name}_test.ts`);
 }
 
 async function reportOutcomes(run: GuestTestRun, context: Deno.TestContext): Promise<void> {

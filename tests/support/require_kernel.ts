@@ -40,10 +40,20 @@ export function kernelTest({ name, requires = [], run }: KernelTest): void {
     ignore: reason !== undefined,
     fn: async () => {
       requireFeatures([...ALWAYS, ...requires]);
-      await using _leaks = leakCheck();
-      await run();
+      const leaks = leakCheck();
+      try {
+        await run();
+      } catch (error) {
+        throw firstError(error);
+      }
+      await leaks[Symbol.asyncDispose]();
     },
   });
+}
+
+/** What went wrong first: what goes wrong while things are let go follows from it most times. */
+function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
 }
 
 /** For tests that find out only on the way that the kernel is configured without something. */
