@@ -169,7 +169,7 @@ export class AgentNetwork implements NetworkService {
 
   /** A fact has changed a process. */
   onProcess(fact: ProcessFact, subject: CachedProcess): void {
-    if (fact.type === "process_executed") this.#totals.noteExec(subject.process.cgroup.trackingId);
+    if (fact.type === "process_executed") this.#noteExec(subject.process.cgroup.trackingId);
     if (fact.type !== "process_exited" || this.#flows === undefined) return;
     this.#recent.note(fact.tgid, fact.leaderStartNs, contextOf(subject));
   }
@@ -230,6 +230,14 @@ export class AgentNetwork implements NetworkService {
       ...{ counters, names: this.#names, withEvents: withDns, withBothEnds: false },
       tag: ({ tuple, cgroup, timeNs }) => this.#tagger.tag(tuple, cgroup.trackingId, timeNs),
     });
+  }
+
+  #noteExec(trackingId: bigint): void {
+    this.#totals.noteExec(trackingId);
+    // Of a cgroup that is gone nobody would take the slot back.
+    if (this.#parts.cgroups.table?.find(trackingId) !== undefined) {
+      this.#kernel?.giveSlot(trackingId);
+    }
   }
 
   #ownerOf(trackingId: bigint) {

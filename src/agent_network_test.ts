@@ -85,6 +85,7 @@ Deno.test("AgentNetwork.readTraffic() tells traffic, programs and connections by
   bench.kernel.transfer(8n, RECEIVED, 100n);
   bench.kernel.open.set(8n, 3);
   bench.network.onProcess(executed(CURL, 10n, "/bin/curl"), curl());
+  assert.deepEqual(bench.kernel.calls, ["giveSlot 8"]);
   const reading = bench.network.readTraffic();
   const [web] = reading.workloads;
   assert.deepEqual(

@@ -23,6 +23,8 @@ enum network_limit {
     NETWORK_SOCKET_ENTRIES = 16384,
     NETWORK_LISTENER_ENTRIES = 4096,
     NETWORK_TRAFFIC_ENTRIES = 16384,
+    /* Rows of `traffic_slots`, 256 bytes for each CPU: a power of 2. */
+    NETWORK_TRAFFIC_SLOTS = 256,
     /* Room in the maps of flows beyond their limit: for rows `other`. */
     NETWORK_OTHER_FLOWS = 1024,
     /* sent, received */
@@ -31,6 +33,9 @@ enum network_limit {
     NETWORK_CLASSES = 12,
     /* of a class: bytes, packets */
     NETWORK_SUMS = 2,
+    /* Classes of a line of a slot, by direction and family. */
+    NETWORK_LINE_CLASSES = 3,
+    NETWORK_SLOT_LINES = 4,
 };
 EXPORT_ENUM(network_limit);
 
@@ -166,6 +171,26 @@ struct network_traffic {
     u64 open; /* connections of TCP that began, less those that ended; over all CPUs */
 };
 EXPORT_STRUCT(network_traffic);
+
+/*
+ * Part of a row of `traffic_slots`: one line of the cache. It says itself whose it is, so that a
+ * packet touches no other; the id stands last, because the kernel copies words in their order.
+ */
+struct network_traffic_line {
+    u64 sums[NETWORK_LINE_CLASSES * NETWORK_SUMS];
+    u64 _reserved;
+    u64 tracking_id; /* 0: the slot is free */
+};
+EXPORT_STRUCT(network_traffic_line);
+
+/*
+ * A row of the per-CPU array `traffic_slots`, by the lowest bits of the tracking id. User space
+ * says who has a slot; what a workload has there is counted there and not in `traffic`.
+ */
+struct network_traffic_slot {
+    struct network_traffic_line lines[NETWORK_SLOT_LINES];
+};
+EXPORT_STRUCT(network_traffic_slot);
 
 /* A row of the maps `flows_a` and `flows_b`. Rows `other` have a tuple of zeros. */
 struct network_flow_key {

@@ -74,6 +74,14 @@ struct {
     __uint(max_entries, NETWORK_TRAFFIC_ENTRIES);
 } traffic SEC(".maps");
 
+/* Of the workloads that have a slot: no hash to follow, one line of the cache instead of three. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __type(key, u32);
+    __type(value, struct network_traffic_slot);
+    __uint(max_entries, NETWORK_TRAFFIC_SLOTS);
+} traffic_slots SEC(".maps");
+
 /* The loader sets max_entries of the three where there are flows. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -120,18 +120,39 @@ static __always_inline u32 segments_of(struct __sk_buff *skb) {
     return size ? (skb->len + size - 1) / size : 1;
 }
 
+/* Place of a packet's direction and family: received over IPv4, over IPv6, sent over the two. */
+static __always_inline u32 line_of(struct __sk_buff *skb, u32 direction) {
+    u32 line = direction == NETWORK_SENT ? 2 : 0;
+    return skb->protocol == __builtin_bswap16(ETH_P_IPV6) ? line + 1 : line;
+}
+
+/* Atomic, because an interrupt may send and receive in the middle of this. */
+static __always_inline void add_sums(u64 *sums, struct __sk_buff *skb, u32 segments) {
+    __sync_fetch_and_add(&sums[0], skb->len);
+    __sync_fetch_and_add(&sums[1], segments);
+}
+
 /* Adds a packet to the row of a workload. */
 static __always_inline void add_packet(struct network_traffic *row, struct __sk_buff *skb,
                                        u32 direction, u32 class, u32 segments) {
-    /* `direction` counts from the sender, classes begin with what was received. */
-    if (direction == NETWORK_SENT)
-        class += CLASSES_OF_DIRECTION;
-    if (skb->protocol == __builtin_bswap16(ETH_P_IPV6))
-        class += CLASSES_OF_FAMILY;
-    u64 *sums = &row->sums[bounded(class, NETWORK_CLASSES - 1) * NETWORK_SUMS];
-    /* Atomic, because an interrupt may send and receive in the middle of this. */
-    __sync_fetch_and_add(&sums[0], skb->len);
-    __sync_fetch_and_add(&sums[1], segments);
+    class += line_of(skb, direction) * NETWORK_LINE_CLASSES;
+    add_sums(&row->sums[bounded(class, NETWORK_CLASSES - 1) * NETWORK_SUMS], skb, segments);
+}
+
+/* Adds a packet to the slot of a workload, if it has one; whether it has. */
+static __always_inline bool add_to_slot(u64 tracking_id, struct __sk_buff *skb, u32 direction,
+                                        u32 class) {
+    u32 index = tracking_id & (NETWORK_TRAFFIC_SLOTS - 1);
+    struct network_traffic_slot *slot = bpf_map_lookup_elem(&traffic_slots, &index);
+    if (!slot)
+        return false;
+    struct network_traffic_line *line =
+        &slot->lines[bounded(line_of(skb, direction), NETWORK_SLOT_LINES - 1)];
+    if (line->tracking_id != tracking_id)
+        return false;
+    class = bounded(class, NETWORK_LINE_CLASSES - 1);
+    add_sums(&line->sums[class * NETWORK_SUMS], skb, segments_of(skb));
+    return true;
 }
 
 /*
@@ -146,6 +167,8 @@ static __always_inline bool count_plain(struct __sk_buff *skb, u32 direction) {
     struct network_socket *socket = bpf_sk_storage_get(&socket_storage, pointer, 0, 0);
     if (!socket || socket->carries != NETWORK_CARRIES_PLAIN || socket->owner.tracking_id == 0)
         return false;
+    if (add_to_slot(socket->owner.tracking_id, skb, direction, socket->protocol_class))
+        return true;
     struct network_traffic *row = bpf_map_lookup_elem(&traffic, &socket->owner.tracking_id);
     if (!row)
         return false;

@@ -24,6 +24,7 @@ import {
   type WireTuple,
 } from "../wire/mod.ts";
 import type { LoadedSensors } from "./load_sensors.ts";
+import { TrafficSlots, type TrafficSums } from "./traffic_slots.ts";
 
 /** Traffic of one class. */
 export interface KernelTrafficCount {
@@ -102,6 +103,7 @@ export class NetworkMaps {
   readonly #traffic: BpfMap;
   readonly #counts: BpfMap;
   readonly #control: BpfMap;
+  readonly #slots: TrafficSlots;
   #interval = 1n;
   /** Whether the kernel looks and deletes in one step. */
   #canTake = true;
@@ -117,6 +119,10 @@ export class NetworkMaps {
     this.#traffic = this.#map("traffic");
     this.#counts = this.#map("network_counts");
     this.#control = this.#map("network_control");
+    this.#slots = new TrafficSlots({
+      ...{ map: this.#map("traffic_slots"), cpuCount: this.#cpuCount() },
+      nowMs: () => performance.now(),
+    });
     this.#write(NetworkControlRow.NETWORK_CONTROL_INTERVAL, this.#interval);
     const isHooked = options.sensors.isAttached("on_accept");
     this.#write(NetworkControlRow.NETWORK_CONTROL_ACCEPT_HOOKED, isHooked ? 1n : 0n);
@@ -124,14 +130,24 @@ export class NetworkMaps {
     for (const name of options.withFlows ? ["flows_a", "flows_b"] : []) this.#makeFlowOther(name);
   }
 
-  /** Rows with traffic. A row costs about 2 us. */
+  /** Rows with traffic, whose workloads get a slot. A row costs about 4 us. */
   readTraffic(): KernelTrafficRow[] {
+    const ids = new Set(this.#traffic.keys().map(readU64));
+    for (const id of ids) this.giveSlot(id);
+    for (const id of this.#slots.holders()) ids.add(id);
     const rows: KernelTrafficRow[] = [];
-    for (const key of this.#traffic.keys()) {
-      const row = this.#trafficRow(key);
+    for (const id of ids) {
+      const sums = newSums();
+      this.#slots.addTo(sums, id);
+      const row = trafficRow(id, this.#traffic.lookup(u64(id)), sums);
       if (row !== undefined) rows.push(row);
     }
     return rows;
+  }
+
+  /** A workload is at work: from now on its packets cost less, unless another has its slot. */
+  giveSlot(trackingId: bigint): void {
+    if (trackingId !== 0n && trackingId !== OTHER_ROW) this.#slots.give(trackingId);
   }
 
   /**
@@ -142,8 +158,10 @@ export class NetworkMaps {
    */
   takeTraffic(trackingId: bigint): KernelTrafficRow | undefined {
     const key = u64(trackingId);
+    const sums = newSums();
+    this.#slots.takeBack(sums, trackingId);
     const value = this.#canTake ? this.#takeAtOnce(key) : this.#takeAtRest(key);
-    return this.#trafficRow(key, value);
+    return trafficRow(trackingId, value, sums);
   }
 
   /**
@@ -177,7 +195,7 @@ export class NetworkMaps {
       if (row === NetworkCount.NETWORK_COUNTS) continue;
       counts.set(name.replace("NETWORK_COUNT_", "").toLowerCase(), this.#count(row));
     }
-    counts.set("traffic_torn", BigInt(this.#tornCount));
+    counts.set("traffic_torn", BigInt(this.#tornCount + this.#slots.tornCount));
     counts.set("sockets_evicted", this.#evicted(counts));
     return counts;
   }
@@ -205,35 +223,6 @@ export class NetworkMaps {
   #count(row: number): bigint {
     const value = this.#counts.lookup(u32(row));
     return value === null ? 0n : sum(new BigUint64Array(value.buffer));
-  }
-
-  #trafficRow(
-    key: Uint8Array<ArrayBuffer>,
-    value = this.#traffic.lookup(key),
-  ): KernelTrafficRow | undefined {
-    if (value === null) return undefined;
-    const bytes = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
-    const packets = new BigUint64Array(NetworkLimit.NETWORK_CLASSES);
-    const words = new BigUint64Array(value.buffer);
-    const stride = NETWORK_TRAFFIC_SIZE / 8;
-    let open = 0n;
-    for (let at = 0; at < words.length; at += stride) {
-      // Of one CPU alone it may be less than 0: connections end on another CPU than they begin on.
-      open += BigInt.asIntN(64, words[at + Traffic.open / 8] ?? 0n);
-      for (let i = 0; i < bytes.length; i++) {
-        const sums = at + NetworkLimit.NETWORK_SUMS * i;
-        bytes[i] = (bytes[i] ?? 0n) + (words[sums] ?? 0n);
-        packets[i] = (packets[i] ?? 0n) + (words[sums + 1] ?? 0n);
-      }
-    }
-    if (sum(packets) === 0n) return undefined;
-    const counts = CLASSES.map((trafficClass, i) => ({
-      ...trafficClass,
-      bytes: bytes[i] ?? 0n,
-      packets: packets[i] ?? 0n,
-    }));
-    const trackingId = new DataView(key.buffer).getBigUint64(0, true);
-    return { trackingId, counts, openCount: Math.max(0, Number(open)) };
   }
 
   #takeAtOnce(key: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
@@ -265,10 +254,13 @@ export class NetworkMaps {
   }
 
   #makeTrafficOther(): void {
-    // A count is one word per CPU.
-    const cpuCount = (this.#counts.lookup(u32(0))?.length ?? 0) / 8;
-    const value = new Uint8Array(NETWORK_TRAFFIC_SIZE * cpuCount);
+    const value = new Uint8Array(NETWORK_TRAFFIC_SIZE * this.#cpuCount());
     this.#enter(this.#traffic, u64(OTHER_ROW), value);
+  }
+
+  /** A count is one word per CPU. */
+  #cpuCount(): number {
+    return (this.#counts.lookup(u32(0))?.length ?? 0) / 8;
   }
 
   #makeFlowOther(name: string): void {
@@ -307,6 +299,43 @@ export class NetworkMaps {
     }
     return map;
   }
+}
+
+function newSums(): TrafficSums {
+  const count = NetworkLimit.NETWORK_CLASSES;
+  return { bytes: new BigUint64Array(count), packets: new BigUint64Array(count) };
+}
+
+/**
+ * A workload's row.
+ *
+ * @param value what it has in `traffic`
+ * @param sums what it has in its slot; the rest is added
+ * @returns undefined when it has no traffic
+ */
+function trafficRow(
+  trackingId: bigint,
+  value: Uint8Array<ArrayBuffer> | null,
+  { bytes, packets }: TrafficSums,
+): KernelTrafficRow | undefined {
+  const words = new BigUint64Array(value?.buffer ?? new ArrayBuffer());
+  let open = 0n;
+  for (let at = 0; at < words.length; at += NETWORK_TRAFFIC_SIZE / 8) {
+    // Of one CPU alone it may be less than 0: connections end on another CPU than they begin on.
+    open += BigInt.asIntN(64, words[at + Traffic.open / 8] ?? 0n);
+    for (let i = 0; i < bytes.length; i++) {
+      const sums = at + NetworkLimit.NETWORK_SUMS * i;
+      bytes[i] = (bytes[i] ?? 0n) + (words[sums] ?? 0n);
+      packets[i] = (packets[i] ?? 0n) + (words[sums + 1] ?? 0n);
+    }
+  }
+  if (sum(packets) === 0n) return undefined;
+  const counts = CLASSES.map((trafficClass, i) => ({
+    ...trafficClass,
+    bytes: bytes[i] ?? 0n,
+    packets: packets[i] ?? 0n,
+  }));
+  return { trackingId, counts, openCount: Math.max(0, Number(open)) };
 }
 
 /** Undefined for rows that hold nothing, as those `other` do most times. */
@@ -353,6 +382,10 @@ function sum(words: BigUint64Array): bigint {
 
 function u32(value: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([value]).buffer);
+}
+
+function readU64(key: Uint8Array<ArrayBuffer>): bigint {
+  return new DataView(key.buffer, key.byteOffset).getBigUint64(0, true);
 }
 
 function u64(value: bigint): Uint8Array<ArrayBuffer> {

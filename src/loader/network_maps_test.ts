@@ -85,6 +85,7 @@ function bench(options: { readonly isHooked?: boolean; readonly hasGracePeriod?:
   }
   maps["network_counts"] = new FakeMap(NetworkCount.NETWORK_COUNTS);
   maps["sockets"] = new FakeMap(4);
+  maps["traffic_slots"] = new FakeMap(NetworkLimit.NETWORK_TRAFFIC_SLOTS);
   const map = (name: string): FakeMap => maps[name] ?? new FakeMap(0);
   for (let row = 0; row < NetworkCount.NETWORK_COUNTS; row++) {
     map("network_counts").update(u32(row), words(...Array(CPUS).fill(0n)));
@@ -147,6 +148,44 @@ Deno.test("NetworkMaps.readTraffic() adds up CPUs by class, takeTraffic() takes 
   strictEqual(opened.takeTraffic(7n), undefined);
   deepStrictEqual(opened.readTraffic(), []);
 });
+
+/** A slot with so many bytes in each sum of bytes, on each CPU. */
+function slotValue(trackingId: bigint, bytes: number): Uint8Array<ArrayBuffer> {
+  const line = [bytes, 1, bytes, 1, bytes, 1, 0].map(BigInt);
+  return words(...Array(CPUS * 4).fill([...line, trackingId]).flat() as bigint[]);
+}
+
+Deno.test("NetworkMaps gives slots to workloads with traffic and adds up what is in both maps", () => {
+  const { opened, map } = bench();
+  const slot = u32(7).join();
+  map("traffic").update(words(7n), trafficValue(1));
+  strictEqual(opened.readTraffic()[0]?.counts[0]?.bytes, 1n);
+  deepStrictEqual(map("traffic_slots").rows.get(slot)?.value, emptySlot(7n));
+  map("traffic_slots").update(u32(7), slotValue(7n, 10));
+  const [row] = opened.readTraffic();
+  deepStrictEqual(row?.counts.map(({ bytes }) => bytes), [21n, ...Array(11).fill(20n)]);
+  deepStrictEqual(row?.counts.map(({ packets }) => packets), [3n, ...Array(11).fill(2n)]);
+  // Another with the same place has to do without.
+  opened.giveSlot(7n + 256n);
+  strictEqual(map("traffic_slots").rows.get(slot)?.value[56], 7);
+  deepStrictEqual(opened.takeTraffic(7n), row);
+  deepStrictEqual(map("traffic_slots").rows.get(slot)?.value, emptySlot(0n));
+  deepStrictEqual(opened.readTraffic(), []);
+});
+
+Deno.test("NetworkMaps shows a workload that has traffic in its slot alone", () => {
+  const { opened, map } = bench();
+  opened.giveSlot(9n);
+  map("traffic_slots").update(u32(9), slotValue(9n, 5));
+  deepStrictEqual(opened.readTraffic().map(({ trackingId }) => trackingId), [9n]);
+  strictEqual(opened.takeTraffic(9n)?.counts[11]?.bytes, 10n);
+});
+
+function emptySlot(trackingId: bigint): Uint8Array<ArrayBuffer> {
+  return words(
+    ...Array(CPUS * 4).fill([0n, 0n, 0n, 0n, 0n, 0n, 0n, trackingId]).flat() as bigint[],
+  );
+}
 
 /** A row with so many bytes and packets of class 0 on the first CPU. */
 function trafficValue(count: number): Uint8Array<ArrayBuffer> {

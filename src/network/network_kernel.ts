@@ -50,6 +50,8 @@ export interface AttributionState {
 export interface NetworkKernel {
   /** Rows with traffic. */
   readTraffic(): TrafficRow[];
+  /** A workload is at work: from now on its packets may cost less. */
+  giveSlot(trackingId: bigint): void;
   /** Takes a row out; what it held last, or undefined when there is none. */
   takeTraffic(trackingId: bigint): TrafficRow | undefined;
   /**

@@ -1,11 +1,12 @@
 /**
- * The executable on hosts that have nothing but a kernel, glibc and busybox: the oldest and the
- * newest kernel of the matrix. Nobody else runs there, so losses are counted to the last record.
+ * The executable on hosts that have nothing but a kernel, glibc and busybox: in turns the oldest
+ * and the newest kernel of the matrix. Nobody else runs there, so losses are counted to the last record.
  */
 import assert from "node:assert/strict";
 import { fetchKernel, type KernelImage, listKernels } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
+import { waysOfTurn } from "../matrix/turn.ts";
 import { countGaps, type EventJson, execWith, parseLines } from "../e2e/event_json.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 
@@ -60,7 +61,7 @@ list_files >/guest/after
 `;
 
 const kernels = await listKernels();
-for (const { name } of [kernels[0]!, kernels.at(-1)!]) {
+for (const { name } of waysOfTurn([kernels[0]!, kernels.at(-1)!])) {
   Deno.test(`shrike runs on kernel ${name} with only glibc and busybox`, async (context) => {
     const kernel = await fetchKernel(name);
     const tree = new GuestTree();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { addBusybox, GuestTree } from "../matrix/guest_tree.ts";
+import { waysOfTurn } from "../matrix/turn.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 
 const KERNEL = "6.1";
@@ -17,10 +18,6 @@ const MODES = {
   legacy_without_memory: ["cgroup pids pids"],
   hybrid: ["cgroup memory memory", "cgroup2 none unified", "cgroup none,name=systemd systemd"],
 } as const;
-
-/** As a stage of `scripts/test`; `deno task test:matrix` goes through all. */
-const STAGE_MODES = ["unified", "hybrid"] as const;
-const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
 
 /** Mounts of `mode`, a container there with one process, what the executable says, all away. */
 function scriptOf(mode: keyof typeof MODES): string {
@@ -59,7 +56,7 @@ interface CgroupRow {
 }
 
 Deno.test("shrike cgroups and workloads see a container in each cgroup mode", async (context) => {
-  const modes = IS_WHOLE ? Object.keys(MODES) as (keyof typeof MODES)[] : STAGE_MODES;
+  const modes = waysOfTurn(Object.keys(MODES) as (keyof typeof MODES)[]);
   const tree = new GuestTree();
   await addBusybox(tree);
   await addShrike(tree, "/bin/shrike");

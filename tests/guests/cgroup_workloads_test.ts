@@ -8,6 +8,7 @@ import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { checkMode, skippedModes } from "../matrix/cgroup_mode_checks.ts";
 import { modesGuest, type ModesTrial } from "../matrix/cgroup_mode_guest.ts";
+import { IS_WHOLE, waysOfTurn } from "../matrix/turn.ts";
 
 /** Most of it are starts of the program: an emulated CPU takes 3 to 10 s for each. */
 const GUEST_TIMEOUT_MS = 600_000;
@@ -38,16 +39,15 @@ const TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
   ],
 };
 
-/** As a stage: v1 on the oldest kernel, v2 on another. `deno task test:matrix` goes through all. */
-const STAGE_TRIALS: Readonly<Record<string, readonly ModesTrial[]>> = {
-  "5.10": TRIALS["5.10"]!.slice(0, 1),
-  "6.1": TRIALS["6.1"]!.slice(1),
-};
-const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
+/** In turns: v1 on the oldest kernel, v2 on another. */
+const STAGE_TRIALS = waysOfTurn<[string, readonly ModesTrial[]]>([
+  ["5.10", TRIALS["5.10"]!.slice(0, 1)],
+  ["6.1", TRIALS["6.1"]!.slice(1)],
+]);
 
 const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "") ?? [];
 
-for (const [name, trials] of Object.entries(IS_WHOLE ? TRIALS : STAGE_TRIALS)) {
+for (const [name, trials] of IS_WHOLE ? Object.entries(TRIALS) : STAGE_TRIALS) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   Deno.test(`shrike knows all workloads in each cgroup mode of kernel ${name}`, async (context) => {
     for (const trial of trials) await tryModes(name, trial, context);

@@ -1,12 +1,13 @@
 /**
- * Units of a real systemd, of the system and of a user, in pure v2 and in hybrid mode: the first
- * program of each has its unit's name.
+ * Units of a real systemd, of the system and of a user, in turns in pure v2 and in hybrid mode: the
+ * first program of each has its unit's name.
  */
 import assert from "node:assert/strict";
 import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
+import { waysOfTurn } from "../matrix/turn.ts";
 import type { PlaceExample } from "../support/cgroup_places.ts";
 import { parseLines } from "../e2e/event_json.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
@@ -145,10 +146,10 @@ kill -TERM $agent; wait $agent; say agent $?
 `;
 
 for (
-  const { name, kernel, cmdline } of [
+  const { name, kernel, cmdline } of waysOfTurn([
     { name: "v2", kernel: "6.1", cmdline: [] },
     { name: "hybrid mode", kernel: "5.10", cmdline: ["systemd.unified_cgroup_hierarchy=0"] },
-  ]
+  ])
 ) {
   Deno.test(`shrike names units of systemd and of a user's manager in ${name}`, async () => {
     const tree = new GuestTree({ mergedUsr: true });

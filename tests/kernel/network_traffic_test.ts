@@ -2,7 +2,9 @@
  * Traffic by workload: what the programs count is what the interface has counted.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { deviceCounts, NetworkBench, words } from "../support/network_bench.ts";
+import { isKernelSince } from "../../src/loader/mod.ts";
+import { NETWORK_TRAFFIC_SIZE, NetworkLimit } from "../../src/wire/mod.ts";
+import { deviceCounts, NetworkBench, sumOf, words } from "../support/network_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
 import { TestCgroup, v2Hierarchy } from "../support/test_cgroup.ts";
 import { buildWorkload } from "../support/workload.ts";
@@ -10,6 +12,10 @@ import { buildWorkload } from "../support/workload.ts";
 const program = await buildWorkload();
 
 const SIZE = 1_000_000;
+/** 9 bytes with their headers of IPv4 and UDP. */
+const DATAGRAM_SIZE = 37n;
+/** Place of the class in a row. */
+const SENT_UDP4 = 7;
 
 kernelTest({
   name: "network sensor counts TCP to the byte, IPv4 and IPv6, with offload and without",
@@ -20,6 +26,48 @@ kernelTest({
     }
   },
 });
+
+kernelTest({
+  name: "network sensor counts in a workload's slot, in its row without one, and both are its own",
+  async run() {
+    using bench = NetworkBench.shared();
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const datagrams = async () => {
+      const exchange = "send 1 9 recv-any 0 send 1 9 recv-any 0 send 1 9 recv-any 0";
+      const sockets = "netns socket 0 4 udp bind 0 7000 socket 1 4 udp connect 1 7000";
+      const { code, output } = await cgroup.run(program, words(`${sockets} ${exchange}`));
+      strictEqual(code, 0, output);
+    };
+    const sent = { direction: "transmit" } as const;
+    bench.kernel.giveSlot(cgroup.id);
+    await datagrams();
+    strictEqual(bench.traffic(cgroup.id, sent).bytes, 3n * DATAGRAM_SIZE);
+    // A socket's first packet is looked at closely; before 5.12 each is.
+    const isPlain = isKernelSince(Deno.osRelease(), [5, 12]);
+    const inRow = isPlain ? 1n : 3n;
+    const rowOf = () =>
+      bench.recorder.sensors.sensorMap("network", "traffic")
+        ?.lookup(new Uint8Array(new BigUint64Array([cgroup.id]).buffer)) ?? null;
+    strictEqual(sentOf(rowOf()), inRow * DATAGRAM_SIZE);
+    const taken = bench.kernel.takeTraffic(cgroup.id);
+    strictEqual(sumOf(taken?.counts ?? [], sent).bytes, 3n * DATAGRAM_SIZE);
+    strictEqual(rowOf(), null);
+    // Its slot has a rest.
+    await datagrams();
+    strictEqual(sentOf(rowOf()), 3n * DATAGRAM_SIZE);
+    strictEqual(bench.traffic(cgroup.id, sent).bytes, 3n * DATAGRAM_SIZE);
+  },
+});
+
+/** Bytes of UDP that were sent over IPv4, by a row of `traffic`. */
+function sentOf(row: Uint8Array<ArrayBuffer> | null): bigint {
+  const words = new BigUint64Array(row?.buffer ?? new ArrayBuffer());
+  let bytes = 0n;
+  for (let at = 0; at < words.length; at += NETWORK_TRAFFIC_SIZE / 8) {
+    bytes += words[at + SENT_UDP4 * NetworkLimit.NETWORK_SUMS]!;
+  }
+  return bytes;
+}
 
 /** What a connection carries, by the sensor and by the interface. */
 async function countConnection(bench: NetworkBench, family: 4 | 6, offload: string) {

@@ -12,6 +12,7 @@ import {
 import { buildCaptureLoad } from "../support/capture_load.ts";
 import { buildWorkload } from "../support/workload.ts";
 import { type GuestTestRun, kernelTestFiles, runKernelTests } from "./guest_tests.ts";
+import { IS_WHOLE, TURN } from "./turn.ts";
 
 /** Each guest has two CPUs; more guests at once only wait for each other. */
 const GUESTS_MAX = 2;
@@ -20,17 +21,12 @@ const GUESTS_MAX = 2;
 const POLICY_TESTS = kernelTestFiles().filter((path) => path.includes("/policy_"));
 
 /**
- * All tests on all kernels take an hour, so `scripts/test` runs a part of them: on each kernel what
- * every load needs, on the oldest and the newest what differs most between kernels, and of the rest
- * a share that changes from day to day: in eight days each file was on each kernel.
- * `deno task test:matrix` runs all on all, SHRIKE_MATRIX_TURN=N the share of turn N.
+ * What a turn runs: on each kernel what every load needs, on the oldest and the newest what differs
+ * most between kernels, and a share of the rest. In eight turns each file was on each kernel.
  */
 const EVERYWHERE = kernelTests("loader");
 const OLDEST_AND_NEWEST = kernelTests("network_records", "policy_hooks_enforce");
 const TURNS = 8;
-const DAY_MS = 86_400_000;
-const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
-const turn = Number(Deno.env.get("SHRIKE_MATRIX_TURN") ?? Math.floor(Date.now() / DAY_MS)) % TURNS;
 
 const wanted = Deno.env.get("SHRIKE_KERNELS")?.split(",").filter((name) => name !== "");
 const known = (await listKernels()).map((kernel) => kernel.name);
@@ -39,7 +35,6 @@ if (await hasOverrideKernel()) known.push(OVERRIDE_KERNEL);
 else console.log(`skip: kernel ${OVERRIDE_KERNEL}: it is not built (build_override_kernel.ts)`);
 const names = wanted === undefined || wanted.length === 0 ? known : wanted;
 const runs = new Map<string, Promise<GuestTestRun>>();
-if (!IS_WHOLE) console.log(`matrix: SHRIKE_MATRIX_TURN=${turn}`);
 
 for (const name of names) {
   Deno.test({
@@ -79,7 +74,7 @@ function testsOf(name: string): readonly string[] | undefined {
   const place = known.indexOf(name);
   const isAtEnd = place === 0 || place === kernelCount - 1;
   const fixed = [...EVERYWHERE, ...isAtEnd ? OLDEST_AND_NEWEST : []];
-  const first = turn + place * TURNS / kernelCount;
+  const first = TURN + place * TURNS / kernelCount;
   const share = kernelTestFiles().filter((path, index) =>
     !fixed.includes(path) && (index - first) % TURNS === 0
   );

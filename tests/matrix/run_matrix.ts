@@ -1,6 +1,6 @@
 /**
- * Runs the kernel tests, and the executable in each cgroup mode, on the kernels that are named, or
- * on all of kernels.json.
+ * Runs everything that `scripts/test` runs in turns: the kernel tests, and the executable in each
+ * cgroup mode, on the kernels that are named, or on all of kernels.json.
  *
  *     deno task test:matrix [NAME...]
  *
@@ -12,6 +12,8 @@ import { listKernels, OVERRIDE_KERNEL } from "../../scripts/fetch_kernels.ts";
 const FOLDER = import.meta.dirname!;
 const TESTS = [
   "matrix_test.ts",
+  "../guests/bare_guest_test.ts",
+  "../guests/systemd_workloads_test.ts",
   "../guests/cgroup_workloads_test.ts",
   "../guests/cgroup_modes_test.ts",
 ];

@@ -47,6 +47,10 @@ export class FakeNetworkKernel implements NetworkKernel {
     return [...this.#rows.keys()].map((trackingId) => this.#row(trackingId)!);
   }
 
+  giveSlot(trackingId: bigint): void {
+    this.calls.push(`giveSlot ${trackingId}`);
+  }
+
   takeTraffic(trackingId: bigint): TrafficRow | undefined {
     const row = this.#row(trackingId);
     this.#rows.delete(trackingId);

@@ -16,10 +16,13 @@ export const NetworkLimit = {
   NETWORK_SOCKET_ENTRIES: 16384,
   NETWORK_LISTENER_ENTRIES: 4096,
   NETWORK_TRAFFIC_ENTRIES: 16384,
+  NETWORK_TRAFFIC_SLOTS: 256,
   NETWORK_OTHER_FLOWS: 1024,
   NETWORK_DIRECTIONS: 2,
   NETWORK_CLASSES: 12,
   NETWORK_SUMS: 2,
+  NETWORK_LINE_CLASSES: 3,
+  NETWORK_SLOT_LINES: 4,
 } as const;
 export type NetworkLimit = typeof NetworkLimit[keyof typeof NetworkLimit];
 
@@ -325,6 +328,49 @@ export function readNetworkTraffic(view: DataView, at: number): NetworkTraffic {
   return {
     sums: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true), view.getBigUint64(at + 72, true), view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true)],
     open: view.getBigUint64(at + 192, true),
+  };
+}
+
+/** Size of `struct network_traffic_line` in bytes. */
+export const NETWORK_TRAFFIC_LINE_SIZE = 64;
+
+/** Offsets in `struct network_traffic_line`, bytes. */
+export const NetworkTrafficLineOffset = {
+  sums: 0,
+  trackingId: 56,
+} as const;
+
+/** `struct network_traffic_line` of `bpf/network/network.h`. */
+export interface NetworkTrafficLine {
+  readonly sums: readonly bigint[];
+  readonly trackingId: bigint;
+}
+
+/** Reads a `struct network_traffic_line` that starts at byte `at`. */
+export function readNetworkTrafficLine(view: DataView, at: number): NetworkTrafficLine {
+  return {
+    sums: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true)],
+    trackingId: view.getBigUint64(at + 56, true),
+  };
+}
+
+/** Size of `struct network_traffic_slot` in bytes. */
+export const NETWORK_TRAFFIC_SLOT_SIZE = 256;
+
+/** Offsets in `struct network_traffic_slot`, bytes. */
+export const NetworkTrafficSlotOffset = {
+  lines: 0,
+} as const;
+
+/** `struct network_traffic_slot` of `bpf/network/network.h`. */
+export interface NetworkTrafficSlot {
+  readonly lines: readonly NetworkTrafficLine[];
+}
+
+/** Reads a `struct network_traffic_slot` that starts at byte `at`. */
+export function readNetworkTrafficSlot(view: DataView, at: number): NetworkTrafficSlot {
+  return {
+    lines: [readNetworkTrafficLine(view, at + 0), readNetworkTrafficLine(view, at + 64), readNetworkTrafficLine(view, at + 128), readNetworkTrafficLine(view, at + 192)],
   };
 }
 
