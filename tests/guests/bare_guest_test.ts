@@ -1,6 +1,7 @@
 /**
  * The executable on hosts that have nothing but a kernel, glibc and busybox: in turns the oldest
- * and the newest kernel of the matrix. Nobody else runs there, so losses are counted to the last record.
+ * and the newest kernel of the matrix. Nobody else runs there, so losses are counted to the last
+ * record.
  */
 import assert from "node:assert/strict";
 import { fetchKernel, type KernelImage, listKernels } from "../../scripts/fetch_kernels.ts";
