@@ -166,8 +166,27 @@ function costsOf(rounds: readonly Round[]) {
       unit: "ns",
       reference: `${middle(({ packetNs }) => packetNs).toFixed(0)} ns without`,
     }),
+    ...undisturbedCostsOf(rounds),
     ...emptyCostsOf(rounds, "packets", "for packets alone"),
     ...emptyCostsOf(rounds, "all", "for packets, sends and receives"),
+  ];
+}
+
+/**
+ * The best of all rounds with accounting to the best without: what is left when every round is
+ * disturbed by others on this machine, who only make it worse.
+ */
+function undisturbedCostsOf(rounds: readonly Round[]) {
+  const best = (kind: "with" | "without", read: (load: Load) => number) =>
+    Math.max(...rounds.map((round) => read(round[kind])));
+  const row = (what: string, read: (load: Load) => number) =>
+    measurementOf([best("with", read) / best("without", read)], {
+      ...{ bench: "network", what: `${what}: the best round with accounting to that without` },
+      ...{ unit: "", target: { atLeast: SHARE_MIN } },
+    });
+  return [
+    row("TCP throughput", ({ bytesPerS }) => bytesPerS),
+    row("TCP requests", ({ requestsPerS }) => requestsPerS),
   ];
 }
 

@@ -4,6 +4,7 @@ import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
+import { isTurnOf, SERVICE_FILES } from "../matrix/turn.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 import { sayingsIn } from "./guest_sayings.ts";
 
@@ -68,12 +69,19 @@ say failed "$(systemctl list-units --failed --no-legend --no-pager | one_line)"
 $new uninstall --purge >/dev/null; say purge "$? $(installed)"
 `;
 
-Deno.test("shrike install makes a service, upgrades it and uninstall leaves nothing", async () => {
+if (isTurnOf("install", SERVICE_FILES)) {
+  Deno.test(
+    "shrike install makes a service, upgrades it and uninstall leaves nothing",
+    installsAndUninstalls,
+  );
+}
+
+async function installsAndUninstalls(): Promise<void> {
   const tree = new GuestTree({ mergedUsr: true });
   await addShrike(tree, "/root/shrike");
   const result = await bootGuest({
     ...await systemdBoot(tree),
-    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, cpus: 1, timeoutMs: GUEST_TIMEOUT_MS },
+    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
   });
   const { report, doctor, ...rest } = Object.fromEntries(sayingsIn(result.output));
   assert.deepEqual(rest, {
@@ -101,7 +109,7 @@ Deno.test("shrike install makes a service, upgrades it and uninstall leaves noth
   }, result.output);
   checkReport(report ?? "", doctor);
   assert.equal(result.exitCode, 0, result.output);
-});
+}
 
 interface Report {
   readonly findings: readonly { readonly name: string; readonly status: string }[];

@@ -6,6 +6,7 @@ import { fetchKernel } from "../../scripts/fetch_kernels.ts";
 import { bootGuest } from "../matrix/boot_kernel.ts";
 import { findProgram, GuestTree } from "../matrix/guest_tree.ts";
 import { systemdBoot } from "../matrix/systemd_root.ts";
+import { isTurnOf, SERVICE_FILES } from "../matrix/turn.ts";
 import { addShrike } from "../e2e/guest_shrike.ts";
 import { sayingsIn } from "./guest_sayings.ts";
 
@@ -103,7 +104,14 @@ say failed "$(systemctl list-units --failed --no-legend --no-pager | tr '\\n' ' 
 [ "$(wc -l </run/objects)" -gt 0 ]
 `;
 
-Deno.test("shrike.service starts, is watched, stops and leaves nothing in the kernel", async () => {
+if (isTurnOf("systemd", SERVICE_FILES)) {
+  Deno.test(
+    "shrike.service starts, is watched, stops and leaves nothing in the kernel",
+    runsAsService,
+  );
+}
+
+async function runsAsService(): Promise<void> {
   const tree = new GuestTree({ mergedUsr: true });
   await addShrike(tree, "/usr/local/bin/shrike");
   await tree.addProgram("/usr/local/bin/bpftool", await findProgram("bpftool"));
@@ -113,7 +121,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
   tree.addText("/guest/metrics.conf", await documentedDropIn());
   const result = await bootGuest({
     ...await systemdBoot(tree),
-    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, cpus: 1, timeoutMs: GUEST_TIMEOUT_MS },
+    ...{ kernel: await fetchKernel(KERNEL), command: SCRIPT, timeoutMs: GUEST_TIMEOUT_MS },
   });
   const { status, objects, journal_end: _, ...rest } = Object.fromEntries(sayingsIn(result.output));
   const at = takeMoments(rest);
@@ -149,7 +157,7 @@ Deno.test("shrike.service starts, is watched, stops and leaves nothing in the ke
   checkGaps(result.output, at);
   const stopMs = Number((at.after_stop - at.before_stop) / 1_000_000n);
   assert(stopMs < STOP_MAX_MS[result.accelerator], `systemctl stop took ${stopMs} ms`);
-});
+}
 
 /** What users are told to write for an endpoint that others can reach. */
 async function documentedDropIn(): Promise<string> {

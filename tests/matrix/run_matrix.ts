@@ -14,6 +14,8 @@ const TESTS = [
   "matrix_test.ts",
   "../guests/bare_guest_test.ts",
   "../guests/systemd_workloads_test.ts",
+  "../guests/install_test.ts",
+  "../guests/systemd_test.ts",
   "../guests/cgroup_workloads_test.ts",
   "../guests/cgroup_modes_test.ts",
 ];

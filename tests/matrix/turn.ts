@@ -18,4 +18,12 @@ export function waysOfTurn<Way>(ways: readonly Way[]): readonly Way[] {
   return IS_WHOLE ? ways : ways.filter((_, index) => index === TURN % ways.length);
 }
 
+/** Whether the turn is that of `way`, of those that take turns. */
+export function isTurnOf<Way>(way: Way, ways: readonly Way[]): boolean {
+  return waysOfTurn(ways).includes(way);
+}
+
+/** Files that start the agent under systemd many times, and take minutes each. */
+export const SERVICE_FILES = ["install", "systemd"] as const;
+
 if (!IS_WHOLE) console.log(`guests: SHRIKE_MATRIX_TURN=${TURN}`);
