@@ -155,6 +155,16 @@ static __always_inline bool add_to_slot(u64 tracking_id, struct __sk_buff *skb, 
     return true;
 }
 
+/* The same in its row; apart, so that the code for slots is short. */
+static __noinline int add_to_row(struct __sk_buff *skb, struct network_socket *socket,
+                                 u32 direction) {
+    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &socket->owner.tracking_id);
+    if (!row)
+        return false;
+    add_packet(row, skb, direction, socket->protocol_class, segments_of(skb));
+    return true;
+}
+
 /*
  * Counts a packet of a socket that needs no closer look, as nearly all are; whether it was one.
  * What this costs is memory that is not in the cache, of code and of data: hence no settings and
@@ -169,11 +179,7 @@ static __always_inline bool count_plain(struct __sk_buff *skb, u32 direction) {
         return false;
     if (add_to_slot(socket->owner.tracking_id, skb, direction, socket->protocol_class))
         return true;
-    struct network_traffic *row = bpf_map_lookup_elem(&traffic, &socket->owner.tracking_id);
-    if (!row)
-        return false;
-    add_packet(row, skb, direction, socket->protocol_class, segments_of(skb));
-    return true;
+    return add_to_row(skb, socket, direction);
 }
 
 static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
