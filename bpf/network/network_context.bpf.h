@@ -96,8 +96,6 @@ enum protocol_class {
     CLASS_TCP = 0,
     CLASS_UDP = 1,
     CLASS_OTHER = 2,
-    CLASSES_OF_FAMILY = 3,
-    CLASSES_OF_DIRECTION = 6,
 };
 
 static __always_inline u8 protocol_class(u32 protocol) {

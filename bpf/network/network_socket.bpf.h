@@ -121,6 +121,9 @@ static __noinline struct network_socket *make_hashed(u64 sk) {
         _made;                                                                                     \
     })
 
+/* The number of a socket that a tracepoint or a trampoline has; 0 where it cannot be asked for. */
+#define TRACED_COOKIE(sk) (has_storage() ? bpf_get_socket_cookie(sk) : 0)
+
 /* Takes out the row of a socket that is no more; storage goes with its socket. */
 static __always_inline void forget_socket(u64 sk) {
     if (bpf_map_delete_elem(&sockets, &sk) == 0)

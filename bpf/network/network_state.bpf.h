@@ -115,7 +115,7 @@ static __always_inline void see_state(u64 *ctx, struct sock *sk, int before, int
         return;
     bpf_probe_read_kernel(&address, sizeof(address), ctx);
     bool is_copy = before == TCP_LISTEN && after == TCP_SYN_RECV;
-    u64 cookie = has_storage() ? bpf_get_socket_cookie(sk) : 0;
+    u64 cookie = TRACED_COOKIE(sk);
     struct network_socket *socket = MAKE_SOCKET(sk, address, cookie);
     if (!socket)
         return;

@@ -20,7 +20,7 @@ static __always_inline void see_use(struct sock *sk, u64 address) {
         return;
     struct network_socket *socket = FIND_SOCKET(sk, address);
     if (!socket || !socket->is_made)
-        socket = MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+        socket = MAKE_SOCKET(sk, address, TRACED_COOKIE(sk));
     if (socket)
         own_socket(socket);
 }
@@ -54,8 +54,7 @@ int BPF_PROG(on_inet6_recvmsg, struct socket *socket) {
 
 /* A listener that nobody was seen to make is older than these programs: who accepts waits at it. */
 static __noinline int meet_listener(struct sock *sk, u64 address) {
-    struct network_socket *socket =
-        MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    struct network_socket *socket = MAKE_SOCKET(sk, address, TRACED_COOKIE(sk));
     if (!socket || socket->owner.tgid)
         return 0;
     own_socket(socket);
@@ -68,8 +67,7 @@ static __noinline int meet_listener(struct sock *sk, u64 address) {
  * established: then its row has no other end yet (inet_csk_complete_hashdance(), tcp_check_req()).
  */
 static __noinline int see_accepted(u64 *context, struct sock *sk, u64 address) {
-    struct network_socket *socket =
-        MAKE_SOCKET(sk, address, has_storage() ? bpf_get_socket_cookie(sk) : 0);
+    struct network_socket *socket = MAKE_SOCKET(sk, address, TRACED_COOKIE(sk));
     if (!socket)
         return 0;
     read_tuple(address, &socket->tuple);

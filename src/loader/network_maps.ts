@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { type BpfMap, Errno, LibbpfError, type Libc, MapUpdate } from "../../ffi/mod.ts";
 import {
   NETWORK_FLOW_COUNT_KEY_SIZE,
@@ -24,6 +23,7 @@ import {
   type WireTuple,
 } from "../wire/mod.ts";
 import type { LoadedSensors } from "./load_sensors.ts";
+import { lookAtRest } from "./look_at_rest.ts";
 import { TrafficSlots, type TrafficSums } from "./traffic_slots.ts";
 
 /** Traffic of one class. */
@@ -93,9 +93,6 @@ const PROGRAMS_END_MS = 200;
 
 /** What kernels say that do not look and delete in one step. */
 const NO_TAKE: ReadonlySet<number> = new Set([Errno.ENOTSUPP, Errno.EOPNOTSUPP, Errno.EINVAL]);
-
-/** Looks at a row that does not stand still, some microseconds each. */
-const REST_LOOKS_MAX = 64;
 
 /** The tables. Owns none of the maps: they live as long as the sensors. */
 export class NetworkMaps {
@@ -236,19 +233,8 @@ export class NetworkMaps {
   }
 
   #takeAtRest(key: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
-    let value = this.#traffic.lookup(key);
-    if (value === null) return null;
-    for (let look = 0; look < REST_LOOKS_MAX; look++) {
-      const next = this.#traffic.lookup(key);
-      if (next === null) return value;
-      const isAtRest = Buffer.compare(value, next) === 0;
-      value = next;
-      if (isAtRest) {
-        this.#traffic.delete(key);
-        return value;
-      }
-    }
-    this.#tornCount++;
+    const { value, isAtRest } = lookAtRest(() => this.#traffic.lookup(key));
+    if (!isAtRest) this.#tornCount++;
     this.#traffic.delete(key);
     return value;
   }

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import type { BpfMap } from "../../ffi/mod.ts";
 import {
   NETWORK_TRAFFIC_LINE_SIZE,
@@ -13,6 +12,7 @@ import {
   NetworkLimit,
   NetworkTrafficLineOffset as Line,
 } from "../wire/mod.ts";
+import { lookAtRest } from "./look_at_rest.ts";
 
 /** Sums of a workload by class, in the order of a row of `traffic`; what is read is added. */
 export interface TrafficSums {
@@ -34,9 +34,6 @@ export interface TrafficSlotsOptions {
  * microseconds, unless it is preempted right there.
  */
 const REST_MS = 1000;
-
-/** Looks at a slot that does not stand still, some microseconds each. */
-const LOOKS_MAX = 64;
 
 const LINE_WORDS = NETWORK_TRAFFIC_LINE_SIZE / 8;
 const LINE_SUMS = NetworkLimit.NETWORK_LINE_CLASSES * NetworkLimit.NETWORK_SUMS;
@@ -64,8 +61,9 @@ export class TrafficSlots {
   /** Gives a workload its slot, unless another has it; nothing when it has it already. */
   give(trackingId: bigint): void {
     const slot = slotOf(trackingId);
-    const nowMs = this.#options.nowMs();
-    if (this.#holders[slot] !== 0n || nowMs - this.#leftMs[slot]! < REST_MS) return;
+    // Asked at each exec: most times it is taken, and the clock is not read.
+    if (this.#holders[slot] !== 0n) return;
+    if (this.#options.nowMs() - this.#leftMs[slot]! < REST_MS) return;
     // What a late program left in an empty slot is overwritten. The kernel copies words in their
     // order (bpf_long_memcpy(), since 4.6), so the id is seen when the sums before it are 0.
     const { map, cpuCount } = this.#options;
@@ -93,13 +91,7 @@ export class TrafficSlots {
   takeBack(sums: TrafficSums, trackingId: bigint): void {
     if (!this.#has(trackingId)) return;
     const slot = slotOf(trackingId);
-    let value = this.#look(slot);
-    let isAtRest = false;
-    for (let look = 0; look < LOOKS_MAX && value !== null && !isAtRest; look++) {
-      const next = this.#look(slot);
-      isAtRest = next !== null && Buffer.compare(value, next) === 0;
-      value = next;
-    }
+    const { value, isAtRest } = lookAtRest(() => this.#look(slot));
     if (!isAtRest) this.tornCount++;
     const { map, cpuCount } = this.#options;
     map.update(key(slot), new Uint8Array(NETWORK_TRAFFIC_SLOT_SIZE * cpuCount));

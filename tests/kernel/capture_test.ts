@@ -15,13 +15,11 @@ import {
   LoadGenerator,
   type LoadSizes,
 } from "../support/capture_load.ts";
-import { kernelTest } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest } from "../support/require_kernel.ts";
 
 const WORKER_URL = new URL("../../src/capture/capture_worker.ts", import.meta.url).href;
 /** For a guest under emulation on a busy machine. */
 const DEADLINE_MS = 60_000;
-/** Set by tests/matrix/guest_tests.ts. */
-const isGuest = Deno.env.get("SHRIKE_TEST_OFFLINE") === "1";
 
 await warmUp();
 
@@ -302,7 +300,7 @@ kernelTest({
       const tookMs = performance.now() - stopMs;
       console.log(`stop: ${tookMs.toFixed(1)} ms`);
       // An emulated machine on a busy host needs seconds to start a thread, and to end one.
-      const limitMs = isGuest ? 10_000 : Math.max(1000, stopMs - openMs);
+      const limitMs = IS_GUEST ? 10_000 : Math.max(1000, stopMs - openMs);
       ok(tookMs < limitMs, `${tookMs} ms`);
       await run;
     }
@@ -335,7 +333,7 @@ kernelTest({
 });
 
 /** Takes CPUs away from everybody on the machine, so only where the machine is ours: in a guest. */
-if (isGuest && onlineCpus().length > 1) {
+if (IS_GUEST && onlineCpus().length > 1) {
   kernelTest({
     name: "CapturePool follows a CPU that the kernel takes offline and online",
     async run() {

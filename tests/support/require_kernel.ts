@@ -40,13 +40,12 @@ export function kernelTest({ name, requires = [], run }: KernelTest): void {
     ignore: reason !== undefined,
     fn: async () => {
       requireFeatures([...ALWAYS, ...requires]);
-      const leaks = leakCheck();
       try {
+        await using _leaks = leakCheck();
         await run();
       } catch (error) {
         throw firstError(error);
       }
-      await leaks[Symbol.asyncDispose]();
     },
   });
 }
