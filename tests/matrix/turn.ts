@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 export const IS_WHOLE = Deno.env.get("SHRIKE_MATRIX") === "whole";
 
 /** Number of the share; SHRIKE_MATRIX_TURN repeats that of another day. */
-export const TURN = Number(Deno.env.get("SHRIKE_MATRIX_TURN") ?? Math.floor(Date.now() / DAY_MS));
+export const TURN = readTurn(Deno.env.get("SHRIKE_MATRIX_TURN"));
 
 /** One of `ways`, each in its turn; all when everything is asked for. */
 export function waysOfTurn<Way>(ways: readonly Way[]): readonly Way[] {
@@ -25,5 +25,12 @@ export function isTurnOf<Way>(way: Way, ways: readonly Way[]): boolean {
 
 /** Files that start the agent under systemd many times, and take minutes each. */
 export const SERVICE_FILES = ["install", "systemd"] as const;
+
+function readTurn(text: string | undefined): number {
+  if (text === undefined) return Math.floor(Date.now() / DAY_MS);
+  // Another word would be no turn of anything, and pass without a test.
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Error(`SHRIKE_MATRIX_TURN is "${text}": give a number, such as 3`);
+}
 
 if (!IS_WHOLE) console.log(`guests: SHRIKE_MATRIX_TURN=${TURN}`);
