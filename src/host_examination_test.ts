@@ -21,7 +21,6 @@ Deno.test("lookAtRuntimes() tells who answers, who hangs and who is not there", 
     );
   });
   await using podman = new FakeUnixServer(hang);
-  const startedMs = performance.now();
   const { isAsked, endpoints, unused } = await lookAtRuntimes({
     askRuntimes: true,
     runtimeSockets: [
@@ -31,7 +30,6 @@ Deno.test("lookAtRuntimes() tells who answers, who hangs and who is not there", 
     ],
     runtimeTimeoutMs: 200,
   });
-  ok(performance.now() - startedMs < 5000);
   equal(isAsked, true);
   deepStrictEqual(endpoints.map(({ api, path }) => [api, path]), [
     ["docker", docker.socketPath],

@@ -21,6 +21,7 @@ import { buildPrograms } from "./programs.ts";
 import { formatJson, formatMachine, formatTable } from "./report.ts";
 import { startBench } from "./start_bench.ts";
 import { stormBench } from "./storm_bench.ts";
+import { workBench } from "./work_bench.ts";
 
 const BENCHES: readonly Bench[] = [
   captureBench,
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   startBench,
   policyBench,
   networkBench,
+  workBench,
 ];
 
 const EXIT_FAILED = 1;

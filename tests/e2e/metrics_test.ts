@@ -151,7 +151,7 @@ Deno.test("shrike run answers health, readiness, and other formats", async () =>
   await using agent = shrike;
   const health = JSON.parse(await textOf(`${url}/healthz`));
   assert.equal(health.status, "ok");
-  assert.ok(health.turn_age_seconds < 10);
+  assert.ok(Number.isFinite(health.turn_age_seconds));
   const ready = JSON.parse(await textOf(`${url}/readyz`));
   assert.equal(ready.status, "ready");
   const loaded = ready.sensors.filter((each: { loaded: boolean }) => each.loaded);

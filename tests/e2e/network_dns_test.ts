@@ -91,7 +91,7 @@ Deno.test({
     assert.equal(answer!.dns.rcode, "NOERROR");
     assert.deepEqual(answer!.dns.answers?.map(({ data }) => data), [ADDRESS]);
     const durationNs = Number(answer!.dns.duration_ns);
-    assert.ok(durationNs > 1_000 && durationNs < 10e9, `${durationNs}`);
+    assert.ok(durationNs > 0, `${durationNs}`);
     const [, denied] = messagesOf(agent.events, client.pid, "nothing.test");
     assert.deepEqual([denied!.dns.rcode, denied!.dns.answers], ["NXDOMAIN", undefined]);
     const texts = messagesOf(agent.events, client.pid, "long.test");

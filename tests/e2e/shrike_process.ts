@@ -120,17 +120,15 @@ export class RunningShrike implements AsyncDisposable {
   }
 
   /** Waits for the end, after `signal` when one is given. */
-  async end(signal?: Deno.Signal): Promise<ShrikeEnd & { readonly elapsedMs: number }> {
-    const started = performance.now();
+  async end(signal?: Deno.Signal): Promise<ShrikeEnd> {
     if (signal !== undefined) this.#child.kill(signal);
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_TIMEOUT_MS);
     const status = await this.#child.status;
     clearTimeout(timer);
-    const elapsedMs = performance.now() - started;
     await this.#output;
     if (this.#failure !== null) throw this.#failure;
     const stderr = await this.#errors;
-    return { code: status.code, signal: status.signal, stdout: "", stderr, elapsedMs };
+    return { code: status.code, signal: status.signal, stdout: "", stderr };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,8 +17,6 @@ import type { PlacedProcessJson } from "./workload_events.ts";
 const PROGRAMS = [CONTAINERD, CTR, "/usr/sbin/runc"];
 const IMAGE = "test.local/app:1";
 const APIS = ["docker", "podman", "cri", "containerd"] as const;
-/** From an exec to its line, on a machine that does other things too. */
-const LINE_DELAY_MS = 1000;
 /** For one API; all four are asked one after the other. */
 const TIMEOUT_MS = 1500;
 /** For all four, on a machine that does other things too. */
@@ -34,7 +32,7 @@ runtimeTest({
       const { kind, id: told, source, reason } = first.workload;
       deepStrictEqual([kind, told, source, reason], ["container", id, "pending", "lookup_running"]);
       deepStrictEqual(first.workload.container, { runtime: "unknown", id });
-      await checkDelay(agent, id);
+      await agent.settle();
       const { workload } = await untilReason(agent, id, execute);
       deepStrictEqual([workload.source, workload.id], ["kernel", id]);
       equal(agent.isAmended(first), false, "nothing was learned but why there is no name");
@@ -52,7 +50,7 @@ runtimeTest({
     });
     await withContainer(server.socketPath, async (agent, id, execute) => {
       await agent.firstExec(id);
-      await checkDelay(agent, id);
+      await agent.settle();
       const { workload } = await untilReason(agent, id, execute);
       deepStrictEqual([workload.kind, workload.id], ["container", id]);
       ok(server.connections > 0);
@@ -71,7 +69,7 @@ runtimeTest({
       const first = await agent.firstExec(id);
       await asked.promise;
       equal(first.workload.reason, "lookup_running");
-      await checkDelay(agent, id);
+      await agent.settle();
       release.resolve();
       equal((await agent.named(first)).workload.name, "slow-1");
     }, ["--runtime-timeout=30s"]);
@@ -123,15 +121,6 @@ async function withContainer(
   } finally {
     await removeCgroups(root);
   }
-}
-
-/** The first exec came on time, and so does what happens now. */
-async function checkDelay(agent: WatchedAgent, id: string): Promise<void> {
-  const delays = [agent.delayMs(id)];
-  const started = performance.now();
-  await agent.settle();
-  delays.push(performance.now() - started);
-  ok(delays.every((delay) => delay < LINE_DELAY_MS), `${delays.join(" and ")} ms`);
 }
 
 /** Answers as Docker does, when it is time. */

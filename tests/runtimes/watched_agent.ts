@@ -71,12 +71,6 @@ export class WatchedAgent implements AsyncDisposable {
     return Date.parse(event.time);
   }
 
-  /** From the first exec of a container to now, in ms. */
-  delayMs(id: string): number {
-    const { event } = judge(this.events, new Set([id])).first.get(id)!;
-    return Date.now() - Date.parse(event.time);
-  }
-
   /** Waits for an exec in a container with that argument. */
   execIn(id: string, argument: string): Promise<PlacedProcessJson> {
     return this.#execIn(id, argument, -Infinity);

@@ -13,7 +13,6 @@ import { DnsParser } from "./parse_dns.ts";
 
 const GOOD_COUNT = 2_000;
 const HOSTILE_COUNT = 100_000;
-const TIME_MAX_MS = 60_000;
 
 /** A name takes at most 127 labels, 127 pointers and its end; SOA has two names in its data. */
 const STEPS_MAX = (QUESTIONS_MAX + 3 * ANSWERS_MAX + OTHERS_MAX) * 255 +
@@ -43,7 +42,6 @@ Deno.test("DnsParser neither throws nor works without end on hostile messages", 
   // Labels of 63 bytes without end.
   originals.push(new Uint8Array(400).fill(63));
   const seen = new Map<string, number>();
-  const started = performance.now();
   let stepsMax = 0;
   for (let round = 0; round < HOSTILE_COUNT; round++) {
     const bytes = random.chance(0.25)
@@ -57,7 +55,6 @@ Deno.test("DnsParser neither throws nor works without end on hostile messages", 
     if (typeof message !== "string") checkBounds(message);
   }
   assert(stepsMax <= STEPS_MAX, `${stepsMax} steps`);
-  assert(performance.now() - started < TIME_MAX_MS);
   // All sides are tried.
   for (const problem of ["", ...DNS_PROBLEMS]) {
     if (problem !== "pointer_count") assert((seen.get(problem) ?? 0) > 0, `${problem} not seen`);

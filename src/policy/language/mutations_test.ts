@@ -4,8 +4,6 @@ import { resolvePolicies } from "./bind_template.ts";
 
 const FIXTURES = new URL("../../../tests/fixtures/policies/", import.meta.url);
 const ROUNDS = 3_000;
-/** All together; each file is two kilobytes. */
-const TIME_MAX_MS = 120_000;
 
 /** Pieces that mean something to YAML or to policies. */
 const PIECES = [
@@ -42,13 +40,12 @@ function mutate(text: string, random: (below: number) => number): string {
   }
 }
 
-Deno.test("readPolicies() never throws on mutations of policies and ends in bounded time", () => {
+Deno.test("readPolicies() never throws on mutations of policies, and always ends", () => {
   const seed = Number(Deno.env.get("SHRIKE_SEED") ?? Date.now() % 2 ** 31);
   console.log(`SHRIKE_SEED=${seed}`);
   const random = randomNumbers(seed);
   const originals = [...Deno.readDirSync(FIXTURES)].map(({ name }) => name).sort()
     .map((name) => Deno.readTextFileSync(new URL(name, FIXTURES)));
-  const started = performance.now();
   let goodCount = 0;
   for (let round = 0; round < ROUNDS; round++) {
     let text = originals[random(originals.length)]!;
@@ -71,7 +68,6 @@ Deno.test("readPolicies() never throws on mutations of policies and ends in boun
       throw new Error(`round ${round}:\n${text}`, { cause: error });
     }
   }
-  assert(performance.now() - started < TIME_MAX_MS);
   // Both sides are tried: comments and values take some mutations without harm.
   assert(goodCount > ROUNDS / 100 && goodCount < ROUNDS, `${goodCount} of ${ROUNDS} were good`);
 });

@@ -18,6 +18,7 @@ type Token = string;
 export class WordGlob {
   readonly #tokens: readonly Token[];
   readonly #literal: string | undefined;
+  #steps = 0;
 
   constructor(pattern: string) {
     const tokens: Token[] = [];
@@ -38,6 +39,11 @@ export class WordGlob {
     this.#literal = tokens.every((token) => token.length === 1) ? tokens.join("") : undefined;
   }
 
+  /** Steps that the last text took that was not compared as a whole. */
+  get steps(): number {
+    return this.#steps;
+  }
+
   matches(text: string): boolean {
     if (this.#literal !== undefined) return this.#literal === text;
     return text.length <= TEXT_LENGTH_MAX && this.#run(text);
@@ -48,7 +54,9 @@ export class WordGlob {
     const tokens = this.#tokens;
     let [at, token] = [0, 0];
     let [runToken, runAt] = [-1, 0];
+    this.#steps = 0;
     while (at < text.length) {
+      this.#steps++;
       if (tokens[token] === RUN) {
         [runToken, runAt] = [token++, at];
       } else if (token < tokens.length && (tokens[token] === ONE || tokens[token] === text[at])) {
