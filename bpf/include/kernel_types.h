@@ -217,6 +217,7 @@ struct path {
 struct file {
     struct inode *f_inode;
     struct path f_path;
+    void *private_data;
 };
 
 struct fs_struct {

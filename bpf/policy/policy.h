@@ -70,6 +70,10 @@ EXPORT_ENUM(policy_arg_type);
 enum policy_arg_flag {
     /* A pointer into user memory: all of system calls. */
     POLICY_ARG_USER = 1,
+    /* An address of AF_UNSPEC ends a connection; elsewhere sockets of AF_INET take it for theirs. */
+    POLICY_ARG_DISCONNECTS = 2,
+    /* A system call, whose argument 0 is the descriptor of the socket. */
+    POLICY_ARG_OF_SOCKET = 4,
 };
 EXPORT_ENUM(policy_arg_flag);
 

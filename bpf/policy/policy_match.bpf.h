@@ -205,8 +205,27 @@ static __always_inline u32 policy_row_of_text(struct policy_work *work, u32 id, 
     return policy_row_of_hash(dim_id, work->values[text].text_size, hash);
 }
 
-static __always_inline bool policy_has_ip(const struct policy_socket_value *socket) {
-    return socket->family == AF_INET_FAMILY || socket->family == AF_INET6_FAMILY;
+/*
+ * Whether there is what a dimension compares. Addresses and ports are those of IP: of a path of
+ * AF_UNIX, and of no address at all, nothing is read as one. That an address was left out is known,
+ * so its family can be compared.
+ */
+static __always_inline bool policy_has_value(const struct policy_work *work, u32 slot,
+                                             const struct policy_dim *dim) {
+    if (dim->source != POLICY_FROM_ARG)
+        return true;
+    u32 flags = work->values[slot].flags;
+    switch (dim->part) {
+    case POLICY_PART_SOURCE_ADDRESS:
+    case POLICY_PART_DESTINATION_ADDRESS:
+    case POLICY_PART_SOURCE_PORT:
+    case POLICY_PART_DESTINATION_PORT:
+        return !(flags & POLICY_HIT_UNREADABLE) && policy_is_ip(work->sockets[slot].family);
+    case POLICY_PART_FAMILY:
+        return !(flags & POLICY_HIT_UNREADABLE) || flags & POLICY_VALUE_NONE;
+    default:
+        return !(flags & POLICY_HIT_UNREADABLE);
+    }
 }
 
 static __always_inline const u8 *policy_address(const struct policy_work *work, u32 slot,
@@ -240,10 +259,8 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
         policy_read_binary(id);
         text = POLICY_BINARY_TEXT;
     }
-    bool is_read =
-        dim->source != POLICY_FROM_ARG || !(work->values[slot].flags & POLICY_HIT_UNREADABLE);
     u32 row = 0;
-    switch (is_read ? dim->test : 0) {
+    switch (policy_has_value(work, slot, dim) ? dim->test : 0) {
     case POLICY_TEST_TEXT:
     case POLICY_TEST_PREFIX:
     case POLICY_TEST_POSTFIX:
@@ -260,9 +277,7 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
         policy_or_bits(id, dim_id, policy_dim_number(work, slot, dim) & dim->bits);
         break;
     case POLICY_TEST_NETWORK:
-        /* Addresses of other families are in no network. */
-        if (policy_has_ip(&work->sockets[slot]))
-            row = policy_row_of_network(dim_id, policy_address(work, slot, dim));
+        row = policy_row_of_network(dim_id, policy_address(work, slot, dim));
         break;
     }
     return policy_and_row(id, dim_id, row);

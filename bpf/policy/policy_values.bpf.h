@@ -14,9 +14,14 @@
 #include <bpf/bpf_core_read.h>
 
 enum {
+    AF_UNSPEC_FAMILY = 0,
     AF_INET_FAMILY = 2,
     AF_INET6_FAMILY = 10,
-    SOCKADDR_SIZE = 28, /* struct sockaddr_in6 */
+    POLICY_NO_FAMILY = 0xffff, /* of an address that was left out */
+    SOCKADDR_SIZE = 28,        /* struct sockaddr_in6 */
+    SOCK_RAW_TYPE = 3,
+    FILE_TYPE_MASK = 0170000,
+    FILE_TYPE_SOCKET = 0140000,
     /* Pages may be bigger; then a piece of one is taken for the whole. */
     POLICY_PAGE_SIZE = 4096,
 };
@@ -83,9 +88,43 @@ static __always_inline void policy_read_sock(struct policy_socket_value *to,
     }
 }
 
+/* The socket behind a descriptor of the current process; NULL when there is none. */
+static __always_inline const struct sock *policy_sock_of_fd(u64 fd) {
+    const struct file *file = policy_file_of_fd(fd);
+    u16 mode = BPF_CORE_READ(file, f_inode, i_mode);
+    if (!file || (mode & FILE_TYPE_MASK) != FILE_TYPE_SOCKET)
+        return 0;
+    const struct socket *socket = BPF_CORE_READ(file, private_data);
+    return BPF_CORE_READ(socket, sk);
+}
+
+/*
+ * As what the kernel takes an address of AF_UNSPEC: inet_bind() and udp_sendmsg() as AF_INET,
+ * rawv6_sendmsg() as AF_INET6, udpv6_sendmsg() as none. Where the socket is not known it counts as
+ * AF_INET, so that no rule is passed that way.
+ */
+static __always_inline u16 policy_unspec_family(const struct policy_work *work, u32 arg_flags) {
+    if (arg_flags & POLICY_ARG_DISCONNECTS)
+        return AF_UNSPEC_FAMILY;
+    const struct sock *sock =
+        arg_flags & POLICY_ARG_OF_SOCKET ? policy_sock_of_fd(work->raw[0]) : 0;
+    if (!sock)
+        return AF_INET_FAMILY;
+    u16 family = BPF_CORE_READ(sock, __sk_common.skc_family);
+    if (family == AF_INET6_FAMILY && BPF_CORE_READ(sock, sk_type) != SOCK_RAW_TYPE)
+        return AF_UNSPEC_FAMILY;
+    return family == AF_INET_FAMILY || family == AF_INET6_FAMILY ? family : AF_UNSPEC_FAMILY;
+}
+
+static __always_inline bool policy_is_ip(u16 family) {
+    return family == AF_INET_FAMILY || family == AF_INET6_FAMILY;
+}
+
 /* False when it could not be read. Only its end is told: a sockaddr is one. */
-static __always_inline bool policy_read_sockaddr(struct policy_socket_value *to,
-                                                 const void *address, bool is_user) {
+static __always_inline bool policy_read_sockaddr(const struct policy_work *work,
+                                                 struct policy_socket_value *to,
+                                                 const void *address, u32 arg_flags) {
+    bool is_user = arg_flags & POLICY_ARG_USER;
     u8 bytes[SOCKADDR_SIZE] = {};
     u16 family = 0;
     u16 port = 0;
@@ -93,25 +132,29 @@ static __always_inline bool policy_read_sockaddr(struct policy_socket_value *to,
     /* An IPv4 address ends after 16 bytes, perhaps at the end of a page. */
     long error = is_user ? bpf_probe_read_user(bytes, 16, address)
                          : bpf_probe_read_kernel(bytes, 16, address);
-    if (error) {
-        /* A family alone, or a short path of AF_UNIX. Of others the rest is looked at too. */
-        error = is_user ? bpf_probe_read_user(&family, 2, address)
-                        : bpf_probe_read_kernel(&family, 2, address);
-        to->family = family;
-        return !error && family != AF_INET_FAMILY && family != AF_INET6_FAMILY;
-    }
+    bool is_short = error;
+    /* A family alone, or a short path of AF_UNIX. Of others the rest is looked at too. */
+    if (is_short)
+        error = is_user ? bpf_probe_read_user(bytes, 2, address)
+                        : bpf_probe_read_kernel(bytes, 2, address);
+    if (error)
+        return false;
     __builtin_memcpy(&family, bytes, 2);
     __builtin_memcpy(&port, bytes + 2, 2);
+    if (family == AF_UNSPEC_FAMILY)
+        family = policy_unspec_family(work, arg_flags);
     to->family = family;
+    if (!policy_is_ip(family))
+        return true;
+    if (is_short)
+        return false;
     if (family == AF_INET_FAMILY) {
         __builtin_memcpy(&ipv4, bytes + 4, 4);
         policy_map_ipv4(to->destination_address, ipv4);
-    } else if (family == AF_INET6_FAMILY) {
+    } else {
         error = is_user ? bpf_probe_read_user(bytes, SOCKADDR_SIZE, address)
                         : bpf_probe_read_kernel(bytes, SOCKADDR_SIZE, address);
         __builtin_memcpy(to->destination_address, bytes + 8, 16);
-    } else {
-        return true;
     }
     to->destination_port = __builtin_bswap16(port);
     return !error;
@@ -274,7 +317,7 @@ __noinline int policy_read_arg(u32 id, u32 asked) {
         policy_read_sock(socket, (const void *)raw);
         break;
     case POLICY_ARG_SOCKADDR:
-        if (!policy_read_sockaddr(socket, (const void *)raw, is_user))
+        if (!policy_read_sockaddr(work, socket, (const void *)raw, arg->flags))
             value->flags |= POLICY_HIT_UNREADABLE;
         break;
     case POLICY_ARG_CRED:
@@ -283,6 +326,11 @@ __noinline int policy_read_arg(u32 id, u32 asked) {
     }
     if (work->missing & POLICY_MISSING_RAW)
         value->flags |= POLICY_HIT_UNREADABLE;
+    else if (arg->type == POLICY_ARG_SOCKADDR && !raw) {
+        value->flags |= POLICY_HIT_UNREADABLE | POLICY_VALUE_NONE;
+        socket->family = POLICY_NO_FAMILY;
+        return 0;
+    }
     work->flags |= value->flags & (POLICY_HIT_UNREADABLE | POLICY_HIT_TEXT_CUT);
     if (value->flags & POLICY_HIT_UNREADABLE)
         policy_note_unreadable(work, arg, index);

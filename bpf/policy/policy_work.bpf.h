@@ -39,6 +39,8 @@ enum policy_value_flag {
     POLICY_VALUE_NO_FRONT = 0x100,
     /* What was cut is the end. Not of buffers: they are what was asked for. */
     POLICY_VALUE_NO_END = 0x200,
+    /* A null pointer where an address may be left out: that is known, not unreadable. */
+    POLICY_VALUE_NONE = 0x400,
 };
 
 /* What is known of a value beside its bytes. */

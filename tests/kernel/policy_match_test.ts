@@ -20,6 +20,7 @@ import {
   range,
   texts,
 } from "../support/policy_factory.ts";
+import { PolicyCount } from "../../src/wire/mod.ts";
 import { PolicyKernelBench } from "../support/policy_kernel_bench.ts";
 import { kernelTest } from "../support/require_kernel.ts";
 import type { CallArgument, SystemCaller } from "../support/system_caller.ts";
@@ -110,6 +111,10 @@ const TEXT_ROWS: readonly Row[] = [
 const IPV4 = socketAddress(2, 443, [10, 1, 2, 3]);
 const IPV6 = socketAddress(10, 53, [0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), 1]);
 const UNIX = Uint8Array.of(1, 0, 0x2f, 0x61);
+const NETLINK = socketAddress(16, 0, [1, 0, 0, 0]);
+const UNSPEC = socketAddress(0, 443, [10, 1, 2, 3]);
+/** A null pointer. */
+const NO_ADDRESS = 0;
 
 const ADDRESS_ROWS: readonly Row[] = [
   ...([
@@ -117,9 +122,14 @@ const ADDRESS_ROWS: readonly Row[] = [
     ["family", numbers(1), [UNIX], [IPV4, IPV6]],
     ["destination_port", numbers(443), [IPV4], [IPV6]],
     ["destination_port", range(false, 1, 100), [IPV6], [IPV4]],
-    ["destination_address", network("10.0.0.0", 8), [IPV4], [IPV6, UNIX]],
-    ["destination_address", network("2001:db8::", 32), [IPV6], [IPV4, UNIX]],
-    ["destination_address", network("::", 0), [IPV4, IPV6], [UNIX, NOWHERE]],
+    ["destination_address", network("10.0.0.0", 8), [IPV4], [IPV6]],
+    ["destination_address", network("2001:db8::", 32), [IPV6], [IPV4]],
+    ["destination_address", network("::", 0), [IPV4, IPV6], [NOWHERE]],
+    // As the kernel takes it, see policy_unspec_family().
+    ["destination_address", network("10.0.0.0", 8), [UNSPEC], [IPV6]],
+    ["destination_port", numbers(443), [UNSPEC], [IPV6]],
+    ["family", numbers(2), [UNSPEC], [UNIX, NO_ADDRESS]],
+    ["destination_port", range(false, 0, 1023), [IPV4], [NOWHERE]],
   ] as const).map(([part, test, yes, no]): Row => ({ type: "sockaddr", part, test, yes, no })),
 ];
 
@@ -136,6 +146,75 @@ kernelTest({
 kernelTest({
   name: "policies compare families, ports and networks of addresses",
   run: () => checkRows(ADDRESS_ROWS),
+});
+
+kernelTest({
+  name: "operators of addresses and ports match IP only, negated too",
+  async run() {
+    await using bench = await PolicyKernelBench.shared();
+    await using caller = await bench.caller();
+    const tests = [
+      ["destination_address", network("10.0.0.0", 8)],
+      ["destination_port", numbers(443)],
+      ["destination_port", range(false, 0, 1023)],
+      ["source_port", numbers(0)],
+    ] as const;
+    for (const [part, test] of tests) {
+      for (const not of [false, true]) {
+        const conditions = [argumentIs(0, test, { part, not })];
+        const types = [{ index: 1, type: "sockaddr" }] as const;
+        await bench.add(makePolicy("row", { call: "prctl", types, selectors: [{ conditions }] }));
+        for (const value of [UNIX, NETLINK, NO_ADDRESS]) {
+          const { hits } = await bench.during(caller, "prctl", [NO_OPTION, value]);
+          deepStrictEqual(hits, [], `${not} ${part} ${value}`);
+        }
+        await bench.remove("row");
+      }
+    }
+    strictEqual(bench.count(PolicyCount.POLICY_COUNT_UNREADABLE), 0);
+  },
+});
+
+kernelTest({
+  name: "an address of AF_UNSPEC is what the socket takes it for",
+  async run() {
+    await using bench = await PolicyKernelBench.shared();
+    await using caller = await bench.caller();
+    const [AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, IPPROTO_RAW] = [2, 10, 2, 3, 255];
+    const to = (call: string, position: number, name: string) => {
+      const types = [{ index: position, type: "sockaddr" }] as const;
+      const is = (part: ValuePart, test: Test) => argumentIs(0, test, { part });
+      return makePolicy(name, {
+        ...{ call, types },
+        selectors: [
+          { conditions: [is("destination_address", network("127.0.0.9", 32))] },
+          { conditions: [is("destination_address", network("2001:db8::", 32))] },
+        ],
+      });
+    };
+    await bench.add(to("sendto", 4, "sends"), to("bind", 1, "binds"), to("connect", 1, "connects"));
+    const given = socketAddress(0, 9, [127, 0, 0, 9]);
+    const given6 = socketAddress(0, 9, [0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), 1]);
+    const selectorOf = async (call: string, args: CallArgument[]) => {
+      const { hits } = await bench.during(caller, call, args);
+      return bench.actsOf(hits).map(({ selector }) => selector);
+    };
+    const socket = (family: number, type: number, protocol = 0) =>
+      caller.call("socket", [family, type, protocol]);
+    const send = (fd: bigint, address: Uint8Array) =>
+      selectorOf("sendto", [fd, "hello", 5, 0x40, address, 28]);
+    const udp = await socket(AF_INET, SOCK_DGRAM);
+    deepStrictEqual(await send(udp, given), [0], "UDP over IPv4 sends there");
+    deepStrictEqual(await selectorOf("bind", [udp, given, 16]), [0]);
+    deepStrictEqual(await selectorOf("connect", [udp, given, 16]), [], "it ends a connection");
+    deepStrictEqual(await send(998n, given), [0], "what is not known counts as IPv4");
+    const udp6 = await socket(AF_INET6, SOCK_DGRAM);
+    if (udp6 < 0n) return;
+    deepStrictEqual(await send(udp6, given), [], "UDP over IPv6 does not look at it");
+    const raw = await socket(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+    if (raw < 0n) return;
+    deepStrictEqual(await send(raw, given6), [1], "a raw socket of IPv6 sends there");
+  },
 });
 
 kernelTest({

@@ -292,6 +292,7 @@ export class RandomPolicies {
     if (TEXT_TYPES.has(type)) {
       return this.#random.chance(0.005) ? this.#longText() : this.text();
     }
+    if (type === "sockaddr" && this.#random.chance(0.05)) return null;
     return type === "sock" || type === "sockaddr" ? this.#socket() : this.#number();
   }
 
@@ -300,8 +301,11 @@ export class RandomPolicies {
       ...{ sourceAddress: this.#address(), destinationAddress: this.#address() },
       ...{ sourcePort: this.#random.pick(PORTS), destinationPort: this.#random.pick(PORTS) },
       protocol: this.#random.pick([6, 17]),
-      family: this.#random.pick([2, 10, 1]),
+      family: this.#random.pick([0, 2, 10, 1]),
       state: this.#random.pick([1, 2, 7]),
+      ...(this.#random.chance(0.5) && {
+        socket: { family: this.#random.pick([1, 2, 10]), isRaw: this.#random.chance(0.5) },
+      }),
     };
   }
 

@@ -56,6 +56,11 @@ const SHAPES: readonly [Shape, ...Shape[]] = [
     args: [{ index: 0, type: "int32" }, { index: 1, type: "sockaddr" }, { index: 2, type: "size" }],
     returns: "int32",
   },
+  {
+    call: "bind",
+    args: [{ index: 0, type: "int32" }, { index: 1, type: "sockaddr" }],
+    returns: "int32",
+  },
 ];
 
 /** Does not exist, see prctl(2). */
@@ -131,7 +136,7 @@ export class RandomSyscalls {
       setNumber(3, BigInt(this.#random.below(12)));
       this.#setText(args, values, 1);
       this.#setText(args, values, 4);
-    } else if (shape.call === "connect") {
+    } else if (shape.call === "connect" || shape.call === "bind") {
       setNumber(0, BigInt(this.#random.pick([-1, 998, 999])));
       this.#setAddress(args, values);
     }
@@ -170,6 +175,11 @@ export class RandomSyscalls {
       values[1] = undefined;
       return;
     }
+    if (this.#random.chance(0.05)) {
+      args[1] = 0;
+      values[1] = null;
+      return;
+    }
     const test = this.#random.pick(NETWORKS);
     const destinationAddress = test.kind === "network"
       ? test.values[0]!.address.slice()
@@ -177,7 +187,7 @@ export class RandomSyscalls {
     const isIpv4 = destinationAddress[10] === 0xff && destinationAddress[0] === 0;
     if (this.#random.chance(0.3)) destinationAddress[15]! ^= 1;
     const destinationPort = this.#random.pick(PORTS);
-    const family = isIpv4 ? 2 : 10;
+    const family = isIpv4 ? this.#random.pick([2, 2, 2, 0]) : 10;
     const head = [family, 0, destinationPort >> 8, destinationPort & 255];
     args[1] = Uint8Array.from(
       isIpv4

@@ -93,7 +93,8 @@ export function kernelArg(point: HookPoint, argument: HookArgument): KernelArg |
     type,
     index: argument.index,
     sizeIndex: argument.sizeIndex ?? NO_SIZE_INDEX,
-    flags: isOfCaller(point) ? ArgFlag.USER : 0,
+    flags: (isOfCaller(point) ? ArgFlag.USER : 0) |
+      (type === ArgType.SOCKADDR ? addressFlags(point) : 0),
     sizeMax: argument.type === "char_buf" ? argument.sizeMax ?? PolicyLimit.TEXT_SIZE_MAX : 0,
   };
 }
@@ -102,6 +103,20 @@ export function kernelArg(point: HookPoint, argument: HookArgument): KernelArg |
 function isOfCaller(point: HookPoint): boolean {
   return point.kind === "syscall" ||
     (point.kind === "tracepoint" && point.subsystem === "syscalls");
+}
+
+/** What an address of AF_UNSPEC means there. */
+function addressFlags(point: HookPoint): number {
+  return (disconnects(point) ? ArgFlag.DISCONNECTS : 0) |
+    (point.kind === "syscall" ? ArgFlag.OF_SOCKET : 0);
+}
+
+/**
+ * Whether an address of AF_UNSPEC ends a connection: connect(2) and the functions below it, such as
+ * security_socket_connect(). All others take it for an address.
+ */
+export function disconnects({ name }: HookPoint): boolean {
+  return name.includes("connect");
 }
 
 function isSame(a: KernelArg, b: KernelArg): boolean {

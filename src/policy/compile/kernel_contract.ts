@@ -62,7 +62,11 @@ export const ArgType = {
 } as const;
 
 /** `enum policy_arg_flag`. */
-export const ArgFlag = { USER: PolicyArgFlag.POLICY_ARG_USER } as const;
+export const ArgFlag = {
+  USER: PolicyArgFlag.POLICY_ARG_USER,
+  DISCONNECTS: PolicyArgFlag.POLICY_ARG_DISCONNECTS,
+  OF_SOCKET: PolicyArgFlag.POLICY_ARG_OF_SOCKET,
+} as const;
 
 /** `size_index` of an argument without one. */
 export const NO_SIZE_INDEX = 255;

@@ -70,7 +70,7 @@ type Digits = Pick<Listing, "isNegated" | "digits">;
 /** Listings of a selector; all must hold. */
 export function listSelector(selector: Selector, treeBit: TreeBits): Listing[] {
   const groups = new Map<string, Comparands>();
-  for (const condition of selector.conditions) {
+  for (const condition of selector.conditions.flatMap(withImplied)) {
     const comparison = comparisonOf(condition);
     const key = comparisonKey(comparison);
     const group = groups.get(key) ?? { comparison, positive: [], negative: [] };
@@ -85,6 +85,23 @@ export function listSelector(selector: Selector, treeBit: TreeBits): Listing[] {
       .filter(({ isNegated, digits }) => !(isNegated && digits.length === 0))
       .map((digits) => ({ comparison: group.comparison, ...digits }))
   );
+}
+
+/** Families of addresses that are not those of IP. What could not be read has none of them. */
+const OTHER_FAMILIES: TestOf<"range"> = {
+  kind: "range",
+  isSigned: false,
+  values: [{ first: 0n, last: 1n }, { first: 3n, last: 9n }, { first: 11n, last: 0xffffn }],
+};
+
+/** A condition with what it says beside its values. */
+function withImplied(condition: Condition): Condition[] {
+  const { subject, isNegated } = condition;
+  if (isNegated && subject.of === "argument" && /_(address|port)$/.test(subject.part)) {
+    const family = { ...subject, part: "family" } as const;
+    return [condition, { ...condition, subject: family, test: OTHER_FAMILIES }];
+  }
+  return [condition];
 }
 
 /** Names a comparison within a policy's hook. */

@@ -9,6 +9,7 @@ import type {
   ArgumentType,
   Condition,
   HookArgument,
+  HookPoint,
   Network,
   Policy,
   PolicyHook,
@@ -22,8 +23,10 @@ import type { CallProcess, CallSocket, CallValue, PolicyCall } from "./policy_ca
 /** Bytes of a text that are looked at; of longer ones the end is unknown. */
 const TEXT_SIZE_MAX = 4096;
 
-/** AF_INET and AF_INET6. */
-const IP_FAMILIES: ReadonlySet<number> = new Set([2, 10]);
+const [AF_UNSPEC, AF_INET, AF_INET6] = [0, 2, 10];
+const IP_FAMILIES: ReadonlySet<number> = new Set([AF_INET, AF_INET6]);
+/** Family of an address that was left out. */
+const NO_FAMILY = 0xffff;
 
 /** What is done for a selector. */
 export interface Done {
@@ -114,9 +117,19 @@ function done(actions: readonly Action[], postsElse: boolean, isEnforced: boolea
 }
 
 function holds(condition: Condition, hook: PolicyHook, call: PolicyCall): boolean {
+  // "Not this address" is said of addresses: a path of AF_UNIX is none, nor is nothing at all.
+  if (condition.isNegated && lacksAddress(condition, hook, call)) return false;
   const values = valuesOf(condition, hook, call);
   const isListed = values.some((value) => passes(condition.test, value));
   return isListed !== condition.isNegated;
+}
+
+/** What cannot be read may be an address. */
+function lacksAddress({ subject }: Condition, hook: PolicyHook, call: PolicyCall): boolean {
+  if (subject.of !== "argument" || !/_(address|port)$/.test(subject.part)) return false;
+  const argument = hook.args[subject.position]!;
+  const value = readValue(argument, call.args[argument.index], call);
+  return value === null || (isSocket(value) && !IP_FAMILIES.has(value.family));
 }
 
 /** Whether a process meets a condition on the process itself, its negation left aside. */
@@ -136,11 +149,11 @@ function valuesOf(
   switch (subject.of) {
     case "argument": {
       const argument = hook.args[subject.position]!;
-      const value = readValue(argument, call.args[argument.index], call.args);
+      const value = readValue(argument, call.args[argument.index], call);
       return [partOf(value, subject.part)];
     }
     case "return":
-      return [readValue(hook.returns!, call.returned, call.args)];
+      return [readValue(hook.returns!, call.returned, call)];
     default: {
       const isTree = (subject.of === "pid" && subject.followForks) ||
         (subject.of === "binary" && subject.followChildren);
@@ -177,14 +190,31 @@ function ownValues(
 function readValue(
   argument: HookArgument,
   value: CallValue,
-  args: readonly CallValue[],
+  { args, point }: PolicyCall,
 ): CallValue {
   const { type, sizeIndex, sizeMax } = argument;
   if (typeof value === "bigint") return narrow(value, type);
+  if (type === "sockaddr" && isSocket(value)) {
+    return { ...value, family: takenFamily(value, point) };
+  }
   if (type !== "char_buf" || !(value instanceof Uint8Array)) return value;
   let size = sizeMax ?? TEXT_SIZE_MAX;
   if (sizeIndex !== undefined) size = Math.min(size, Number(args[sizeIndex]));
   return value.subarray(0, size);
+}
+
+/**
+ * Sockets of AF_INET take an address of AF_UNSPEC for one of theirs, raw ones of AF_INET6 too;
+ * others do without. In connect(2) it ends the connection.
+ */
+function takenFamily({ family, socket }: CallSocket, point: HookPoint): number {
+  if (family !== AF_UNSPEC || point.name.includes("connect")) return family;
+  if (socket === undefined || socket.family === AF_INET) return AF_INET;
+  return socket.family === AF_INET6 && socket.isRaw ? AF_INET6 : AF_UNSPEC;
+}
+
+function isSocket(value: CallValue): value is CallSocket {
+  return typeof value === "object" && value !== null && !(value instanceof Uint8Array);
 }
 
 function narrow(value: bigint, type: ArgumentType): bigint {
@@ -198,23 +228,22 @@ function narrow(value: bigint, type: ArgumentType): bigint {
 
 function partOf(value: CallValue, part: ValuePart): CallValue {
   if (part === "value") return value;
-  if (value === undefined || typeof value === "bigint" || value instanceof Uint8Array) {
-    return undefined;
-  }
-  return partOfSocket(value, part);
+  if (value === null) return part === "family" ? BigInt(NO_FAMILY) : undefined;
+  return isSocket(value) ? partOfSocket(value, part) : undefined;
 }
 
 function partOfSocket(socket: CallSocket, part: Exclude<ValuePart, "value">): CallValue {
+  const isIp = IP_FAMILIES.has(socket.family);
   switch (part) {
-    // Addresses of other families are in no network.
+    // What is no IP address is in no network and has no port.
     case "source_address":
-      return IP_FAMILIES.has(socket.family) ? socket.sourceAddress : undefined;
+      return isIp ? socket.sourceAddress : undefined;
     case "destination_address":
-      return IP_FAMILIES.has(socket.family) ? socket.destinationAddress : undefined;
+      return isIp ? socket.destinationAddress : undefined;
     case "source_port":
-      return BigInt(socket.sourcePort);
+      return isIp ? BigInt(socket.sourcePort) : undefined;
     case "destination_port":
-      return BigInt(socket.destinationPort);
+      return isIp ? BigInt(socket.destinationPort) : undefined;
     default:
       return BigInt(socket[part]);
   }

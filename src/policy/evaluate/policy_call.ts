@@ -14,10 +14,15 @@ export interface CallSocket {
   readonly protocol: number;
   readonly family: number;
   readonly state: number;
+  /** Of an address given to a system call: the socket it is given to, where there is one. */
+  readonly socket?: { readonly family: number; readonly isRaw: boolean };
 }
 
-/** A register, the bytes a pointer leads to, or the fields behind it. Undefined: unreadable. */
-export type CallValue = bigint | Uint8Array | CallSocket | undefined;
+/**
+ * A register, the bytes a pointer leads to, or the fields behind it. Null: an address that was left
+ * out. Undefined: unreadable.
+ */
+export type CallValue = bigint | Uint8Array | CallSocket | null | undefined;
 
 /** Who calls. */
 export interface CallProcess {

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  ArgFlag,
   ArgType,
   NAMESPACE_PART,
   NO_SIZE_INDEX,
@@ -27,7 +28,7 @@ export function valueOf(
   const { process } = call;
   switch (dim.source) {
     case Source.ARG:
-      return readPart(readArgument(hook.args[dim.slot]!, call), dim.part);
+      return readPart(readArgument(hook.args[dim.slot]!, call), dim.part, hook.args[dim.slot]!);
     case Source.RETURN:
       return extend(call.returned, hook.returns!.type);
     case Source.TGID:
@@ -66,31 +67,40 @@ function extend(value: bigint, type: number): bigint {
   return BigInt.asUintN(64, isSigned ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value));
 }
 
-function readPart(value: CallValue, part: number): CallValue {
+function readPart(value: CallValue, part: number, arg: KernelArg): CallValue {
   if (part === PART.value) return value;
+  if (value === null) return part === PART.family ? NO_FAMILY : undefined;
   if (value === undefined || typeof value === "bigint" || value instanceof Uint8Array) {
     return undefined;
   }
+  const family = arg.type === ArgType.SOCKADDR ? familyOf(value, arg) : value.family;
+  const isIp = family === AF_INET || family === AF_INET6;
   switch (part) {
     case PART.source_address:
-      return hasAddress(value) ? value.sourceAddress : undefined;
+      return isIp ? value.sourceAddress : undefined;
     case PART.destination_address:
-      return hasAddress(value) ? value.destinationAddress : undefined;
+      return isIp ? value.destinationAddress : undefined;
     case PART.source_port:
-      return BigInt(value.sourcePort);
+      return isIp ? BigInt(value.sourcePort) : undefined;
     case PART.destination_port:
-      return BigInt(value.destinationPort);
+      return isIp ? BigInt(value.destinationPort) : undefined;
     case PART.protocol:
       return BigInt(value.protocol);
     case PART.family:
-      return BigInt(value.family);
+      return BigInt(family);
     default:
       return BigInt(value.state);
   }
 }
 
-const [AF_INET, AF_INET6] = [2, 10];
+const [AF_UNSPEC, AF_INET, AF_INET6] = [0, 2, 10];
+/** POLICY_NO_FAMILY */
+const NO_FAMILY = 0xffffn;
 
-function hasAddress({ family }: CallSocket): boolean {
-  return family === AF_INET || family === AF_INET6;
+/** policy_unspec_family() */
+function familyOf({ family, socket }: CallSocket, { flags }: KernelArg): number {
+  if (family !== AF_UNSPEC || (flags & ArgFlag.DISCONNECTS) !== 0) return family;
+  if (socket === undefined || (flags & ArgFlag.OF_SOCKET) === 0) return AF_INET;
+  if (socket.family === AF_INET6 && !socket.isRaw) return AF_UNSPEC;
+  return socket.family === AF_INET || socket.family === AF_INET6 ? socket.family : AF_UNSPEC;
 }

@@ -116,6 +116,7 @@ function readComparison(
   }
   const test = readTest(fields, { test: operator.test, form }, reading);
   if (test === undefined || declared?.argument === undefined) return undefined;
+  if (operator.isNegated && operator.part !== "value") noteAddresses(fields, reading);
   return {
     subject: subject(partOf(operator, row)),
     test,
@@ -155,6 +156,17 @@ function refuseOperator(fields: Fields, row: ArgumentTypeRow, { problems }: Hook
   }
   const text = `operator ${name} does not fit type ${type}`;
   problems.add(spot, text, `${type} takes ${listed(row.operators, OPERATORS.length)}`);
+}
+
+/** People who write "not these networks" may think of sockets that have no address at all. */
+function noteAddresses(fields: Fields, { problems }: HookReading): void {
+  problems.note(
+    fields.valueSpot("operator"),
+    `${
+      fields.text("operator")
+    } matches IPv4 and IPv6 only: AF_UNIX, AF_NETLINK and the like have no address`,
+    "to match those too, add a selector with operator: Family, values: [AF_UNIX, AF_NETLINK]",
+  );
 }
 
 /** Of an address there is one end: that which a socket would call its destination. */

@@ -38,6 +38,7 @@ const TEXT_OPERATORS = ["Equal", "NotEqual", "Prefix", "NotPrefix", "Postfix", "
 /** Of an address there is one address and one port, whichever end a policy calls it. */
 const ADDRESS_OPERATORS = [
   ...["SAddr", "NotSAddr", "DAddr", "NotDAddr", "SPort", "NotSPort", "DPort", "NotDPort"],
+  ...["SClass", "NotSClass", "DClass", "NotDClass"],
   ...["SPortPriv", "NotSPortPriv", "DPortPriv", "NotDPortPriv", "Family"],
 ];
 const SOCKET_OPERATORS = [...ADDRESS_OPERATORS, "Protocol", "State"];

@@ -190,7 +190,9 @@ Deno.test("readPolicies() refuses Override at functions security_ that return no
 Deno.test("readPolicies() notes nothing about policies whose parts are all used", () => {
   for (const { name } of Deno.readDirSync(FIXTURES)) {
     const { notes } = readText(Deno.readTextFileSync(new URL(name, FIXTURES)));
-    assert.deepEqual(notes, [], name);
+    // What a negated operator of addresses means is said of each.
+    const others = notes.filter(({ found }) => !/^Not[SD](Addr|Port|Class)/.test(found ?? ""));
+    assert.deepEqual(others, [], name);
   }
 });
 

@@ -59,6 +59,11 @@ function end(letter: "S" | "D"): OperatorRow[] {
       form: { kind: "address" },
       what: `${name} address in one of the networks`,
     }),
+    ...row([`${letter}Class`], "network", {
+      part: `${name}_address`,
+      form: { kind: "class" },
+      what: `${name} address in one of the classes`,
+    }),
     ...row([`${letter}Port`], "range_or_number", {
       part: `${name}_port`,
       form: { kind: "port" },

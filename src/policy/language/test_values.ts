@@ -4,6 +4,7 @@
  * @module
  */
 import type { NumberRange, Test } from "../model.ts";
+import { networksOfClass } from "./address_classes.ts";
 import type { Architecture } from "../syscalls.ts";
 import { type PolicyProblems, quoted } from "./policy_problem.ts";
 import {
@@ -144,6 +145,10 @@ function mask(given: TestValues): Test | undefined {
 }
 
 function network(given: TestValues): Test | undefined {
+  if (given.form.kind === "class") {
+    const classes = parseAll(given, networksOfClass);
+    return classes === undefined ? undefined : { kind: "network", values: classes.flat() };
+  }
   const values = parseAll(given, parseNetwork);
   return values === undefined ? undefined : { kind: "network", values };
 }

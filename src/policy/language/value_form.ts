@@ -12,7 +12,9 @@ export type ValueForm =
   | { readonly kind: "text" }
   | NumberForm
   | { readonly kind: "port" }
-  | { readonly kind: "address" };
+  | { readonly kind: "address" }
+  /** "public", "loopback": see `address_classes.ts`. */
+  | { readonly kind: "class" };
 
 /** Whole numbers of a size, with names for some of them. */
 export interface NumberForm {

@@ -7,6 +7,7 @@ import {
   policyOf,
   problemsOf,
   problemText,
+  readText,
 } from "../../../tests/support/policy_text.ts";
 import type { Condition, Test } from "../model.ts";
 import { ACTIONS, REFUSED_ACTIONS } from "./actions.ts";
@@ -135,6 +136,18 @@ const OPERATOR_CASES: readonly {
     values: "IPPROTO_UDP, 6",
     test: { kind: "number", values: [17n, 6n] },
   },
+  ...(["SClass", "NotSClass", "DClass", "NotDClass"] as const).map((name) => ({
+    ...{ name, type: "sock", values: "link_local" },
+    test: {
+      kind: "network" as const,
+      values: [
+        network(112, ...V4, 169, 254),
+        network(112, 0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 169, 254),
+        network(10, 0xfe, 0x80),
+      ].flatMap((test) => test.kind === "network" ? test.values : []),
+    },
+    ...(name.startsWith("Not") && { isNegated: true as const }),
+  })),
   { name: "Family", type: "sockaddr", values: "AF_INET6", test: { kind: "number", values: [10n] } },
   { name: "State", type: "sock", values: "TCP_LISTEN", test: { kind: "number", values: [10n] } },
 ];
@@ -152,6 +165,20 @@ Deno.test("each name of each operator makes its test of the values", () => {
     const condition = conditionOf(text);
     assert.deepEqual(condition.test, test, text);
     assert.equal(condition.isNegated, isNegated, name);
+  }
+});
+
+Deno.test("negated operators of addresses say how to match what has no address", () => {
+  for (const operator of ["NotDAddr", "NotSPort", "NotDClass", "NotDPortPriv", "DAddr"]) {
+    const values = { NotSPort: "1", NotDClass: "public", NotDPortPriv: "" }[operator] ?? "::1";
+    const { notes } = readText(
+      conditionText({ type: "sock", operator, ...(values !== "" && { values }) }),
+    );
+    const expected = operator === "DAddr" ? [] : [
+      `${operator} matches IPv4 and IPv6 only: AF_UNIX, AF_NETLINK and the like have no address`,
+    ];
+    assert.deepEqual(notes.map(({ text }) => text), expected);
+    assert.ok(notes.every(({ hint }) => hint.includes("operator: Family")));
   }
 });
 
@@ -177,7 +204,9 @@ Deno.test("each type takes its operators and refuses all others at the operator"
   for (const row of ARGUMENT_TYPES) {
     const type = row.names[0]!;
     for (const { names: [operator], form = row.form } of OPERATORS) {
-      const value = form?.kind === "text" ? "/x" : form?.kind === "address" ? "127.0.0.1" : "1";
+      const value = { text: "/x", address: "127.0.0.1", class: "public", number: "1", port: "1" }[
+        form?.kind ?? "number"
+      ];
       const needsValues = !operator!.endsWith("Priv");
       const text = conditionText({
         ...{ type, operator: operator! },

@@ -65,7 +65,7 @@ export const VARIABLE_ELEMENTS: readonly VariableElement[] = [
   {
     name: "string",
     what: "any text",
-    fits: ["text", "number", "word", "port", "address"],
+    fits: ["text", "number", "word", "port", "address", "class"],
     check: () => undefined,
   },
   {

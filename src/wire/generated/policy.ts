@@ -271,6 +271,8 @@ export type PolicyArgType = typeof PolicyArgType[keyof typeof PolicyArgType];
 /** `enum policy_arg_flag` of `bpf/policy/policy.h`. */
 export const PolicyArgFlag = {
   POLICY_ARG_USER: 1,
+  POLICY_ARG_DISCONNECTS: 2,
+  POLICY_ARG_OF_SOCKET: 4,
 } as const;
 export type PolicyArgFlag = typeof PolicyArgFlag[keyof typeof PolicyArgFlag];
 
