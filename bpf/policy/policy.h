@@ -70,7 +70,7 @@ EXPORT_ENUM(policy_arg_type);
 enum policy_arg_flag {
     /* A pointer into user memory: all of system calls. */
     POLICY_ARG_USER = 1,
-    /* An address of AF_UNSPEC ends a connection; elsewhere sockets of AF_INET take it for theirs. */
+    /* AF_UNSPEC ends a connection; elsewhere sockets of AF_INET take it for their family. */
     POLICY_ARG_DISCONNECTS = 2,
     /* A system call, whose argument 0 is the descriptor of the socket. */
     POLICY_ARG_OF_SOCKET = 4,
@@ -91,7 +91,7 @@ enum policy_source {
     POLICY_FROM_ARG = 1, /* args[slot], its part `part` */
     POLICY_FROM_RETURN = 2,
     POLICY_FROM_TGID = 3,
-    POLICY_FROM_NAMESPACE_TGID = 4,
+    POLICY_FROM_NAMESPACE_TGID = 4, /* 0 in the initial pid namespace */
     POLICY_FROM_TREE = 5,         /* `trees` of policy_processes; only with POLICY_TEST_BITS */
     POLICY_FROM_BINARY = 6,       /* path of the file that runs */
     POLICY_FROM_NAMESPACE = 8,    /* inode number; `part` says which, in the order of process.h */

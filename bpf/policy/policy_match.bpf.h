@@ -169,7 +169,7 @@ static __always_inline u64 policy_dim_number(const struct policy_work *work, u32
         return bpf_get_current_pid_tgid() >> 32;
     case POLICY_FROM_NAMESPACE_TGID:
         read_pid_place(&place, BPF_CORE_READ(task, group_leader));
-        return place.number;
+        return place.level ? place.number : 0;
     case POLICY_FROM_TREE:
         return policy_trees_of_current();
     case POLICY_FROM_NAMESPACE:

@@ -259,8 +259,9 @@ kernelTest({
       [pid, numbers(caller.pid), true],
       [pid, numbers(caller.pid + 1), false],
       [pid, range(false, caller.pid, caller.pid), true],
-      [{ ...pid, isNamespacePid: true }, numbers(caller.pid), true],
+      [{ ...pid, isNamespacePid: true }, numbers(caller.pid), false],
       [{ ...pid, isNamespacePid: true }, numbers(1), false],
+      [{ ...pid, isNamespacePid: true }, numbers(0), true],
       ...(["uts", "ipc", "mnt", "pid", "pid_for_children", "net", "cgroup", "user"] as const)
         .flatMap((namespace): [Subject, Test, boolean][] => {
           const inode = namespaceInode(caller.pid, namespace);

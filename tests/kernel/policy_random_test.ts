@@ -129,7 +129,7 @@ function processOf(pid: number, givenName: string): CallProcess {
   ]);
   const encoder = new TextEncoder();
   return {
-    ...{ tgid: pid, namespaceTgid: pid, ancestors: [] },
+    ...{ tgid: pid, namespaceTgid: 0, ancestors: [] },
     binary: encoder.encode(Deno.readLinkSync(`/proc/${pid}/exe`)),
     givenName: encoder.encode(givenName),
     namespaces: Object.fromEntries(inodes),

@@ -94,12 +94,19 @@ const OTHER_FAMILIES: TestOf<"range"> = {
   values: [{ first: 0n, last: 1n }, { first: 3n, last: 9n }, { first: 11n, last: 0xffffn }],
 };
 
+/** What processes of the host's pid namespace have for a pid of a namespace. */
+const HOST_PID: TestOf<"number"> = { kind: "number", values: [0n] };
+
 /** A condition with what it says beside its values. */
 function withImplied(condition: Condition): Condition[] {
   const { subject, isNegated } = condition;
   if (isNegated && subject.of === "argument" && /_(address|port)$/.test(subject.part)) {
     const family = { ...subject, part: "family" } as const;
     return [condition, { ...condition, subject: family, test: OTHER_FAMILIES }];
+  }
+  if (subject.of === "pid" && subject.isNamespacePid && subject.followForks) {
+    const own = { ...subject, followForks: false };
+    return [condition, { ...condition, subject: own, test: HOST_PID, isNegated: true }];
   }
   return [condition];
 }

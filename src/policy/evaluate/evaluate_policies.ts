@@ -119,9 +119,15 @@ function done(actions: readonly Action[], postsElse: boolean, isEnforced: boolea
 function holds(condition: Condition, hook: PolicyHook, call: PolicyCall): boolean {
   // "Not this address" is said of addresses: a path of AF_UNIX is none, nor is nothing at all.
   if (condition.isNegated && lacksAddress(condition, hook, call)) return false;
+  if (isOnlyOfContainers(condition) && call.process.namespaceTgid === 0) return false;
   const values = valuesOf(condition, hook, call);
   const isListed = values.some((value) => passes(condition.test, value));
   return isListed !== condition.isNegated;
+}
+
+/** Who descends from which pid of a pid namespace is not asked of the host's processes. */
+function isOnlyOfContainers({ subject }: Condition): boolean {
+  return subject.of === "pid" && subject.isNamespacePid && subject.followForks;
 }
 
 /** What cannot be read may be an address. */

@@ -27,7 +27,7 @@ export type CallValue = bigint | Uint8Array | CallSocket | null | undefined;
 /** Who calls. */
 export interface CallProcess {
   readonly tgid: number;
-  /** In its own pid namespace. */
+  /** In its own pid namespace; 0 when that is the host's. */
   readonly namespaceTgid: number;
   /** Path of the file that runs. */
   readonly binary: Uint8Array | undefined;

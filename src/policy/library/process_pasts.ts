@@ -68,10 +68,16 @@ function treesOf(
   return bits;
 }
 
+/** Inode number of the initial pid namespace: PROC_PID_INIT_INO of the kernel. */
+const HOST_PIDS = 0xeffffffc;
+
 function callerOf({ tgid, namespaceTgid, exe, binary, namespaces, credentials }: Process) {
+  // Without its number: only there a process has the same pid in both.
+  const isOfHost = namespaces.pid === 0 ? namespaceTgid === tgid : namespaces.pid === HOST_PIDS;
   const path = exe === undefined ? undefined : bytesOf(exe.path);
   const caller: CallProcess = {
-    ...{ tgid, namespaceTgid, binary: path, givenName: bytesOf(binary), ancestors: [] },
+    ...{ tgid, binary: path, givenName: bytesOf(binary), ancestors: [] },
+    namespaceTgid: isOfHost ? 0 : namespaceTgid,
     namespaces: {
       ...namespaces,
       pid_for_children: namespaces.pidForChildren,
