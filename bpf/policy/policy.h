@@ -92,10 +92,10 @@ enum policy_source {
     POLICY_FROM_RETURN = 2,
     POLICY_FROM_TGID = 3,
     POLICY_FROM_NAMESPACE_TGID = 4, /* 0 in the initial pid namespace */
-    POLICY_FROM_TREE = 5,         /* `trees` of policy_processes; only with POLICY_TEST_BITS */
-    POLICY_FROM_BINARY = 6,       /* path of the file that runs */
-    POLICY_FROM_NAMESPACE = 8,    /* inode number; `part` says which, in the order of process.h */
-    POLICY_FROM_CAPABILITIES = 9, /* `part`: 0 effective, 1 inheritable, 2 permitted */
+    POLICY_FROM_TREE = 5,           /* `trees` of policy_processes; only with POLICY_TEST_BITS */
+    POLICY_FROM_BINARY = 6,         /* path of the file that runs */
+    POLICY_FROM_NAMESPACE = 8,      /* inode number; `part` says which, in the order of process.h */
+    POLICY_FROM_CAPABILITIES = 9,   /* `part`: 0 effective, 1 inheritable, 2 permitted */
 };
 EXPORT_ENUM(policy_source);
 
