@@ -20,6 +20,7 @@ async function check(...args: string[]): Promise<{ code: ExitCode; out: string; 
     isStderrTerminal: false,
     columns: () => 80,
     writeOut: (text) => void (out += text),
+    checkOut: () => {},
     writeError: (text) => void (error += text),
     watchSignals: () => assert.fail("no command waits here"),
   };

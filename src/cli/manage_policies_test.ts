@@ -26,6 +26,7 @@ async function type(socket: string, ...args: string[]): Promise<Outcome> {
     isStderrTerminal: false,
     columns: () => 100,
     writeOut: (text) => void (out += text),
+    checkOut: () => {},
     writeError: (text) => void (error += text),
     watchSignals: () => assert.fail("no command waits here"),
   };

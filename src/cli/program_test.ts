@@ -33,6 +33,7 @@ async function type(
     isStderrTerminal: false,
     columns: () => columns,
     writeOut: (text) => void (out += text),
+    checkOut: () => {},
     writeError: (text) => void (error += text),
     watchSignals: () => assert.fail("no command waits here"),
   };

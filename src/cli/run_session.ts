@@ -33,6 +33,7 @@ export class NoSuchProcessError extends Error {
 
 /** Runs the agent in the foreground. */
 export async function runAgent(typed: TypedSettings, terminal: Terminal): Promise<ExitCode> {
+  terminal.checkOut();
   const counters = new Counters();
   const names = new UserNames({ counters });
   const config = loadSettings(typed, terminal, filterChecks(names));

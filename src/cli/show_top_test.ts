@@ -67,6 +67,7 @@ class Scene implements AsyncDisposable {
       isStderrTerminal: isTerminal,
       columns: () => 100,
       writeOut: (text) => void (this.out += text),
+      checkOut: () => {},
       writeError: (text) => void (this.error += text),
       watchSignals: () => ({ stopped: this.#stop.promise, [Symbol.dispose]: () => {} }),
     };

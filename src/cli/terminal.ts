@@ -13,8 +13,15 @@ export interface Terminal {
   readonly isStderrTerminal: boolean;
   /** Width of the terminal in columns; 80 when there is none. */
   columns(): number;
-  /** Writes all of it. @throws {ClosedPipeError} nobody reads any more */
+  /**
+   * Writes all of it.
+   *
+   * @throws {ClosedPipeError} the reader has closed the pipe
+   * @throws {ClosedStdoutError} the program was started without a standard output
+   */
   writeOut(text: string): void;
+  /** @throws {ClosedStdoutError} the program was started without a standard output */
+  checkOut(): void;
   /** Writes what can be written; never throws: there is nobody to tell. */
   writeError(text: string): void;
   /**
@@ -36,8 +43,21 @@ export class ClosedPipeError extends Error {
   override readonly name = "ClosedPipeError";
 }
 
+/** The program was started with descriptor 1 closed or open for reading only. */
+export class ClosedStdoutError extends Error {
+  override readonly name = "ClosedStdoutError";
+  readonly hint = "redirect standard output to a file, a pipe or /dev/null";
+
+  constructor() {
+    super('Cannot write to "stdout": it is closed');
+  }
+}
+
 const STDOUT_FD = 1;
 const STDERR_FD = 2;
+/** The access mode within the flags of an open file (fcntl.h). */
+const O_ACCMODE = 3;
+const O_RDONLY = 0;
 /** Time between tries when a non-blocking pipe is full, ms, and how often it is tried. */
 const FULL_PIPE_WAIT_MS = 10;
 const FULL_PIPE_TRIES_MAX = 500;
@@ -50,6 +70,7 @@ export function openTerminal(): Terminal {
     isStderrTerminal: Deno.stderr.isTerminal(),
     columns: terminalColumns,
     writeOut: (text) => {
+      checkOut();
       try {
         writeAll(STDOUT_FD, text);
       } catch (error) {
@@ -57,6 +78,7 @@ export function openTerminal(): Terminal {
         throw error;
       }
     },
+    checkOut,
     writeError: (text) => {
       try {
         writeAll(STDERR_FD, text);
@@ -66,6 +88,24 @@ export function openTerminal(): Terminal {
     },
     watchSignals,
   };
+}
+
+/**
+ * A write would not say it: the runtime takes EBADF on the standard descriptors for success, as
+ * Rust's library does. The launcher fills a closed descriptor with one that is for reading only.
+ */
+function checkOut(): void {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/self/fdinfo/${STDOUT_FD}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new ClosedStdoutError();
+    return;
+  }
+  const flags = /^flags:\s*([0-7]+)$/m.exec(text)?.[1];
+  if (flags !== undefined && (parseInt(flags, 8) & O_ACCMODE) === O_RDONLY) {
+    throw new ClosedStdoutError();
+  }
 }
 
 /** SIGHUP too: the terminal was closed, and tidying up is better than dying. */

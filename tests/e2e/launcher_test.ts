@@ -124,12 +124,25 @@ test("keeps the user's Deno and npm set-up out", () =>
     assert.deepEqual(names, [".npmrc", "deno.json", "package.json"]);
   }));
 
-test("starts with stdin, stdout and stderr closed", async () => {
-  const wrapper = (closed: string) => ["sh", "-c", `exec "$0" "$@" ${closed}`];
-  const silent = await runShrike(["version"], { wrapper: wrapper("<&- >&- 2>&-") });
-  assert.deepEqual([silent.code, silent.stdout, silent.stderr], [0, "", ""]);
-  const loud = await runShrike(["version"], { wrapper: wrapper("<&-") });
-  assert.match(loud.stdout, /form +launcher/);
+/** Starts the executable with redirections of the shell, such as `<&-`. */
+function redirected(redirections: string): ShrikeOptions {
+  return { wrapper: ["sh", "-c", `exec "$0" "$@" ${redirections}`] };
+}
+
+test("starts with stdin and stderr closed", async () => {
+  const { code, stdout } = await runShrike(["version"], redirected("<&- 2>&-"));
+  assert.equal(code, 0);
+  assert.match(stdout, /form +launcher/);
+});
+
+test("fails when stdout is closed, and no file of its own takes the place", async () => {
+  for (const args of [["version"], ["run", "-o", "json", "--duration", "60s"]]) {
+    const end = await runShrike(args, redirected(">&-"));
+    assert.equal(end.code, 1, end.stderr);
+    assert.match(end.stderr, /^shrike: Cannot write to "stdout": it is closed\nhint: .*\n$/);
+    const silent = await runShrike(args, redirected("<&- >&- 2>&-"));
+    assert.deepEqual([silent.code, silent.stdout, silent.stderr], [1, "", ""]);
+  }
 });
 
 test("refuses a file that is cut short, longer or changed", () =>

@@ -7,11 +7,13 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Exit code of `shrike` when it cannot start at all, as in src/cli/exit_codes.ts. */
 #define EXIT_CANNOT_START 1
@@ -160,6 +162,23 @@ static char **build_envp(const struct image *image, char **envp) {
     return list;
 }
 
+/*
+ * Gives each standard descriptor that was closed a file: the next file that is opened would get its
+ * number, and all that is written to stdout would go there. Opened the wrong way round, so that reads
+ * and writes fail with EBADF as they would have, but for stderr, whose lines nobody asked for.
+ */
+static void fill_standard_descriptors(void) {
+    static const int ways_round[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        /* The lowest free number is taken, and all below are open. */
+        if (open("/dev/null", ways_round[fd]) != fd)
+            _exit(EXIT_CANNOT_START);
+    }
+}
+
 /* Tells the program where its payload is and how it was started. */
 static char *boot_variable(const struct image *image, const char *way) {
     char *text;
@@ -178,6 +197,7 @@ int main(int argc, char **argv, char **envp) {
     int is_known = 0;
 
     (void)argc;
+    fill_standard_descriptors();
     open_image(&image);
     call.argv = build_argv(&image, argv);
     call.envp = build_envp(&image, envp);

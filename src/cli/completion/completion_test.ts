@@ -12,6 +12,7 @@ function script(shell: Shell): string {
     isStderrTerminal: false,
     columns: () => 80,
     writeOut: () => {},
+    checkOut: () => {},
     writeError: () => {},
     watchSignals: () => assert.fail("no command waits here"),
   }, () => Promise.resolve());
