@@ -27,12 +27,32 @@ export function parseCpuList(text: string): number[] {
   return cpus;
 }
 
-/** CPUs that run now. */
-export function onlineCpus(): number[] {
-  return parseCpuList(Deno.readTextFileSync("/sys/devices/system/cpu/online"));
+/** The kernel's list of CPUs cannot be read. */
+export class CpuListError extends Error {
+  override readonly name = "CpuListError";
+  readonly hint = "mount sysfs: mount -t sysfs sysfs /sys";
+
+  constructor(path: string, cause: unknown) {
+    const state = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot read the list of CPUs "${path}": ${state}`, { cause });
+  }
 }
 
-/** CPUs that may ever run. */
+/** CPUs that run now. @throws {CpuListError} sysfs is not mounted */
+export function onlineCpus(): number[] {
+  return readCpuList("/sys/devices/system/cpu/online");
+}
+
+/** CPUs that may ever run. @throws {CpuListError} sysfs is not mounted */
 export function possibleCpus(): number[] {
-  return parseCpuList(Deno.readTextFileSync("/sys/devices/system/cpu/possible"));
+  return readCpuList("/sys/devices/system/cpu/possible");
+}
+
+/** @param path a file of sysfs */
+export function readCpuList(path: string): number[] {
+  try {
+    return parseCpuList(Deno.readTextFileSync(path));
+  } catch (error) {
+    throw new CpuListError(path, error);
+  }
 }

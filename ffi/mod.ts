@@ -7,7 +7,7 @@ export { BpfLink } from "./bpf_link.ts";
 export { BPF_F_NO_PREALLOC, BpfMap, BpfMapType } from "./bpf_map.ts";
 export { BpfObject, type OpenObjectOptions } from "./bpf_object.ts";
 export { BpfProgram, type BpfProgramInfo, type KprobeFunction } from "./bpf_program.ts";
-export { onlineCpus, parseCpuList, possibleCpus } from "./cpu_list.ts";
+export { CpuListError, onlineCpus, parseCpuList, possibleCpus } from "./cpu_list.ts";
 export { Errno, errnoName, errnoText } from "./errno.ts";
 export { CallError, LibbpfError, LibcError, LibraryError, VerifierError } from "./errors.ts";
 export { Libbpf, type LibbpfParts, openLibbpf } from "./libbpf.ts";

@@ -16,17 +16,29 @@ import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
 import { openSystemClock } from "./host.ts";
-import { KernelDrops, loadSensors, openPayload } from "./loader/mod.ts";
+import { KernelDrops, loadSensors, openPayload, requireOpenFiles } from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
 import type { Log } from "./telemetry/mod.ts";
 import { ProcessCache, scanProcesses } from "./state/mod.ts";
 
+/** @throws {OpenFilesError} what comes next would run out of descriptors */
+function openHostLibc(): Libc {
+  const libc = openLibc();
+  try {
+    requireOpenFiles(libc, onlineCpus().length);
+  } catch (error) {
+    libc[Symbol.dispose]();
+    throw error;
+  }
+  return libc;
+}
+
 /** The real ones. */
 export function hostRooms(): AgentRooms {
   const decoders = [...SENSORS.flatMap((sensor) => sensor.decoders), new PolicyHitDecoder()];
   return {
-    openLibc,
+    openLibc: openHostLibc,
     openClock: openSystemClock,
     openPayload,
     openLibbpf,

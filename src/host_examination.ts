@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  CpuListError,
   type Libbpf,
   type Libc,
   onlineCpus,
@@ -33,6 +34,7 @@ import {
   KernelFeatures,
   LoadError,
   loadSensors,
+  openFilesNeeded,
   openPayload,
   parseKernelVersion,
   readCgroupSubsystems,
@@ -69,6 +71,7 @@ export async function examineThisHost(options: ExaminationOptions): Promise<Exam
   const proof = "error" in trial ? undefined : await proveOwnCgroup(config);
   const runtimes = await lookAtRuntimes(config);
   const release = Deno.osRelease();
+  const cpuCount = countCpus();
   return examineHost({
     files: hostFiles(),
     environment,
@@ -82,11 +85,22 @@ export async function examineThisHost(options: ExaminationOptions): Promise<Exam
     kernelVersion: parseKernelVersion(release),
     architecture: Deno.build.arch,
     features,
-    cpuCount: onlineCpus().length,
+    cpuCount,
+    openFilesNeeded: openFilesNeeded(cpuCount),
     ...readLimits(libc),
     program: `shrike ${version} (${commit}, ${payload.form}), libbpf ${libbpf}`,
     trial,
   }, situation);
+}
+
+/** Without sysfs, which is then found missing, as many as this process may run on. */
+function countCpus(): number {
+  try {
+    return onlineCpus().length;
+  } catch (error) {
+    if (!(error instanceof CpuListError)) throw error;
+    return navigator.hardwareConcurrency;
+  }
 }
 
 interface ProgramTrial {

@@ -34,6 +34,7 @@ interface ErrorFields {
 }
 
 const PERMISSION_ERRNOS: readonly unknown[] = ["EPERM", "EACCES"];
+const LIMIT_ERRNOS: readonly unknown[] = ["ENOMEM", "EMFILE"];
 /** Causes followed at most; longer chains are loops. */
 const CAUSE_DEPTH_MAX = 8;
 
@@ -74,7 +75,7 @@ function exitCodeOf(error: unknown): ExitCode {
     const errno = errnoName ?? code;
     if (feature !== undefined) return ExitCode.notSupported;
     if (PERMISSION_ERRNOS.includes(errno)) return ExitCode.notPermitted;
-    if (errno === "ENOMEM") return ExitCode.noMemory;
+    if (LIMIT_ERRNOS.includes(errno)) return ExitCode.noMemory;
   }
   return ExitCode.failure;
 }

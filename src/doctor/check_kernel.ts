@@ -44,12 +44,24 @@ export function checkKernel(check: KernelCheck): Finding[] {
       hint: `use kernel ${TESTED_SINCE.join(".")} or newer`,
     });
   }
+  checkSysfs(check.files, found);
   for (const feature of check.features) checkFeature(feature, found);
   checkLockdown(check.files, found);
   checkLsm(check.files, found);
   checkSettings(check, found);
   checkClockSource(check.files, found);
   return found.findings;
+}
+
+function checkSysfs(files: HostFiles, found: TopicFindings): void {
+  if (files.readText("/sys/devices/system/cpu/online") !== undefined) {
+    return found.ok("sysfs", "mounted at /sys");
+  }
+  found.problem("sysfs", {
+    text: "not mounted at /sys",
+    follows: "the agent finds neither the CPUs nor the kernel's types and does not start",
+    hint: "mount -t sysfs sysfs /sys; in a container mount the host's /sys",
+  });
 }
 
 function checkFeature({ name, need, answer }: FeatureAnswer, found: TopicFindings): void {

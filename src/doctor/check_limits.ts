@@ -19,6 +19,8 @@ export interface LimitCheck {
   readonly lockedMemory: Limit;
   /** Soft RLIMIT_NOFILE. */
   readonly openFiles: Limit;
+  /** RLIMIT_NOFILE below which the agent does not start. */
+  readonly openFilesNeeded: number;
 }
 
 const MIB = 1024 ** 2;
@@ -29,18 +31,16 @@ const MEMORY_SIZE_PER_CPU = 9 * MIB;
 const UNLIMITED_V1 = 2n ** 62n;
 /** Maps, and where they are counted here the rings of each CPU. */
 const LOCKED_SIZE = 64n * 1024n * 1024n;
-/** Maps, programs and links; two perf events per CPU. */
-const OPEN_FILES = 128;
 
 export function checkLimits(check: LimitCheck): Finding[] {
   const found = new TopicFindings("limits");
   checkMemory(check, found);
   checkLockedMemory(check, found);
-  const filesNeeded = OPEN_FILES + 2 * check.cpuCount;
-  if (check.openFiles !== null && check.openFiles < BigInt(filesNeeded)) {
+  const { openFilesNeeded } = check;
+  if (check.openFiles !== null && check.openFiles < BigInt(openFilesNeeded)) {
     found.problem("open files", {
-      text: `RLIMIT_NOFILE is ${check.openFiles}, about ${filesNeeded} are needed`,
-      follows: "the agent cannot open its rings and maps",
+      text: `RLIMIT_NOFILE is ${check.openFiles}, at least ${openFilesNeeded} are needed`,
+      follows: "the agent does not start",
       hint: "raise it: ulimit -n 65536, or LimitNOFILE=65536",
     });
   } else {

@@ -44,6 +44,7 @@ export interface HostSources {
   readonly cpuCount: number;
   readonly lockedMemory: Limit;
   readonly openFiles: Limit;
+  readonly openFilesNeeded: number;
   readonly program: string;
   readonly trial: LoadTrial;
 }

@@ -27,6 +27,7 @@ const FILES = {
   "/proc/sys/kernel/perf_event_paranoid": "2\n",
   "/proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
   "/proc/sys/net/core/bpf_jit_enable": "1\n",
+  "/sys/devices/system/cpu/online": "0-1\n",
   "/sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
   "/sys/kernel/security/lsm": "lockdown,capability,bpf\n",
   "/sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
@@ -67,6 +68,7 @@ function examine({ host = {}, sources = {}, problems = [] }: Change = {}): Exami
     cpuCount: 2,
     lockedMemory: 8n * 1024n * 1024n,
     openFiles: 1024n,
+    openFilesNeeded: 264,
     program: "shrike 0.1.0",
     trial: {
       sensors: [{ sensor: "process", loaded: true, programs: ["on_exec"], leftOut: [] }],

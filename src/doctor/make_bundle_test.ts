@@ -55,7 +55,14 @@ function bundle(): Uint8Array {
       unused: [],
     },
     ...{ proof: undefined, release: "6.1", kernelVersion: [6, 1], architecture: "x86_64" },
-    ...{ features: [], cpuCount: 2, lockedMemory: null, openFiles: null, program: "shrike" },
+    ...{
+      features: [],
+      cpuCount: 2,
+      lockedMemory: null,
+      openFiles: null,
+      openFilesNeeded: 264,
+      program: "shrike",
+    },
     handles: { nameToHandle: () => ({ type: 0, bytes: new Uint8Array(8) }) },
     trial: { error: { message: "no", hint: "no" } },
   }, { path: "/etc/shrike/config.yaml", problems: [{ text, hint: "use one of error, warn" }] });

@@ -31,6 +31,7 @@ export {
   type SensorReport,
 } from "./load_sensors.ts";
 export { type KernelOwnCgroup, readOwnCgroup } from "./own_cgroup.ts";
+export { OpenFilesError, openFilesNeeded, requireOpenFiles } from "./open_files.ts";
 export type { KernelDropRow } from "./record_drops.ts";
 export { CGROUP_COUNTS_MAP, CGROUPS_MAP, type MapEntries } from "./shared_maps.ts";
 export {

@@ -6,6 +6,7 @@ import { runShrike, type ShrikeEnd, shrikePath } from "./shrike_process.ts";
 /** As `shrike --help` lists them. */
 const EXIT_USAGE = 2;
 const EXIT_NOT_PERMITTED = 3;
+const EXIT_NO_MEMORY = 5;
 
 function assertReport(end: ShrikeEnd, code: number, cause: RegExp, hint: RegExp): void {
   const lines = end.stderr.trimEnd().split("\n");
@@ -89,4 +90,31 @@ Deno.test("shrike run says what a user without rights has to do", async () => {
     assert.equal((await run(["version"])).code, 0);
     assert.equal((await run(["ps", "-o", "json"])).code, 0);
   });
+});
+
+Deno.test("shrike run refuses a limit of open files that it would run into", async () => {
+  for (const limit of [40, 64, 90, 200]) {
+    const wrapper = ["sh", "-c", `ulimit -n ${limit}; exec "$0" "$@"`];
+    const end = await runShrike(["run", "--duration", "60s"], { wrapper });
+    assertReport(
+      end,
+      EXIT_NO_MEMORY,
+      /RLIMIT_NOFILE is "\d+", at least \d+ are needed/,
+      /LimitNOFILE/,
+    );
+  }
+});
+
+Deno.test("shrike run opens as many files as the hard limit lets it", async () => {
+  const wrapper = ["sh", "-c", 'ulimit -Sn 64; exec "$0" "$@"'];
+  const end = await runShrike(["run", "-o", "json", "--max-events", "1"], { wrapper });
+  assert.equal(end.code, 0, end.stderr);
+});
+
+Deno.test("shrike run and doctor say that sysfs is not mounted", async () => {
+  const wrapper = ["unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$0" "$@"'];
+  const end = await runShrike(["run", "--duration", "60s"], { wrapper });
+  assertReport(end, 1, /"\/sys\/devices\/system\/cpu\/\w+"/, /mount sysfs/);
+  const doctor = await runShrike(["doctor"], { wrapper });
+  assert.match(doctor.stdout, /problem +sysfs +not mounted at \/sys/);
 });

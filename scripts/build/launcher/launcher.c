@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Exit code of `shrike` when it cannot start at all, as in src/cli/exit_codes.ts. */
@@ -164,8 +165,9 @@ static char **build_envp(const struct image *image, char **envp) {
 
 /*
  * Gives each standard descriptor that was closed a file: the next file that is opened would get its
- * number, and all that is written to stdout would go there. Opened the wrong way round, so that reads
- * and writes fail with EBADF as they would have, but for stderr, whose lines nobody asked for.
+ * number, and all that is written to stdout would go there. Opened the wrong way round, so that
+ * reads and writes fail with EBADF as they would have, but for stderr, whose lines nobody asked
+ * for.
  */
 static void fill_standard_descriptors(void) {
     static const int ways_round[] = {O_WRONLY, O_RDONLY, O_WRONLY};
@@ -176,6 +178,19 @@ static void fill_standard_descriptors(void) {
         /* The lowest free number is taken, and all below are open. */
         if (open("/dev/null", ways_round[fd]) != fd)
             _exit(EXIT_CANNOT_START);
+    }
+}
+
+/*
+ * Lets the agent open as many files as it may: shells and services begin with a soft limit of 1,024
+ * for the sake of select(2), which nothing here uses.
+ */
+static void raise_open_files(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -198,6 +213,7 @@ int main(int argc, char **argv, char **envp) {
 
     (void)argc;
     fill_standard_descriptors();
+    raise_open_files();
     open_image(&image);
     call.argv = build_argv(&image, argv);
     call.envp = build_envp(&image, envp);
