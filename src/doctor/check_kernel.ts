@@ -54,7 +54,7 @@ export function checkKernel(check: KernelCheck): Finding[] {
 }
 
 function checkSysfs(files: HostFiles, found: TopicFindings): void {
-  if (files.readText("/sys/devices/system/cpu/online") !== undefined) {
+  if (files.readText("/sys/devices/system/cpu/online")) {
     return found.ok("sysfs", "mounted at /sys");
   }
   found.problem("sysfs", {

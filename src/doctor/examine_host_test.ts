@@ -211,12 +211,19 @@ Deno.test("examineHost() takes the lowest memory limit up to the mount", () => {
   assert.equal(find({ host: { files } }, "memory").status, "warning");
 });
 
-Deno.test("examineHost() judges locked memory by kernel version, open files by CPUs", () => {
+Deno.test("examineHost() judges locked memory by kernel version, open files by need", () => {
   const locked = { lockedMemory: 65536n };
   assert.equal(find({ sources: locked }, "locked memory").status, "ok");
   const older = { sources: { ...locked, kernelVersion: [5, 10] as const } };
   assert.equal(find(older, "locked memory").status, "warning");
-  assert.equal(find({ sources: { cpuCount: 600 } }, "open files").status, "problem");
+  assert.equal(find({ sources: { openFilesNeeded: 1025 } }, "open files").status, "problem");
+  assert.equal(find({ sources: { openFilesNeeded: 1024 } }, "open files").status, "ok");
+});
+
+Deno.test("examineHost() finds that sysfs is not mounted", () => {
+  assert.equal(find({}, "sysfs").status, "ok");
+  const bare = { host: { files: { "/sys/devices/system/cpu/online": "" } } };
+  assert.equal(find(bare, "sysfs").status, "problem");
 });
 
 Deno.test("examineHost() tells sensors that were refused and mistakes in the settings", () => {

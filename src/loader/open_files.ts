@@ -28,7 +28,7 @@ export class OpenFilesError extends Error {
 
 /**
  * Looks before anything is opened: without descriptors the runtime itself panics, and parts that
- * fail to open would be left out one by one. The launcher has raised the soft limit to the hard one.
+ * fail to open would be left out one by one. The launcher has raised the soft limit already.
  *
  * @throws {OpenFilesError} the limit is too low
  */
