@@ -7,7 +7,7 @@ import { possibleCpus } from "../ffi/mod.ts";
 import type { PolicyParts } from "./agent_contract.ts";
 import { AgentPolicies } from "./agent_policies.ts";
 import { PolicyKernel } from "./enforcement/mod.ts";
-import { readHostNamespaces } from "./host.ts";
+import { hasNamespaces, readHostNamespaces } from "./host.ts";
 import { LoadError } from "./loader/mod.ts";
 import { type HostNamespaces, randomSipSecret } from "./policy/mod.ts";
 import { cgroupGlobals } from "./sensors/mod.ts";
@@ -41,14 +41,12 @@ function ownPidNamespace(): number {
   return Number(/\[(\d+)\]/.exec(Deno.readLinkSync("/proc/self/ns/pid"))?.[1] ?? 0);
 }
 
-/** A namespace that cannot be read, or that this kernel does not have, is left out. */
+/** What is not known is left out; 0: this kernel has none of that kind. */
 function hostNamespaces(): HostNamespaces {
-  const namespaces = readHostNamespaces();
-  if (namespaces === undefined) return {};
-  const { pidForChildren, timeForChildren, ...others } = namespaces;
+  const { pidForChildren, timeForChildren, ...others } = readHostNamespaces();
   const all = { ...others, pid_for_children: pidForChildren, time_for_children: timeForChildren };
   return Object.fromEntries(
-    Object.entries(all).filter(([, inode]) => inode !== 0)
+    Object.entries(all).filter(([name, inode]) => inode !== 0 || !hasNamespaces(name))
       .map(([name, inode]) => [name, BigInt(inode)]),
   );
 }

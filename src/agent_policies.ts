@@ -30,6 +30,7 @@ import {
   type PolicySource,
   type PolicyStatus,
   type RunningProcess,
+  unknownHostNamespaces,
   withHostNamespaces,
 } from "./policy/mod.ts";
 
@@ -216,6 +217,12 @@ export class AgentPolicies implements PolicyService {
       const { hostNamespaces, abilities } = this.#parts;
       const complain = (place: Policy["place"], text: string, hint: string) =>
         complaints.push(complaintAt(place, { text, hint }));
+      const unknown = unknownHostNamespaces(policy, hostNamespaces);
+      for (const { place, namespace } of unknown) {
+        const text = `host_ns cannot be used: the host's ${namespace} namespace is not known here`;
+        complain(place, text, "run the agent in the host's pid namespace, or write its number");
+      }
+      if (unknown.length > 0) continue;
       const resolved = withHostNamespaces(policy, hostNamespaces);
       const outlook = policyOutlook(resolved, abilities);
       for (const { place, text, hint } of outlook.obstacles) complain(place, text, hint);

@@ -15,7 +15,7 @@ import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
-import { openSystemClock } from "./host.ts";
+import { learnHostNamespaces, openSystemClock } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload, requireOpenFiles } from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
@@ -51,11 +51,14 @@ export function hostRooms(): AgentRooms {
         // Who wants no cgroups does not want to pay for a look into /proc at each exec either.
         ...(!parts.config.followCgroups && { proc: new ProcCgroups(() => undefined) }),
       }),
-    loadSensors: ({ withNetwork, ...parts }) =>
-      loadSensors({
+    loadSensors: ({ withNetwork, ...parts }) => {
+      const sensors = loadSensors({
         ...parts,
         sensors: SENSORS.filter(({ name }) => withNetwork || name !== NETWORK_SENSOR),
-      }),
+      });
+      learnHostNamespaces(sensors);
+      return sensors;
+    },
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({
         ...parts,

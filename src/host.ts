@@ -5,7 +5,13 @@
  */
 import { ClockId, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
 import type { Namespaces } from "./events/mod.ts";
-import { openPayload, type PayloadForm, type StartMode } from "./loader/mod.ts";
+import {
+  type LoadedSensors,
+  openPayload,
+  type PayloadForm,
+  readKernelNamespaces,
+  type StartMode,
+} from "./loader/mod.ts";
 import { buildProcessTree, type ProcessTree, readNamespaces, scanProcesses } from "./state/mod.ts";
 import { type Counters, SystemClock } from "./telemetry/mod.ts";
 
@@ -26,16 +32,60 @@ export function readProcessTree(
   return buildProcessTree(found, { nodeName, clock, counters });
 }
 
-/** Namespaces of the host's init; undefined when they may not be read. */
-export function readHostNamespaces(): Namespaces | undefined {
-  const namespaces = readNamespaces((name) => {
-    try {
-      return Number(/\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/1/ns/${name}`))?.[1] ?? 0);
-    } catch {
-      return 0;
-    }
-  });
-  return namespaces.user === 0 || namespaces.mnt === 0 ? undefined : namespaces;
+/**
+ * Numbers of the initial namespaces, which are fixed in the kernel (include/linux/proc_ns.h). The
+ * others are given at boot.
+ */
+const FIXED = {
+  ...{ uts: 0xeffffffe, ipc: 0xefffffff, user: 0xeffffffd, cgroup: 0xeffffffb },
+  ...{ pid: 0xeffffffc, pidForChildren: 0xeffffffc },
+  ...{ time: 0xeffffffa, timeForChildren: 0xeffffffa },
+} as const;
+
+let hostNamespaces: Mutable<Namespaces> | undefined;
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/**
+ * Namespaces of the host's first process; always the same object, so that who has it sees what
+ * `learnHostNamespaces()` adds. 0: not known, or this kernel has none of that kind.
+ */
+export function readHostNamespaces(): Namespaces {
+  hostNamespaces ??= { ...readNamespaces(() => 0), ...fixedNamespaces(), ...firstProcess() };
+  return hostNamespaces;
+}
+
+/** Replaces what was read or assumed by what the kernel says. */
+export function learnHostNamespaces(sensors: Pick<LoadedSensors, "runProgram">): void {
+  const found = readKernelNamespaces(sensors);
+  if (found !== undefined) Object.assign(readHostNamespaces(), found);
+}
+
+/** Whether this kernel has namespaces of a kind, by the name of it in /proc/PID/ns. */
+export function hasNamespaces(kind: string): boolean {
+  return namespaceInode(`/proc/self/ns/${kind}`) !== 0;
+}
+
+function fixedNamespaces(): Partial<Namespaces> {
+  const own = readNamespaces((name) => hasNamespaces(name) ? 1 : 0);
+  return Object.fromEntries(
+    Object.entries(FIXED).filter(([name]) => own[name as keyof Namespaces] !== 0),
+  );
+}
+
+/** Of /proc/1, unless that is the first process of a container. */
+function firstProcess(): Partial<Namespaces> {
+  const namespaces = readNamespaces((name) => namespaceInode(`/proc/1/ns/${name}`));
+  if (namespaces.pid !== FIXED.pid || namespaces.mnt === 0) return {};
+  return namespaces;
+}
+
+function namespaceInode(path: string): number {
+  try {
+    return Number(/\[(\d+)\]$/.exec(Deno.readLinkSync(path))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** What `shrike install` puts onto a host. */

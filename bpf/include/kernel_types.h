@@ -77,7 +77,10 @@ struct mnt_namespace {
     struct ns_common ns;
 };
 
+struct task_struct;
+
 struct pid_namespace {
+    struct task_struct *child_reaper;
     struct ns_common ns;
 };
 

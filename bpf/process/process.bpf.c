@@ -9,6 +9,7 @@
  */
 #include "kernel_types.h"
 #include "process.h"
+#include "process_asked.bpf.h"
 #include "process_task.bpf.h"
 #include "record.bpf.h"
 #include "append.bpf.h"

@@ -50,7 +50,7 @@ function formatProcesses(
   const hostNamespaces = readHostNamespaces();
   const naming = {
     userName: (uid: number) => names.nameOf(uid),
-    ...(hostNamespaces === undefined ? {} : { hostNamespaces }),
+    hostNamespaces,
   };
   if (config.listFormat === "json") {
     const { userName: _, ...unnamed } = naming;

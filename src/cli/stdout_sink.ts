@@ -61,8 +61,7 @@ type OutputFormat = NonNullable<Config["format"]>;
 function makeEncoder({ config, terminal, names, nodeName }: StdoutSinkOptions): LineEncoder {
   const { isStdoutTerminal, environment } = terminal;
   const hostNamespaces = readHostNamespaces();
-  const host = hostNamespaces === undefined ? {} : { hostNamespaces };
-  const naming = { ...host, userName: (uid: number) => names.nameOf(uid) };
+  const naming = { hostNamespaces, userName: (uid: number) => names.nameOf(uid) };
   switch (outputFormat(config, terminal)) {
     case "compact":
       return new CompactEncoder({
@@ -73,7 +72,7 @@ function makeEncoder({ config, terminal, names, nodeName }: StdoutSinkOptions): 
       return new TableEncoder({ ...naming, columns: terminal.columns() });
     case "json":
       return new JsonEncoder({
-        ...(config.usernames === "unix" ? naming : host),
+        ...(config.usernames === "unix" ? naming : { hostNamespaces }),
         nodeName,
         enableProcessCred: config.withCredentials,
         enableProcessNs: config.withNamespaces,

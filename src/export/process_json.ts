@@ -173,7 +173,8 @@ function credentialsJson(process: Process, host: Namespaces | undefined): string
   pushRaw(userNs, "level", String(credentials.userNsLevel));
   pushRaw(userNs, "uid", String(credentials.userNsUid));
   pushRaw(userNs, "gid", String(credentials.userNsGid));
-  pushRaw(userNs, "ns", namespaceJson(process.namespaces.user, host?.user));
+  const { user } = process.namespaces;
+  pushRaw(userNs, "ns", namespaceJson(user, credentials.userNsLevel === 0 ? user : host?.user));
   pushRaw(parts, "user_ns", userNs.join("") + "}");
   return parts.join("") + "}";
 }
@@ -201,5 +202,5 @@ function namespacesJson(namespaces: Namespaces, host: Namespaces | undefined): s
 
 function namespaceJson(inum: number, hostInum: number | undefined): string {
   if (inum === 0) return "{}";
-  return inum === hostInum ? `{"inum":${inum},"is_host":true}` : `{"inum":${inum}}`;
+  return inum === hostInum && inum !== 0 ? `{"inum":${inum},"is_host":true}` : `{"inum":${inum}}`;
 }

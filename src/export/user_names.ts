@@ -18,13 +18,13 @@ export interface UserNaming {
 /**
  * Name of the process's effective uid; undefined when it has none or may not be what the host's
  * /etc/passwd means: in another user namespace the number is another user, in another mount
- * namespace the file is another. Without `hostNamespaces` only the user namespace is looked at.
+ * namespace the file is another. Where that of the host is not known only the user namespace counts.
  */
 export function hostUserName(process: Process, naming: UserNaming): string | undefined {
   const { userName, hostNamespaces: host } = naming;
   if (userName === undefined || process.unknown) return undefined;
   const { namespaces, credentials } = process;
-  const inHost = host === undefined
+  const inHost = host === undefined || host.mnt === 0
     ? credentials.userNsLevel === 0
     : namespaces.user === host.user && namespaces.mnt === host.mnt;
   return inHost ? userName(credentials.euid) : undefined;

@@ -30,6 +30,7 @@ export {
   type ProgramCounts,
   type SensorReport,
 } from "./load_sensors.ts";
+export { readKernelNamespaces } from "./host_namespaces.ts";
 export { type KernelOwnCgroup, readOwnCgroup } from "./own_cgroup.ts";
 export { OpenFilesError, openFilesNeeded, requireOpenFiles } from "./open_files.ts";
 export type { KernelDropRow } from "./record_drops.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { kprobeText, policyOf } from "../../tests/support/policy_text.ts";
-import { withHostNamespaces } from "./host_namespaces.ts";
+import { unknownHostNamespaces, withHostNamespaces } from "./host_namespaces.ts";
 
 function policy(...conditions: string[]) {
   return policyOf(kprobeText(`selectors: [{matchNamespaces: [${conditions.join(", ")}]}]`));
@@ -13,7 +13,7 @@ Deno.test("withHostNamespaces() puts the host's own inode in place of host_ns", 
       "{namespace: Pid, operator: In, values: [7]}",
       "{namespace: Time, operator: In, values: [host_ns]}",
     ),
-    { net: 4026531840n, pid: 4026531836n },
+    { net: 4026531840n, pid: 4026531836n, time: 0n },
   );
   const conditions = made.hooks[0]!.selectors[0]!.conditions;
   assert.deepEqual(conditions.map(({ test }) => test), [
@@ -27,4 +27,16 @@ Deno.test("withHostNamespaces() puts the host's own inode in place of host_ns", 
 Deno.test("withHostNamespaces() gives a policy without host_ns back as it is", () => {
   const made = policy("{namespace: Pid, operator: In, values: [7]}");
   assert.equal(withHostNamespaces(made, { pid: 1n }), made);
+});
+
+Deno.test("unknownHostNamespaces() finds host_ns where nobody knows what it stands for", () => {
+  const made = policy(
+    "{namespace: Net, operator: NotIn, values: [host_ns, 5]}",
+    "{namespace: Mnt, operator: In, values: [7]}",
+    "{namespace: Time, operator: In, values: [host_ns]}",
+  );
+  const unknown = unknownHostNamespaces(made, { time: 0n });
+  assert.deepEqual(unknown.map(({ namespace }) => namespace), ["net"]);
+  assert.deepEqual(unknownHostNamespaces(made, { time: 0n, net: 1n }), []);
+  assert.throws(() => withHostNamespaces(made, { time: 0n }), RangeError);
 });

@@ -37,7 +37,11 @@ export {
 export { placeText, type PolicyProblem, problemLine } from "./language/policy_problem.ts";
 export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";
 export { type DocumentText, splitDocuments } from "./language/split_documents.ts";
-export { type HostNamespaces, withHostNamespaces } from "./host_namespaces.ts";
+export {
+  type HostNamespaces,
+  unknownHostNamespaces,
+  withHostNamespaces,
+} from "./host_namespaces.ts";
 export {
   type Architecture,
   knownSyscalls,

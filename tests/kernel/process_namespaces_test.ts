@@ -1,5 +1,6 @@
 /** The process sensor and namespaces. */
 import { notStrictEqual, strictEqual } from "node:assert/strict";
+import { readKernelNamespaces } from "../../src/loader/mod.ts";
 import { SensorRecorder } from "../support/expect_event.ts";
 import { kernelTest, skipLine } from "../support/require_kernel.ts";
 import { buildWorkload } from "../support/workload.ts";
@@ -27,6 +28,21 @@ kernelTest({
     }
     strictEqual(exit?.namespaceTgid, 1);
     strictEqual(outer?.namespaceTgid, run.pid);
+  },
+});
+
+kernelTest({
+  name: "process sensor knows the namespaces of the host's first process without /proc/1",
+  run() {
+    using recorder = SensorRecorder.shared();
+    const found = readKernelNamespaces(recorder.sensors);
+    const kinds = { uts: "uts", ipc: "ipc", mnt: "mnt", pid: "pid", net: "net", user: "user" };
+    for (const kind of Object.keys(kinds) as (keyof typeof kinds)[]) {
+      const link = Deno.readLinkSync(`/proc/1/ns/${kind}`);
+      strictEqual(found?.[kind], Number(/[0-9]+/.exec(link)?.[0]), kind);
+    }
+    strictEqual(found?.pidForChildren, found?.pid);
+    strictEqual(found?.cgroup, 0xeffffffb);
   },
 });
 

@@ -197,7 +197,10 @@ function reference({ process, references }: ProcessReference, options: JsonEncod
         level: credentials.userNsLevel,
         uid: credentials.userNsUid,
         gid: credentials.userNsGid,
-        ns: namespace(namespaces.user, host?.user),
+        ns: namespace(
+          namespaces.user,
+          credentials.userNsLevel === 0 ? namespaces.user : host?.user,
+        ),
       },
     },
     ns: options.enableProcessNs ? referenceNamespaces(namespaces, host) : undefined,

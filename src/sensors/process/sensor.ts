@@ -28,6 +28,7 @@ export const processSensor: Sensor = {
     { name: "on_exec_spare", hook: EXEC_HOOK, ...SPARE, spareOf: "on_process_exec" },
     { name: "on_process_fork", hook: FORK_HOOK, required: true },
     { name: "on_fork_spare", hook: FORK_HOOK, ...SPARE, spareOf: "on_process_fork" },
+    { name: "read_host_namespaces", hook: "raw_tp", required: false, isRunByAgent: true },
   ],
   decoders: [new ForkDecoder(), new ExecDecoder(), new ExitDecoder()],
   globals(settings) {
