@@ -51,14 +51,7 @@ export function hostRooms(): AgentRooms {
         // Who wants no cgroups does not want to pay for a look into /proc at each exec either.
         ...(!parts.config.followCgroups && { proc: new ProcCgroups(() => undefined) }),
       }),
-    loadSensors: ({ withNetwork, ...parts }) => {
-      const sensors = loadSensors({
-        ...parts,
-        sensors: SENSORS.filter(({ name }) => withNetwork || name !== NETWORK_SENSOR),
-      });
-      learnHostNamespaces(sensors);
-      return sensors;
-    },
+    loadSensors: loadSensorsOfHost,
     openCapture: ({ payload, config, log, onFailure, ...parts }) =>
       new CapturePool({
         ...parts,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ClockId, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
+import { ClockId, LibbpfError, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
 import type { Namespaces } from "./events/mod.ts";
 import {
   type LoadedSensors,
@@ -55,10 +55,13 @@ export function readHostNamespaces(): Namespaces {
   return hostNamespaces;
 }
 
-/** Replaces what was read or assumed by what the kernel says. */
+/** Replaces what was read or assumed by what the kernel says, where it can be asked. */
 export function learnHostNamespaces(sensors: Pick<LoadedSensors, "runProgram">): void {
-  const found = readKernelNamespaces(sensors);
-  if (found !== undefined) Object.assign(readHostNamespaces(), found);
+  try {
+    Object.assign(readHostNamespaces(), readKernelNamespaces(sensors) ?? {});
+  } catch (error) {
+    if (!(error instanceof LibbpfError)) throw error;
+  }
 }
 
 /** Whether this kernel has namespaces of a kind, by the name of it in /proc/PID/ns. */
