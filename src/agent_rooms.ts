@@ -34,6 +34,16 @@ function openHostLibc(): Libc {
   return libc;
 }
 
+/** With them, what the kernel says of the host's namespaces. */
+const loadSensorsOfHost: AgentRooms["loadSensors"] = ({ withNetwork, ...parts }) => {
+  const sensors = loadSensors({
+    ...parts,
+    sensors: SENSORS.filter(({ name }) => withNetwork || name !== NETWORK_SENSOR),
+  });
+  learnHostNamespaces(sensors);
+  return sensors;
+};
+
 /** The real ones. */
 export function hostRooms(): AgentRooms {
   const decoders = [...SENSORS.flatMap((sensor) => sensor.decoders), new PolicyHitDecoder()];
