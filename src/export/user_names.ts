@@ -18,7 +18,7 @@ export interface UserNaming {
 /**
  * Name of the process's effective uid; undefined when it has none or may not be what the host's
  * /etc/passwd means: in another user namespace the number is another user, in another mount
- * namespace the file is another. Where that of the host is not known only the user namespace counts.
+ * namespace the file is another. Where that of the host is not known, the user namespace counts.
  */
 export function hostUserName(process: Process, naming: UserNaming): string | undefined {
   const { userName, hostNamespaces: host } = naming;

@@ -6,8 +6,8 @@
 import type { Condition, NamespaceName, Place, Policy } from "./model.ts";
 
 /**
- * Inode number of each namespace of the host's first process; missing where it is not known, 0 where
- * this kernel has none of that kind.
+ * Inode number of each namespace of the host's first process; missing where it is not known, 0
+ * where this kernel has none of that kind.
  */
 export type HostNamespaces = Readonly<Partial<Record<NamespaceName, bigint>>>;
 
@@ -26,8 +26,8 @@ export function unknownHostNamespaces(
 }
 
 /**
- * The policy without `withHost`, of which `unknownHostNamespaces()` finds nothing. A namespace that this kernel does not have has no inode, so that
- * nobody is in it and "host_ns" adds no value.
+ * The policy without `withHost`, of which `unknownHostNamespaces()` finds nothing. A namespace that
+ * this kernel does not have has no inode, so that nobody is in it and "host_ns" adds no value.
  */
 export function withHostNamespaces(policy: Policy, namespaces: HostNamespaces): Policy {
   if (!policy.hooks.some(({ selectors }) => selectors.some(asks))) return policy;
