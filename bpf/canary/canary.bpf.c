@@ -116,6 +116,11 @@ s64 on_try_modify(u64 *ctx) {
     return 0;
 }
 
+SEC("lsm")
+int on_try_lsm(u64 *ctx) {
+    return 0;
+}
+
 SEC("kprobe")
 int on_try_override(struct pt_regs *regs) {
     if (bpf_get_current_pid_tgid() == ~0ULL)

@@ -33,7 +33,7 @@ export type CanaryProgram =
   | "on_canary_override";
 
 /** Programs of `bpf/canary` that do nothing, where they are attached. */
-export type TryProgram = "on_try_modify" | "on_try_override";
+export type TryProgram = "on_try_modify" | "on_try_override" | "on_try_lsm";
 
 const NAME_BYTES = 16;
 
@@ -101,6 +101,11 @@ export class Canary {
       using _link = isKprobe ? tried.attachKprobe(target, false) : tried.attach();
       return { has: true };
     });
+  }
+
+  /** Whether the verifier takes the program there; nothing is attached. */
+  accepts(program: "on_try_modify" | "on_try_lsm", target: string): Ability {
+    return this.#try(program, target, () => ({ has: true }));
   }
 
   #try(

@@ -108,6 +108,14 @@ export class ProbedAbilities implements KernelAbilities {
     return this.#ask("kprobeMulti", (canary) => canary.sees("on_canary_multi"));
   }
 
+  readonly accepts = (means: "lsm" | "fmod_ret", target: string): Ability => {
+    const program = means === "lsm" ? "on_try_lsm" : "on_try_modify";
+    // libbpf would look for it in the types of all modules, and keep those open.
+    const known = means === "lsm" ? LSM + target : target;
+    if (!this.#isTyped(known)) return no(`the kernel's types have no function ${known}`);
+    return this.#ask(`${program} ${target}`, (canary) => canary.accepts(program, target));
+  };
+
   findPoint(point: HookPoint): PointState {
     const key = JSON.stringify(point);
     let state = this.#points.get(key);

@@ -13,6 +13,7 @@ import type {
   PolicyHook,
   Selector,
 } from "./model.ts";
+import { neverReturns, NO_RETURN_HINT } from "./no_return.ts";
 import {
   type HookObstacle,
   type HookPlan,
@@ -209,6 +210,7 @@ export function pointText(point: HookPoint): string {
 }
 
 function overrideHint(point: HookPoint): string {
+  if (neverReturns(point)) return NO_RETURN_HINT;
   if (point.kind !== "syscall") return "use Sigkill, or an LSM hook that guards the same";
   const lsm = LSM_OF_SYSCALL[point.name];
   return lsm === undefined

@@ -23,6 +23,7 @@ function kernel(
     ...{ kprobe: YES, tracepoint: YES, lsm: YES, modifyReturn: YES, kprobeMulti: YES },
     ...{ modifySyscall: no("not modifiable"), overrideReturn: no("not built in") },
     modifyCompat: no("protected"),
+    accepts: () => YES,
     findPoint: (point) =>
       points[point.name] ??
         (point.kind === "lsm"
@@ -120,6 +121,54 @@ Deno.test("planHook() makes system calls fail at their functions: fmod_ret, over
   deepStrictEqual(overrideOf(syscallKernel(noModify)), has("override_return"));
   deepStrictEqual(overrideOf(syscallKernel(all, { isTyped: () => false })), has("override_return"));
   deepStrictEqual(overrideOf(syscallKernel({})), no("not modifiable; not built in"));
+});
+
+Deno.test("planHook() takes the next rung where the verifier refuses a program, and says why", () => {
+  const refuses = (...targets: string[]) => (_means: string, target: string): Ability =>
+    targets.includes(target) ? no(`refused at ${target}`) : YES;
+  const planOf = (change: Partial<KernelAbilities>) => {
+    const plan = planHook(FILE_OPEN, kernel(change));
+    return "means" in plan ? [plan.means, plan.weaker, plan.override.has] : plan.reason;
+  };
+  const refused = "refused at file_open";
+  deepStrictEqual(planOf({ accepts: refuses("file_open") }), ["fmod_ret", refused, true]);
+  const both = { accepts: refuses("file_open", "security_file_open") };
+  deepStrictEqual(planOf(both), ["kprobe", refused, false]);
+  deepStrictEqual(
+    planOf({ ...both, kprobe: no("no kprobes") }),
+    "refused at file_open; refused at security_file_open",
+  );
+  const accepts = refuses(COMPAT);
+  const able = { modifySyscall: YES, modifyCompat: YES, accepts };
+  deepStrictEqual(
+    overrideOf(syscallKernel({ ...able, overrideReturn: YES })),
+    { has: true, by: "override_return", entries: ENTRIES.functions },
+  );
+  deepStrictEqual(
+    overrideOf(syscallKernel(able)),
+    no(`refused at ${COMPAT}; not built in`),
+  );
+});
+
+Deno.test("planHook() lets nobody override what never returns, on any kernel", () => {
+  const able = kernel({ modifySyscall: YES, modifyCompat: YES, overrideReturn: YES }, {
+    exit_group: {
+      ...{ exists: true, returnsError: true },
+      entries: { ...ENTRIES, functions: ["__x64_sys_exit_group"], compat: [] },
+    },
+    __x64_sys_exit: { exists: true, returnsError: true, replacedBy: "fmod_ret" },
+  });
+  const points = [{ kind: "syscall", name: "exit_group" }, {
+    kind: "kprobe",
+    name: "__x64_sys_exit",
+  }] as const;
+  for (const point of points) {
+    const { obstacles: [obstacle], rules } = policyOutlook(policyWith(point, OVERRIDE), able);
+    match(obstacle!.text, /^Override is not possible on .*exit.*: .* never returns/);
+    match(obstacle!.hint, /take Override away/);
+    strictEqual(rules[0]![0]!.guarantee, "observe");
+    deepStrictEqual(policyOutlook(policyWith(point, { kind: "post" }), able).obstacles, []);
+  }
 });
 
 Deno.test("planHook() lets no way into a system call be forgotten", () => {

@@ -61,6 +61,8 @@ export interface KernelAbilities {
   readonly overrideReturn: Ability;
   /** One program can be attached to many functions at once. */
   readonly kprobeMulti: Ability;
+  /** Whether the verifier takes a program of this kind there; it is loaded once to see. */
+  accepts(means: "lsm" | "fmod_ret", target: string): Ability;
   /** Whether the kernel has this point, whatever is needed to hook it. */
   findPoint(point: HookPoint): PointState;
 }

@@ -5,6 +5,7 @@
  */
 import type { KernelAbilities, PointState, SyscallFunctions } from "./kernel_abilities.ts";
 import type { HookPoint } from "./model.ts";
+import { neverReturns, noReturnText } from "./no_return.ts";
 
 /** The kind of program that serves a hook. */
 export type HookMeans =
@@ -38,6 +39,8 @@ export interface HookPlan {
   readonly target: string;
   /** Of a system call the kernel is only tried when somebody asks. */
   readonly override: OverridePlan;
+  /** Why it is not a stronger program, where the kernel takes such elsewhere and not here. */
+  readonly weaker?: string;
 }
 
 /** Why a hook cannot be had. */
@@ -59,7 +62,7 @@ export function planHook(point: HookPoint, abilities: KernelAbilities): HookPlan
         means: "syscall",
         target: point.name,
         get override() {
-          return planSyscallOverride(state, abilities);
+          return planSyscallOverride(point, state, abilities);
         },
       };
     case "tracepoint":
@@ -79,9 +82,11 @@ const TRACEPOINT_REASON = "a tracepoint only tells";
 
 /** Programs at the functions of the call, which return what the hook's program has decided. */
 function planSyscallOverride(
+  point: HookPoint,
   state: PointState & { exists: true },
   abilities: KernelAbilities,
 ): OverridePlan {
+  if (neverReturns(point)) return no(noReturnText(point));
   const { entries } = state;
   if (entries === undefined || entries.functions.length === 0) {
     return no("the kernel has no function for it");
@@ -99,11 +104,15 @@ function planSyscallOverride(
 
 function planModify(
   { functions, compat, isTyped }: SyscallFunctions,
-  { modifyCompat }: KernelAbilities,
+  { modifyCompat, accepts }: KernelAbilities,
 ): OverridePlan {
   const isWhole = compat.length === 0 || modifyCompat.has;
   const entries = isWhole ? functions : functions.filter((name) => !compat.includes(name));
   if (!entries.every(isTyped)) return no("the kernel's types have not all functions of it");
+  for (const name of entries) {
+    const accepted = accepts("fmod_ret", name);
+    if (!accepted.has) return no(accepted.reason);
+  }
   const plan = yes("fmod_ret", entries);
   return isWhole || modifyCompat.has ? plan : { ...plan, compatGoesOn: modifyCompat.reason };
 }
@@ -116,11 +125,16 @@ function planKprobe(
   if (name.startsWith(SECURITY)) return planSecurity(name, state, abilities);
   const { kprobe } = abilities;
   const { replacedBy, returnsError } = state;
-  if (replacedBy !== undefined && returnsError) {
+  if (replacedBy !== undefined && returnsError && !neverReturns({ kind: "kprobe", name })) {
     return { means: replacedBy, target: name, override: yes(replacedBy) };
   }
   if (!kprobe.has) return obstacle(kprobe.reason, "hook a system call, or a tracepoint");
-  const override = no(`the kernel lets nobody change what ${name} returns`);
+  const point = { kind: "kprobe", name } as const;
+  const override = no(
+    neverReturns(point)
+      ? noReturnText(point)
+      : `the kernel lets nobody change what ${name} returns`,
+  );
   return { means: "kprobe", target: name, override };
 }
 
@@ -130,31 +144,35 @@ function planLsm(
   state: PointState & { exists: true },
   abilities: KernelAbilities,
 ): HookPlan | HookObstacle {
-  const { lsm } = abilities;
+  const lsm = abilities.lsm.has ? abilities.accepts("lsm", name) : abilities.lsm;
   if (lsm.has) return { means: "lsm", target: name, override: mayFail(state, yes("lsm")) };
   const hint = "boot with lsm=...,bpf on a kernel built with CONFIG_BPF_LSM";
   if (state.securityFunction === undefined) {
     return obstacle(`${lsm.reason}, and no function of it has the same arguments`, hint);
   }
   const plan = planSecurity(state.securityFunction, state, abilities);
-  return "means" in plan ? plan : obstacle(`${lsm.reason}; ${plan.reason}`, hint);
+  if (!("means" in plan)) return obstacle(`${lsm.reason}; ${plan.reason}`, hint);
+  return abilities.lsm.has ? { ...plan, weaker: lsm.reason } : plan;
 }
 
 /** A function security_...: one that may return something else, if it has anything to return. */
 function planSecurity(
   target: string,
   state: PointState & { exists: true },
-  { modifyReturn, kprobe }: KernelAbilities,
+  { modifyReturn, kprobe, accepts }: KernelAbilities,
 ): HookPlan | HookObstacle {
-  if (modifyReturn.has && state.returnsError) {
+  const mayModify = modifyReturn.has && state.returnsError;
+  const modify = mayModify ? accepts("fmod_ret", target) : modifyReturn;
+  if (mayModify && modify.has) {
     return { means: "fmod_ret", target, override: yes("fmod_ret") };
   }
   if (kprobe.has) {
-    const override = modifyReturn.has ? no("it returns no error") : no(modifyReturn.reason);
-    return { means: "kprobe", target, override: mayFail(state, override) };
+    const override = modify.has ? no("it returns no error") : no(modify.reason);
+    const plan = { means: "kprobe", target, override: mayFail(state, override) } as const;
+    return mayModify && !modify.has ? { ...plan, weaker: modify.reason } : plan;
   }
   return obstacle(
-    state.returnsError && !modifyReturn.has ? modifyReturn.reason : kprobe.reason,
+    state.returnsError && !modify.has ? modify.reason : kprobe.reason,
     "hook a system call, or a tracepoint",
   );
 }

@@ -33,6 +33,7 @@ function withMulti(isThere: boolean): KernelAbilities {
     ...{ modifyReturn: { has: false, reason }, modifySyscall: { has: false, reason } },
     modifyCompat: { has: false, reason },
     overrideReturn: { has: false, reason },
+    accepts: (means, target) => abilities.accepts(means, target),
     findPoint: (point) => abilities.findPoint(point),
   };
 }

@@ -283,6 +283,59 @@ eachWay("Override on a function that the kernel lets be replaced", async (bench,
   strictEqual(await caller.call("getpriority", [0, 0]), before);
 });
 
+kernelTest({
+  name: "Override on exit_group and exit is refused with the reason; they are hooked and end",
+  async run() {
+    const calls = ["exit_group", "exit"].map((name) => ({ kind: "syscall", name }) as const);
+    for (const point of calls) {
+      const { obstacles, rules } = policyOutlook(
+        makePolicy("p", {
+          ...{ point, mode: "enforce" },
+          selectors: [{ actions: [{ kind: "override", errno: EPERM }] }],
+        }),
+        abilities,
+      );
+      match(obstacles[0]?.text ?? "", /^Override is not possible on syscall exit.*never returns/);
+      strictEqual(rules[0]?.[0]?.guarantee, "observe");
+    }
+    await using bench = new PolicyKernelBench({ mapEntries: { policy_calls: 1024 }, abilities });
+    const caller = await bench.caller();
+    await bench.add(
+      ...calls.map((point) =>
+        makePolicy(point.name, {
+          point,
+          types: ["int32"],
+          selectors: [{ actions: [{ kind: "post" }] }],
+        })
+      ),
+    );
+    await caller.end();
+    const told = bench.take().filter(({ words }) => words.length > 0);
+    ok(told.length >= 1, "the end of the caller is reported");
+    strictEqual(bench.lost, 0);
+  },
+});
+
+kernelTest({
+  name: "what the verifier does not take at a function is known before it is needed",
+  run() {
+    if (!IS_GUEST) return skipLine("accepts()", "it tries programs that guests have");
+    strictEqual(abilities.accepts("fmod_ret", GETPRIORITY).has, abilities.modifySyscall.has);
+    const exit = GETPRIORITY.replace("getpriority", "exit_group");
+    const refused = abilities.accepts("fmod_ret", exit);
+    ok(!refused.has);
+    console.log(refused.reason);
+    if (abilities.modifySyscall.has) match(refused.reason, /__noreturn function/);
+    strictEqual(
+      abilities.accepts("fmod_ret", "security_file_open").has,
+      abilities.modifyReturn.has,
+    );
+    ok(!abilities.accepts("fmod_ret", "vfs_open").has);
+    ok(abilities.accepts("lsm", "file_open").has);
+    ok(!abilities.accepts("lsm", "no_such_hook").has);
+  },
+});
+
 hookTest(abilities, {
   name: "Override is refused on functions that the kernel does not let be replaced",
   needs: ["kprobe"],

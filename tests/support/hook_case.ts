@@ -67,6 +67,7 @@ export function lackingAbilities(
     ...{ tracepoint: rest("tracepoint"), lsm: rest("lsm"), modifyReturn: rest("modifyReturn") },
     ...{ modifySyscall: rest("modifySyscall"), modifyCompat: rest("modifyCompat") },
     overrideReturn: rest("overrideReturn"),
+    accepts: (means, target) => abilities.accepts(means, target),
     findPoint: (point) => {
       const state = abilities.findPoint(point);
       return state.exists && state.replacedBy === "fmod_ret" && names.includes("modifySyscall")

@@ -267,6 +267,18 @@ const ACTION_MISTAKES: readonly Mistake[] = [
     `${SELECTOR}.matchActions[0].action`,
     "it returns nothing, so it cannot be made to fail",
   ],
+  ...(["sys_exit_group", "sys_exit"] as const).map((call): Mistake => [
+    action(`kprobes: [{call: ${call}`, "action: ^Override, argError: -1"),
+    `${SELECTOR}.matchActions[0].action`,
+    `${call.slice(4)} never returns: a process that ends cannot be stopped from it`,
+  ]),
+  ...(["do_exit", "make_task_dead", "__x64_sys_exit_group", "__arm64_sys_exit"] as const).map((
+    call,
+  ): Mistake => [
+    action(`kprobes: [{call: ${call}, syscall: false`, "action: ^Override, argError: -1"),
+    `${SELECTOR}.matchActions[0].action`,
+    `${call} never returns: a process that ends cannot be stopped from it`,
+  ]),
   [
     action("lsmhooks: [{hook: task_free", "action: ^Override, argError: -1"),
     "spec.lsmhooks[0].selectors[0].matchActions[0].action",

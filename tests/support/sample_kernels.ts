@@ -17,6 +17,7 @@ export const CAPABLE_KERNEL: KernelAbilities = {
   modifyCompat: YES,
   overrideReturn: YES,
   kprobeMulti: YES,
+  accepts: () => YES,
   findPoint: ({ kind, name }) => ({
     ...{ exists: true, returnsError: true },
     ...(kind === "syscall" && {
@@ -35,6 +36,7 @@ export const PLAIN_KERNEL: KernelAbilities = {
   modifyCompat: { has: false, reason: "the kernel has no trampolines" },
   overrideReturn: { has: false, reason: "the kernel was built without it" },
   kprobeMulti: { has: false, reason: "the kernel was built without it" },
+  accepts: () => YES,
   findPoint: ({ name }) =>
     name.startsWith("missing")
       ? { exists: false, reason: `there is no ${name}`, hint: "look for another name" }

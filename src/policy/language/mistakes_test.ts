@@ -59,6 +59,18 @@ Deno.test("readPolicies() notes what has no effect", () => {
   ]);
 });
 
+Deno.test("readPolicies() notes that the end of what never returns is not seen", () => {
+  const text = documentText(
+    "kprobes: [{call: sys_exit_group, return: true, returnArg: {index: 0, type: int}}, " +
+      "{call: sys_getpid, return: true, returnArg: {index: 0, type: int}}]",
+  );
+  const { problems, notes } = readText(text);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(notes.map(({ path, text }) => `${path}: ${text}`), [
+    "spec.kprobes[0].return: exit_group never returns, so its end is not seen",
+  ]);
+});
+
 Deno.test("readPolicies() keeps the right documents of a file and refuses a name taken twice", () => {
   const good = documentText(HOOK);
   const bad = documentText("lsmhooks: [{hok: file_open}]", { metadata: "name: q" });

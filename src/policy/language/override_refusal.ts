@@ -4,6 +4,7 @@
  * @module
  */
 import type { HookPoint } from "../model.ts";
+import { neverReturns, NO_RETURN_HINT, noReturnText } from "../no_return.ts";
 import type { OverrideRefusal } from "./reading.ts";
 
 /** LSM hooks that return nothing (LSM_HOOK(void, ...) in include/linux/lsm_hook_defs.h). */
@@ -33,6 +34,7 @@ const NOTHING_RETURNED = {
 
 /** Why `Override` is refused at a point, or undefined. */
 export function overrideRefusal(point: HookPoint): OverrideRefusal | undefined {
+  if (neverReturns(point)) return { text: noReturnText(point), hint: NO_RETURN_HINT };
   switch (point.kind) {
     case "syscall":
       return undefined;

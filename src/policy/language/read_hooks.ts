@@ -9,6 +9,7 @@ import type { HookKind } from "./argument_types.ts";
 import { IGNORE, KPROBE, LSM_HOOK, TRACEPOINT } from "./hook_sections.ts";
 import { quote } from "../../telemetry/mod.ts";
 import { quoted } from "./policy_problem.ts";
+import { neverReturns } from "../no_return.ts";
 import { overrideRefusal } from "./override_refusal.ts";
 import { readArguments, readReturn } from "./read_arguments.ts";
 import { readSelectors } from "./read_selectors.ts";
@@ -183,6 +184,7 @@ function readHook(
   const context = { kind, hookName, reading };
   const args = readArguments(fields, context);
   const returns = readReturn(fields, context);
+  checkReturns(fields, points, reading);
   const refusal = points.map(overrideRefusal).find((refusal) => refusal !== undefined);
   const hookReading: HookReading = {
     ...reading,
@@ -201,6 +203,18 @@ function readHook(
     ...(message === undefined ? {} : { message }),
     tags: readTags(fields, reading),
   };
+}
+
+/** The end of a call that never ends. */
+function checkReturns(
+  fields: Fields,
+  points: readonly HookPoint[],
+  { problems }: SpecReading,
+): void {
+  const endless = points.filter(neverReturns).map(({ name }) => name);
+  if (endless.length === 0 || !fields.boolean("return", false)) return;
+  const text = `${endless.join(" and ")} never returns, so its end is not seen`;
+  problems.note(fields.spot("return"), text, "take return away");
 }
 
 function readMessage(fields: Fields, { problems }: SpecReading): string | undefined {
