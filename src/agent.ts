@@ -111,8 +111,9 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   network.attached();
   const absence = presence.begin();
   let processes = 0;
+  const reader = rooms.openProc({ clock, libc, config, cgroups });
   const scan = () => {
-    const found = rooms.scan({ clock, libc, config, cgroups });
+    const found = reader?.scan() ?? [];
     processes = found.length;
     return found;
   };
@@ -121,7 +122,7 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     cgroups: cgroups.open(sensors),
     options: {
       ...pipelineOptions(options, { cgroups, policies, network }),
-      ...{ onTick: () => turns.tick(), scan },
+      ...{ onTick: () => turns.tick(), scan, ...(reader !== undefined && { reader }) },
     },
   });
   workloads.listen(listeners(pipeline, policies));

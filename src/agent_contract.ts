@@ -20,7 +20,7 @@ import type { NetworkService } from "./network/mod.ts";
 import type { PipelineOptions, PipelineParts } from "./pipeline/mod.ts";
 import type { PolicyService } from "./policy/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
-import type { CachedProcess } from "./state/mod.ts";
+import type { CachedProcess, ProcessReader } from "./state/mod.ts";
 import type { Clock, Counters, Log, LossLedger, SystemClock } from "./telemetry/mod.ts";
 
 /** What sinks are made with. */
@@ -159,8 +159,8 @@ export type MetricsRoom =
 /** What the agent asks of its control. */
 export type ControlRoom = Pick<AgentControl, "start"> & AsyncDisposable;
 
-/** What a scan of /proc works with. */
-export interface ScanParts {
+/** What a reader of /proc works with. */
+export interface ProcParts {
   readonly clock: SystemClock;
   readonly libc: Libc;
   readonly config: Config;
@@ -204,7 +204,8 @@ export interface AgentRooms {
   openMetrics(parts: AgentMetricsParts): MetricsRoom;
   openNetwork(parts: NetworkParts): NetworkRoom;
   openDrops(parts: DropsParts): Pick<KernelDrops, "check">;
-  scan(parts: ScanParts): readonly ProcessFound[];
+  /** Undefined: /proc names others than the records do; nothing is read there. */
+  openProc(parts: ProcParts): (ProcessReader & { scan(): readonly ProcessFound[] }) | undefined;
   openPipeline(input: PipelineInput): PipelineRoom;
   openControl(parts: AgentControlParts): ControlRoom;
 }

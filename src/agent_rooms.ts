@@ -20,7 +20,7 @@ import { KernelDrops, loadSensors, openPayload, requireOpenFiles } from "./loade
 import { Pipeline } from "./pipeline/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
 import type { Log } from "./telemetry/mod.ts";
-import { ProcessCache, scanProcesses } from "./state/mod.ts";
+import { ProcessCache, ProcReader } from "./state/mod.ts";
 
 /** @throws {OpenFilesError} what comes next would run out of descriptors */
 function openHostLibc(): Libc {
@@ -87,10 +87,10 @@ export function hostRooms(): AgentRooms {
           ],
         },
       }),
-    scan: ({ clock, libc, config, cgroups }) => {
+    openProc: ({ clock, libc, config, cgroups }) => {
       // Other numbers than in the records would name other processes: see OWN_PIDS.
-      if (!hasHostPids(new HostFiles())) return [];
-      return scanProcesses({
+      if (!hasHostPids(new HostFiles())) return undefined;
+      return new ProcReader({
         clock,
         placeOf: (text) => cgroups.placeOf(text),
         readLink: (path) => libc.readlink(path),

@@ -6,10 +6,10 @@
 import type { Process } from "../events/mod.ts";
 import {
   fitToColumns,
-  hostUserName,
   terminalArguments,
   terminalText,
   type UserNaming,
+  userText,
 } from "../export/mod.ts";
 import type { ProcessTree } from "../host.ts";
 import { formatList, type TextColumn, type TextLook, treeRows } from "./text_list.ts";
@@ -61,15 +61,14 @@ function pidColumn(title: string, pids: readonly (number | undefined)[]): TextCo
 }
 
 function userColumn(processes: readonly Process[], look: ListLook): TextColumn {
-  return { title: fit("USER"), cells: processes.map((process) => userText(process, look)) };
+  return {
+    title: fit("USER"),
+    cells: processes.map((process) => fit(userText(process, look.naming))),
+  };
 }
 
 function pidText(pid: number | undefined): string {
   return (pid === undefined ? "-" : String(pid)).padStart(PID_COLUMNS);
-}
-
-function userText(process: Process, { naming }: ListLook): string {
-  return fit(hostUserName(process, naming) ?? String(process.credentials.euid));
 }
 
 function fit(user: string): string {

@@ -7,7 +7,10 @@
 import type { Text } from "./text.ts";
 import type { Workload } from "./workload.ts";
 
-/** Credentials as seen from the initial user namespace. Capabilities are bit sets by number. */
+/**
+ * Credentials as seen from the initial user namespace. Capabilities are bit sets by number. An id
+ * that is not known is 4294967295, which no process ever has.
+ */
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;

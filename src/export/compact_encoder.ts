@@ -26,7 +26,7 @@ import { callWords, verdictWords } from "./policy_words.ts";
 import { fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
-import { hostUserName, type UserNaming } from "./user_names.ts";
+import { type UserNaming, userText } from "./user_names.ts";
 import { workloadWords } from "./workload_words.ts";
 
 export interface CompactEncoderOptions extends UserNaming {
@@ -94,8 +94,8 @@ export class CompactEncoder implements LineEncoder {
       return `${"-".padStart(PID_COLUMNS)} ${"-".padEnd(USER_COLUMNS)} -`;
     }
     const pid = String(process.tgid).padStart(PID_COLUMNS);
-    const name = hostUserName(process, this.#options) ?? String(process.credentials.euid);
-    const user = fitToColumns(terminalString(name), USER_COLUMNS);
+    const name = terminalString(userText(process, this.#options));
+    const user = fitToColumns(name, USER_COLUMNS);
     return `${pid} ${user} ${terminalText(process.binary)}${exeWords(process)}`;
   }
 

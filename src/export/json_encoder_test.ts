@@ -277,3 +277,30 @@ Deno.test("JsonEncoder.encode() shows times outside of RFC 3339 as the nearest i
   assert.equal(time(-(2n ** 70n)), "0001-01-01T00:00:00.000000000Z");
   assert.equal(time(SAMPLE_TIME_NS - 1n), "2026-01-31T23:59:59.000000000Z");
 });
+
+Deno.test("JsonEncoder.encode() shows empty arguments wherever they stand", () => {
+  for (
+    const [argv, shown] of [
+      [["cmd", ""], '""'],
+      [["cmd", "a", ""], 'a ""'],
+      [["cmd", "", "a", "", "", "b"], '"" a "" "" b'],
+      [["", "", ""], '"" ""'],
+    ] as const
+  ) {
+    const { process_exec } = encode(sampleExec(sampleProcess({ argv: argv.map(toText) })));
+    assert.equal(process_exec.process.arguments, shown);
+  }
+});
+
+Deno.test("JsonEncoder.encode() leaves out ids that nobody knows", () => {
+  const credentials: Record<string, unknown> = { ...ROOT_CREDENTIALS };
+  for (const key of ["uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid"] as const) {
+    credentials[key] = 4294967295;
+  }
+  const ids = credentials as unknown as typeof ROOT_CREDENTIALS;
+  const process = sampleProcess({ credentials: ids, unknown: true, flags: "unknown" });
+  const line = encode(sampleExec(process), { ...PLAIN, enableProcessCred: true });
+  const shown = line.process_exec.process;
+  for (const key of ["uid", "auid", "cap", "process_credentials"]) assert(!(key in shown), key);
+  assert.equal(shown.pid, 4242);
+});

@@ -17,7 +17,13 @@ export { TableEncoder, type TableEncoderOptions } from "./table_encoder.ts";
 export { columnsOf, cutToColumns, fitToColumns } from "./terminal_columns.ts";
 export { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 export { formatSpan } from "./timestamp.ts";
-export { hostUserName, UserNames, type UserNamesOptions, type UserNaming } from "./user_names.ts";
+export {
+  hostUserName,
+  UserNames,
+  type UserNamesOptions,
+  type UserNaming,
+  userText,
+} from "./user_names.ts";
 export { workloadFilter } from "./workload_filter.ts";
 export { workloadJson } from "./workload_json.ts";
 export type { Verdict } from "./workload_conditions.ts";

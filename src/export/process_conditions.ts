@@ -136,7 +136,8 @@ function readUid(
   options: ConditionOptions,
 ): number {
   const uid = readNumber(value.text) ?? options.userId?.(value.text);
-  if (uid !== undefined && uid <= 0xffff_ffff) return uid;
+  // (uid_t)-1 is nobody's, and stands for ids that are not known.
+  if (uid !== undefined && uid < 0xffff_ffff) return uid;
   const problem = `no user is named "${value.text}"`;
   const hint = "give the number or a name of /etc/passwd, such as uid=0";
   throw new FilterError(parsed.expression, value.position, value.text, problem, hint);

@@ -1,7 +1,8 @@
 /**
  * The JSON object of a process, with Tetragon's field names and proto JSON rules: empty strings,
  * zeros and false are left out, but for the fields that are wrappers there (pid, tid, uid, auid,
- * in_init_tree, the ids in process_credentials).
+ * in_init_tree, the ids in process_credentials). Of a process whose ids are not known uid, auid, cap
+ * and process_credentials are left out.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { argumentsText } from "./arguments_text.ts";
 import { jsonString, jsonStrings, pushRaw, pushString } from "./json_text.ts";
 import { capabilityNames, secureBitNames } from "./kernel_names.ts";
 import type { Rfc3339Format } from "./timestamp.ts";
-import { hostUserName, type UserNaming } from "./user_names.ts";
+import { hasKnownUser, hostUserName, type UserNaming } from "./user_names.ts";
 
 /** What of a process is exported. */
 export interface ProcessJsonOptions extends UserNaming {
@@ -33,15 +34,16 @@ export function processFragment(
   const parts = ["{"];
   pushString(parts, "exec_id", process.execId);
   pushRaw(parts, "pid", String(process.tgid));
-  pushRaw(parts, "uid", String(process.credentials.euid));
+  const isUserKnown = hasKnownUser(process);
+  if (isUserKnown) pushRaw(parts, "uid", String(process.credentials.euid));
   pushString(parts, "cwd", process.cwd.text);
   pushString(parts, "binary", process.binary.text);
   pushString(parts, "arguments", argumentsText(process.argv));
   pushString(parts, "flags", process.flags);
   pushRaw(parts, "start_time", `"${times.format(process.startTimeNs)}"`);
-  pushRaw(parts, "auid", String(process.credentials.loginUid));
+  if (isUserKnown) pushRaw(parts, "auid", String(process.credentials.loginUid));
   pushString(parts, "parent_exec_id", process.parentExecId);
-  if (options.enableProcessCred) {
+  if (options.enableProcessCred && isUserKnown) {
     pushRaw(parts, "cap", capabilitiesJson(process.credentials));
     pushRaw(parts, "process_credentials", credentialsJson(process, options.hostNamespaces));
   }
@@ -171,12 +173,17 @@ function credentialsJson(process: Process, host: Namespaces | undefined): string
   pushRaw(parts, "caps", capabilitiesJson(credentials));
   const userNs = ["{"];
   pushRaw(userNs, "level", String(credentials.userNsLevel));
-  pushRaw(userNs, "uid", String(credentials.userNsUid));
-  pushRaw(userNs, "gid", String(credentials.userNsGid));
+  pushId(userNs, "uid", credentials.userNsUid);
+  pushId(userNs, "gid", credentials.userNsGid);
   const { user } = process.namespaces;
   pushRaw(userNs, "ns", namespaceJson(user, credentials.userNsLevel === 0 ? user : host?.user));
   pushRaw(parts, "user_ns", userNs.join("") + "}");
   return parts.join("") + "}";
+}
+
+/** One that is not known is left out. */
+function pushId(parts: string[], key: string, id: number): void {
+  if (id !== 4294967295) pushRaw(parts, key, String(id));
 }
 
 const NAMESPACE_KEYS = [

@@ -26,7 +26,7 @@ import { callWords, verdictWords } from "./policy_words.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
-import { hostUserName, type UserNaming } from "./user_names.ts";
+import { type UserNaming, userText } from "./user_names.ts";
 import { workloadCell } from "./workload_words.ts";
 
 export interface TableEncoderOptions extends UserNaming {
@@ -110,9 +110,7 @@ export class TableEncoder implements LineEncoder {
     return {
       pid: String(process.tgid),
       parentPid,
-      user: terminalString(
-        hostUserName(process, this.#options) ?? String(process.credentials.euid),
-      ),
+      user: terminalString(userText(process, this.#options)),
       binary: terminalText(process.binary),
       workload: workloadCell(event.type === "flow" ? event.workload : process.workload),
     };

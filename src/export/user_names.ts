@@ -30,6 +30,20 @@ export function hostUserName(process: Process, naming: UserNaming): string | und
   return inHost ? userName(credentials.euid) : undefined;
 }
 
+/** (uid_t)-1: the id is not known. */
+const UNKNOWN_ID = 4294967295;
+
+/** Whether anybody knows as whom the process runs. */
+export function hasKnownUser({ credentials }: Process): boolean {
+  return credentials.euid !== UNKNOWN_ID;
+}
+
+/** Name or number of the process's effective uid, for people; "-" when it is not known. */
+export function userText(process: Process, naming: UserNaming): string {
+  if (!hasKnownUser(process)) return "-";
+  return hostUserName(process, naming) ?? String(process.credentials.euid);
+}
+
 /** Bytes of the file that are read at most; a bigger one is not used at all. */
 const FILE_SIZE_MAX = 4 * 1024 * 1024;
 /** Names kept at most; the first ones in the file win. */

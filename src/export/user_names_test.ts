@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Counters } from "../telemetry/mod.ts";
-import { UserNames } from "./user_names.ts";
+import { ROOT_CREDENTIALS, sampleProcess } from "../../tests/support/sample_events.ts";
+import { UserNames, userText } from "./user_names.ts";
 
 function openNames(text: string) {
   const path = Deno.makeTempFileSync();
@@ -78,4 +79,10 @@ Deno.test("UserNames.nameOf() keeps the last names when the file is gone or too 
 Deno.test("UserNames.nameOf() is undefined on a host without the file", () => {
   const counters = new Counters();
   assert.equal(new UserNames({ counters, path: "/nonexistent/passwd" }).nameOf(0), undefined);
+});
+
+Deno.test("userText() is a dash where nobody knows as whom a process runs", () => {
+  const unknown = { ...ROOT_CREDENTIALS, euid: 4294967295 };
+  assert.equal(userText(sampleProcess({ credentials: unknown, unknown: true }), {}), "-");
+  assert.equal(userText(sampleProcess(), {}), "0");
 });

@@ -47,6 +47,8 @@ export interface FactTellersParts {
   readonly policies: HitTeller | undefined;
   readonly network: NetworkTeller | undefined;
   emit(event: ProcessEvent): void;
+  /** A process is about to be told of: whoever can learn of it does so now. */
+  want(fact: FactBase): void;
 }
 
 /** Hands facts to those who tell of them, and their events on. Without a teller, none are told. */
@@ -58,12 +60,16 @@ export class FactTellers {
   constructor(parts: FactTellersParts) {
     this.#parts = parts;
     const { cache } = parts;
-    this.#hitContext = this.#contextOf((hit) => cache.observe(hit));
+    this.#hitContext = this.#contextOf((hit) => {
+      parts.want(hit);
+      return cache.observe(hit);
+    });
     // The process of a socket is the one that was seen to use it, maybe long ago: it may have
     // ended, and it may be in another cgroup by now. So the fact says nothing new about it.
-    this.#networkContext = this.#contextOf((fact) =>
-      cache.find(fact.tgid, fact.leaderStartNs) ?? cache.standIn(fact)
-    );
+    this.#networkContext = this.#contextOf((fact) => {
+      parts.want(fact);
+      return cache.find(fact.tgid, fact.leaderStartNs) ?? cache.standIn(fact);
+    });
   }
 
   apply(fact: PolicyHit | NetworkFact, isLate: boolean): void {

@@ -6,7 +6,7 @@
 import type { RecordSource } from "../capture/mod.ts";
 import type { CgroupAttached, CgroupFound, ProcessFact, ProcessFound } from "../events/mod.ts";
 import type { RecordDecoder } from "../sensors/sensor.ts";
-import type { CachedProcess, CgroupTable, ProcessCache } from "../state/mod.ts";
+import type { CachedProcess, CgroupTable, ProcessCache, ProcessReader } from "../state/mod.ts";
 import type { Clock, Counters, LossLedger } from "../telemetry/mod.ts";
 import type { HitTeller, NetworkTeller } from "./fact_teller.ts";
 import type { MergeOptions } from "./merge_by_time.ts";
@@ -42,6 +42,8 @@ export interface PipelineOptions extends MergeOptions {
    * source running by then, so that nothing falls between.
    */
   readonly scan?: () => readonly ProcessFound[];
+  /** Looks at /proc after losses and for processes nobody knows; without it neither is done. */
+  readonly reader?: ProcessReader;
   /**
    * Called about once a second, before gaps are reported: the place to read the kernel's counters.
    */

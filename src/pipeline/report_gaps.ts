@@ -4,11 +4,10 @@
  * @module
  */
 import type { GapCause, GapEvent } from "../events/mod.ts";
-import type { Clock, LossLedger } from "../telemetry/mod.ts";
+import type { Clock, Loss } from "../telemetry/mod.ts";
 
-/** Takes what the ledger has; one event per cause, CPU, kind and sink. */
-export function takeGaps(losses: LossLedger, clock: Clock): GapEvent[] {
-  const taken = losses.take();
+/** What was lost, as events; one per cause, CPU, kind and sink. */
+export function gapEvents(taken: readonly Loss[], clock: Clock): GapEvent[] {
   if (taken.length === 0) return [];
   const timeNs = clock.wallNs(clock.monotonicNs());
   return taken.map(({ cause, cpu, kind, sink, count, firstNs, lastNs }) => ({

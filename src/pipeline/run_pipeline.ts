@@ -25,7 +25,8 @@ import { FactTellers } from "./fact_teller.ts";
 import { MergeStatus, TimeMerge } from "./merge_by_time.ts";
 import { Outlets } from "./outlets.ts";
 import type { PipelineOptions, PipelineParts } from "./pipeline_parts.ts";
-import { takeGaps } from "./report_gaps.ts";
+import { gapEvents } from "./report_gaps.ts";
+import { Resync } from "./resync.ts";
 import { nextTurn, sleep } from "./waits.ts";
 
 /** A round ends after so many records or so much time, whichever comes first. */
@@ -34,6 +35,8 @@ const ROUND_MS = 10;
 /** The clock is looked at every so many records of a round. */
 const CLOCK_EVERY = 256;
 const TICK_MS = 1_000;
+/** While /proc is looked at in slices. */
+const BUSY_WAIT_MS = 5;
 /** While records are held back: about the hold-back, timers are not finer. */
 const HELD_WAIT_MS = 1;
 /** Longest wait for the rings to be empty at the end. */
@@ -63,10 +66,13 @@ export class Pipeline {
   readonly #outlets: Outlets;
   readonly #amendments: Amendments;
   readonly #tellers: FactTellers;
+  readonly #resync: Resync | undefined;
   readonly #records: Counter;
   readonly #windowsCut: Counter;
   readonly #started = Promise.withResolvers<void>();
   #nextTickNs = 0;
+  /** Time of the last record applied. */
+  #lastNs = 0;
 
   constructor(parts: PipelineParts, options: PipelineOptions = {}) {
     const { counters, losses } = parts;
@@ -78,10 +84,16 @@ export class Pipeline {
     this.#outlets = new Outlets(parts.sinks, counters);
     this.#amendments = new Amendments(counters);
     const { cache, clock } = parts;
+    const { reader } = options;
+    this.#resync = reader === undefined ? undefined : new Resync({
+      ...{ cache, clock, counters, reader },
+      tell: (subject) => this.#emitFound(subject),
+    });
     this.#tellers = new FactTellers({
       ...{ cache, clock, withAncestors: options.ancestors ?? false },
       ...{ policies: options.policies, network: options.network },
       emit: (event) => this.#outlets.push(event),
+      want: (fact) => this.#resync?.want(fact),
     });
     this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
     this.#windowsCut = counters.counter(
@@ -100,7 +112,11 @@ export class Pipeline {
       this.#reportGaps();
       await this.#start(signal);
       this.#started.resolve();
-      while (!signal.aborted) await this.#pause(this.#round());
+      while (!signal.aborted) {
+        const end = this.#round();
+        this.#lookAgain(end);
+        await this.#pause(end);
+      }
       await this.#drain();
       this.#tellers.giveUp();
     } finally {
@@ -243,6 +259,16 @@ export class Pipeline {
     return status === MergeStatus.DRAINED ? "drained" : "held";
   }
 
+  /** A slice of what /proc is asked for. */
+  #lookAgain(end: RoundEnd): void {
+    if (this.#resync === undefined) return;
+    const settledNs = this.#nowNs() - WINDOW_AFTER_SCAN_MS * NS_PER_MS;
+    this.#resync.work(BigInt(Math.floor(
+      end === "drained" ? Math.max(settledNs, this.#lastNs) : this.#lastNs,
+    )));
+    this.#outlets.flush();
+  }
+
   async #pause(end: RoundEnd): Promise<void> {
     if (end === "more") {
       await nextTurn();
@@ -252,7 +278,8 @@ export class Pipeline {
       // wait() returns without a turn of the event loop while records keep coming.
       await nextTurn();
       const untilTickMs = Math.ceil((this.#nextTickNs - this.#nowNs()) / NS_PER_MS);
-      await this.#parts.source.wait(Math.max(1, untilTickMs));
+      const busyMs = this.#resync?.isBusy === true ? BUSY_WAIT_MS : untilTickMs;
+      await this.#parts.source.wait(Math.max(1, Math.min(untilTickMs, busyMs)));
     }
   }
 
@@ -267,7 +294,8 @@ export class Pipeline {
 
   /** Decodes the record the merge stands on and gives its memory back. */
   #take(nowNs: number): KernelFact | undefined {
-    const { record, cpu, isBroken } = this.#merge;
+    const { record, cpu, isBroken, order } = this.#merge;
+    this.#lastNs = order;
     const fact = isBroken ? this.#decoders.refuse(cpu, nowNs) : this.#decoders.decode(record, cpu);
     this.#merge.take();
     this.#records.value += 1;
@@ -294,6 +322,7 @@ export class Pipeline {
 
   #applyProcess(fact: ProcessFact, isLate: boolean): void {
     const isTidWrong = this.#tidRule.isBroken(fact);
+    this.#resync?.prepare(fact);
     const subject = this.#parts.cache.apply(fact);
     if (subject === undefined) return;
     this.#options.onProcess?.(fact, subject);
@@ -349,7 +378,9 @@ export class Pipeline {
   }
 
   #reportGaps(): void {
-    const gaps = takeGaps(this.#parts.losses, this.#parts.clock);
+    const losses = this.#parts.losses.take();
+    if (this.#resync !== undefined) losses.forEach((loss) => this.#resync?.noteLoss(loss));
+    const gaps = gapEvents(losses, this.#parts.clock);
     for (const gap of gaps) this.#outlets.push(gap);
     if (gaps.length > 0) this.#outlets.flush();
   }

@@ -40,6 +40,8 @@ export interface CacheEntryInit {
   readonly forkOnly: boolean;
   /** Told by /proc, not by a fork record. */
   readonly found: boolean;
+  /** Its image was read from /proc after the start: a record of its exec may still come. */
+  readonly isLookedUp?: boolean;
   /** Bytes this entry is accounted with. */
   readonly size: number;
 }
@@ -51,8 +53,9 @@ export class CacheEntry implements CachedProcess {
   readonly startTicks: bigint;
   readonly imageNs: bigint;
   readonly forkOnly: boolean;
-  readonly size: number;
   readonly handle: EntryHandle;
+  readonly isLookedUp: boolean;
+  size: number;
   startNs: bigint | undefined;
   found: boolean;
   references = 1;
@@ -82,6 +85,7 @@ export class CacheEntry implements CachedProcess {
     this.forkOnly = init.forkOnly;
     this.found = init.found;
     this.size = init.size;
+    this.isLookedUp = init.isLookedUp ?? false;
     this.handle = { entry: this };
     this.parentHandle = init.parent?.handle;
   }

@@ -151,6 +151,21 @@ export class CacheStore {
     this.#drop(entry);
   }
 
+  /** What an entry is said to be takes `size` bytes now; `parent` was learned, if it had none. */
+  amend(entry: CacheEntry, size: number, parent: CacheEntry | undefined): void {
+    if (entry.list === undefined) return;
+    this.#bytes += size - entry.size;
+    entry.size = size;
+    if (parent === undefined || parent === entry || entry.parent !== undefined) return;
+    entry.parentHandle = parent.handle;
+    if (entry.references > 0) this.#hold(entry);
+  }
+
+  /** Entries of thread groups that run. */
+  running(): Generator<CacheEntry> {
+    return this.#running.entries();
+  }
+
   /** Marks a running entry as used, so that it is evicted after those that are idle. */
   touch(entry: CacheEntry): void {
     if (entry.list === this.#running) this.#running.append(entry);

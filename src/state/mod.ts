@@ -17,5 +17,11 @@ export type { EnteredListener, Identity, IdentityOf } from "./process_identity.t
 export { hasEnded, parseStat } from "./proc_text.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";
 export { type FoundProcess, resolveStartup, type StartupPlan } from "./startup_merge.ts";
-export { readNamespaces, type ScanOptions, scanProcesses } from "./startup_scan.ts";
+export {
+  type ProcessReader,
+  ProcReader,
+  readNamespaces,
+  type ScanOptions,
+  scanProcesses,
+} from "./startup_scan.ts";
 export { TidRule } from "./tid_rule.ts";

@@ -19,12 +19,15 @@ import type {
   ProcessFound,
   Workload,
 } from "../events/mod.ts";
-import type { Clock, Counter, Counters } from "../telemetry/mod.ts";
+import type { Clock, Counters } from "../telemetry/mod.ts";
 import { type CachedProcess, CacheEntry, NS_PER_TICK } from "./cache_entry.ts";
 import { CacheStore } from "./cache_store.ts";
 import { estimateSize } from "./entry_size.ts";
+import { type EntryFacts, makeEntry, makeKernelEntry, startOf } from "./make_entry.ts";
 import { isVisitor } from "./process_identity.ts";
 import { type IdentitySource, ProcessMaker } from "./process_maker.ts";
+import { ProcessCounts } from "./process_counts.ts";
+import { sameFile } from "./startup_merge.ts";
 
 /** What a process cache needs. */
 export interface ProcessCacheOptions extends IdentitySource {
@@ -56,11 +59,7 @@ export class ProcessCache {
   readonly #store: CacheStore;
   readonly #maker: ProcessMaker;
   readonly #kernel: CacheEntry;
-  readonly #unknown: Readonly<Record<ProcessFact["type"], Counter>>;
-  readonly #duplicates: Readonly<Record<ProcessFact["type"], Counter>>;
-  readonly #tgidReused: Counter;
-  readonly #adopted: Counter;
-  readonly #unseen: Counter;
+  readonly #counts: ProcessCounts;
 
   constructor(options: ProcessCacheOptions) {
     const { counters } = options;
@@ -71,28 +70,7 @@ export class ProcessCache {
     }, counters);
     this.#maker = new ProcessMaker(options.nodeName, options.clock, options);
     this.#kernel = makeKernelEntry(this.#maker.kernel());
-    this.#unknown = countersByKind(
-      counters,
-      "shrike_process_unknown_total",
-      "Facts about a process, or from a parent, that the cache did not know",
-    );
-    this.#duplicates = countersByKind(
-      counters,
-      "shrike_process_duplicates_total",
-      "Facts that told what had been told before; dropped",
-    );
-    this.#tgidReused = counters.counter(
-      "shrike_process_tgid_reused_total",
-      "Processes closed because their tgid was used again: their exit was missed",
-    );
-    this.#unseen = counters.counter(
-      "shrike_process_unseen_total",
-      "Processes that something else than their fork, exec or exit made known",
-    );
-    this.#adopted = counters.counter(
-      "shrike_process_forks_adopted_total",
-      "Fork records of processes that /proc had already told",
-    );
+    this.#counts = new ProcessCounts(counters);
   }
 
   /**
@@ -150,7 +128,7 @@ export class ProcessCache {
     if (fact.tgid === 0) return this.#kernel;
     const known = this.#store.find(fact.tgid, fact.leaderStartNs);
     if (known === undefined) {
-      this.#unseen.value += 1;
+      this.#counts.unseen.value += 1;
       this.#closeReused(fact.tgid, fact.leaderStartNs);
       return this.#insertUnknown(fact);
     }
@@ -172,7 +150,11 @@ export class ProcessCache {
    *
    * @returns its image, or undefined when that thread group is known already.
    */
-  applyFound(fact: ProcessFound, image: FoundImage = "read"): CachedProcess | undefined {
+  applyFound(
+    fact: ProcessFound,
+    image: FoundImage = "read",
+    isLookedUp = false,
+  ): CachedProcess | undefined {
     this.#store.advance(fact.readFromNs);
     if (this.#store.findByTicks(fact.tgid, fact.startTicks) !== undefined) return undefined;
     const parent = this.#foundParent(fact);
@@ -186,7 +168,78 @@ export class ProcessCache {
       imageNs: image === "read" ? fact.readFromNs : 0n,
       parent,
       found: true,
+      isLookedUp,
     });
+  }
+
+  /**
+   * What a look at /proc says after the start. A group that is not known is entered; one of which
+   * only ids were known gets its image; one that runs another file had an exec that was lost.
+   *
+   * @returns the image that is known now, or undefined when that told nothing new
+   */
+  learn(fact: ProcessFound): CachedProcess | undefined {
+    const known = this.#store.findByTicks(fact.tgid, fact.startTicks);
+    if (known === undefined) {
+      this.#closeReused(fact.tgid, fact.startTicks * NS_PER_TICK);
+      return this.applyFound(fact, "read", true);
+    }
+    this.#store.advance(fact.readFromNs);
+    if (known.exited || known.imageNs > fact.readFromNs) return undefined;
+    if (known.process.unknown) return this.#complete(known, fact);
+    const { exe } = known.process;
+    if (exe === undefined || fact.exe === undefined || sameFile(exe, fact.exe)) return undefined;
+    const parent = known.forkOnly ? known.parent : known;
+    const image = makeEntry({
+      process: this.#maker.found(fact, parent?.process, fact.readFromNs),
+      startNs: known.startNs,
+      startTicks: known.startTicks,
+      imageNs: fact.readFromNs,
+      parent,
+      found: known.found,
+      isLookedUp: true,
+    });
+    this.#store.replace(known, image);
+    return image;
+  }
+
+  /** Whether a running group of this tgid is known, with its image. */
+  knows(tgid: number): boolean {
+    const latest = this.#store.latest(tgid);
+    return latest !== undefined && !latest.exited && !latest.process.unknown;
+  }
+
+  /** The group's image, by the start that /proc shows. */
+  findByTicks(tgid: number, startTicks: bigint): CachedProcess | undefined {
+    return this.#store.findByTicks(tgid, startTicks);
+  }
+
+  /**
+   * Ends running groups that are not in a list of all there are: the records of their exits were
+   * lost. All records up to the moment of the list must have been applied.
+   *
+   * @param listedNs CLOCK_MONOTONIC ns before the list was made
+   * @returns how many
+   */
+  endMissing(listed: ReadonlySet<number>, listedNs: bigint): number {
+    const missing: CacheEntry[] = [];
+    for (const entry of this.#store.running()) {
+      if (!listed.has(entry.process.tgid) && entry.imageNs < listedNs) missing.push(entry);
+    }
+    for (const entry of missing) {
+      entry.exited = true;
+      this.#store.end(entry);
+    }
+    return missing.length;
+  }
+
+  /** Keeps the exec_id under which the group has been told. */
+  #complete(known: CacheEntry, fact: ProcessFound): CacheEntry {
+    const parent = known.parent ?? this.#foundParent(fact);
+    const { execId, ktimeNs } = known.process;
+    known.process = { ...this.#maker.found(fact, parent?.process), execId, ktimeNs };
+    this.#store.amend(known, estimateSize(known.process, parent?.process), parent);
+    return known;
   }
 
   /**
@@ -219,12 +272,12 @@ export class ProcessCache {
   #applyFork(fact: ProcessForked): CacheEntry | undefined {
     const known = this.#store.find(fact.tgid, fact.leaderStartNs);
     if (known !== undefined) {
-      if (known.found) this.#adopted.value += 1;
-      else this.#duplicates.process_forked.value += 1;
+      if (known.found) this.#counts.adopted.value += 1;
+      else this.#counts.duplicates.process_forked.value += 1;
       return undefined;
     }
     const parent = this.#parentOf(fact);
-    if (parent === undefined) this.#unknown.process_forked.value += 1;
+    if (parent === undefined) this.#counts.unknown.process_forked.value += 1;
     this.#closeReused(fact.tgid, fact.leaderStartNs);
     return this.#insert({
       process: this.#maker.forked(fact, parent?.process),
@@ -238,7 +291,7 @@ export class ProcessCache {
     const before = this.#store.find(fact.tgid, fact.leaderStartNs);
     if (before === undefined) return this.#insertMissed(fact);
     const late = fact.timeNs < before.imageNs;
-    const parent = before.forkOnly || late ? before.parent : before;
+    const parent = before.forkOnly || late ? before.parent ?? this.#parentOf(fact) : before;
     const process = this.#maker.executed(fact, parent?.process, {
       afterFork: before.forkOnly,
       missed: false,
@@ -252,7 +305,8 @@ export class ProcessCache {
       found: before.found,
       size: estimateSize(process, undefined),
     });
-    if (late || before.exited) {
+    // An image that was looked up is the one whose record comes now, or a later one.
+    if (late && !before.isLookedUp || before.exited) {
       image.exited = true;
       this.#store.insertEnded(image);
     } else {
@@ -266,7 +320,7 @@ export class ProcessCache {
    * kernel named.
    */
   #insertMissed(fact: ProcessExecuted): CacheEntry {
-    this.#unknown.process_executed.value += 1;
+    this.#counts.unknown.process_executed.value += 1;
     const parent = this.#parentOf(fact);
     this.#closeReused(fact.tgid, fact.leaderStartNs);
     return this.#insert({
@@ -280,7 +334,7 @@ export class ProcessCache {
     const known = this.#store.find(fact.tgid, fact.leaderStartNs);
     if (known === undefined) return this.#insertUnknownExit(fact);
     if (known.exited) {
-      this.#duplicates.process_exited.value += 1;
+      this.#counts.duplicates.process_exited.value += 1;
       return undefined;
     }
     known.exited = true;
@@ -294,7 +348,7 @@ export class ProcessCache {
    * An exit of a group the cache does not know; entered, so that a second record of it is dropped.
    */
   #insertUnknownExit(fact: ProcessExited): CacheEntry {
-    this.#unknown.process_exited.value += 1;
+    this.#counts.unknown.process_exited.value += 1;
     const entry = this.#insertUnknown(fact);
     entry.exited = true;
     this.#store.end(entry);
@@ -338,57 +392,8 @@ export class ProcessCache {
     const latest = this.#store.latest(tgid);
     if (latest === undefined || latest.exited) return;
     if (latest.startTicks > leaderStartNs / NS_PER_TICK) return; // the fact is late, not the entry
-    this.#tgidReused.value += 1;
+    this.#counts.tgidReused.value += 1;
     latest.exited = true;
     this.#store.end(latest);
   }
-}
-
-/** What `#insert` is told; the rest of an entry has defaults. */
-interface EntryFacts {
-  readonly process: Process;
-  readonly startNs: bigint | undefined;
-  readonly startTicks: bigint;
-  readonly imageNs: bigint;
-  readonly parent: CacheEntry | undefined;
-  readonly forkOnly?: boolean;
-  readonly found?: boolean;
-}
-
-function makeEntry(init: EntryFacts): CacheEntry {
-  const size = estimateSize(init.process, init.parent?.process);
-  return new CacheEntry({ forkOnly: false, found: false, ...init, size });
-}
-
-function startOf(fact: FactBase): Pick<EntryFacts, "startNs" | "startTicks" | "imageNs"> {
-  return {
-    startNs: fact.leaderStartNs,
-    startTicks: fact.leaderStartNs / NS_PER_TICK,
-    imageNs: fact.timeNs,
-  };
-}
-
-function makeKernelEntry(process: Process): CacheEntry {
-  return new CacheEntry({
-    process,
-    startNs: 1n,
-    startTicks: 0n,
-    imageNs: 0n,
-    parent: undefined,
-    forkOnly: false,
-    found: true,
-    size: 0,
-  });
-}
-
-function countersByKind(
-  counters: Counters,
-  name: string,
-  help: string,
-): Record<ProcessFact["type"], Counter> {
-  return {
-    process_forked: counters.counter(name, help, { kind: "fork" }),
-    process_executed: counters.counter(name, help, { kind: "exec" }),
-    process_exited: counters.counter(name, help, { kind: "exit" }),
-  };
 }

@@ -228,9 +228,11 @@ export class ProcessMaker {
 
   /**
    * A process read from /proc. Its `binary` is the resolved executable, "" when it cannot be read.
+   *
+   * @param imageNs when the image was first seen, CLOCK_MONOTONIC ns; missing: since its start
    */
-  found(fact: ProcessFound, parent: Process | undefined): Process {
-    const ktimeNs = fact.startTicks * NS_PER_TICK;
+  found(fact: ProcessFound, parent: Process | undefined, imageNs?: bigint): Process {
+    const ktimeNs = imageNs ?? fact.startTicks * NS_PER_TICK;
     const inInitTree = isInInitTree(fact.pidNsLevel, fact.namespaceTgid, parent);
     return {
       execId: this.execId(ktimeNs, fact.tgid),
@@ -239,7 +241,7 @@ export class ProcessMaker {
       namespaceTgid: fact.namespaceTgid,
       pidNsLevel: fact.pidNsLevel,
       ktimeNs,
-      startTimeNs: this.#wallOfBoot(ktimeNs),
+      startTimeNs: imageNs === undefined ? this.#wallOfBoot(ktimeNs) : this.#clock.wallNs(imageNs),
       binary: fact.exe?.path ?? NO_TEXT,
       ...(fact.exe !== undefined && { exe: fact.exe }),
       argv: fact.argv,

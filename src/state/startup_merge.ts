@@ -111,8 +111,11 @@ function isImageBefore(found: ProcessFound, exec: ProcessExecuted): boolean {
 
 type File = NonNullable<ProcessFound["exe"]>;
 
-/** By path too: stat(2) and the kernel may name different devices on overlayfs and btrfs. */
-function sameFile(a: File, b: File): boolean {
+/**
+ * Whether two readings name one file. By path too: stat(2) and the kernel may name different devices on
+ * overlayfs and btrfs.
+ */
+export function sameFile(a: File, b: File): boolean {
   return a.path.text === b.path.text || a.inode === b.inode &&
       a.device.major === b.device.major && a.device.minor === b.device.minor;
 }

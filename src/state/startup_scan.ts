@@ -48,12 +48,25 @@ const DELETED = " (deleted)";
 
 /** All user-space thread groups; kernel threads and zombies are left out. Order as /proc has it. */
 export function scanProcesses(options: ScanOptions): ProcessFound[] {
-  return new ProcScan(options).run();
+  return new ProcReader(options).scan();
+}
+
+/** Reads processes of /proc one by one, after the start. */
+export interface ProcessReader {
+  /** Thread groups there are now, kernel threads among them. */
+  list(): number[];
+  /** Start of one in clock ticks; undefined when it is gone or a kernel thread. */
+  startTicks(tgid: number): bigint | undefined;
+  /** All of one; undefined when it is gone, changed hands meanwhile, or is a kernel thread. */
+  read(tgid: number): ProcessFound | undefined;
+  /** The file that one runs; undefined when it is gone or hidden. */
+  readExecutable(tgid: number): Executable | undefined;
 }
 
 const NO_PLACE: CgroupPlace = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };
 
-class ProcScan {
+/** A reader with the memory it reads into. */
+export class ProcReader implements ProcessReader {
   readonly #options: ScanOptions;
   readonly #procPath: string;
   readonly #readLink: (path: string) => Uint8Array;
@@ -67,11 +80,37 @@ class ProcScan {
     this.#readLink = options.readLink ?? readLinkAsUtf8;
   }
 
-  run(): ProcessFound[] {
-    const found = new Map<number, ProcessFound>();
+  list(): number[] {
+    const tgids: number[] = [];
     for (const { name } of Deno.readDirSync(this.#procPath)) {
-      if (!/^[1-9]\d*$/.test(name)) continue;
-      const process = this.#readProcess(Number(name));
+      if (/^[1-9]\d*$/.test(name)) tgids.push(Number(name));
+    }
+    return tgids;
+  }
+
+  startTicks(tgid: number): bigint | undefined {
+    const stat = parseStat(this.#read(`${this.#procPath}/${tgid}/stat`));
+    return stat === undefined || stat.isKernelThread || hasEnded(stat)
+      ? undefined
+      : stat.startTicks;
+  }
+
+  read(tgid: number): ProcessFound | undefined {
+    const found = this.#readProcess(tgid);
+    if (found === undefined || found.parentIsKernel) return found;
+    const parent = parseStat(this.#read(`${this.#procPath}/${found.parentTgid}/stat`));
+    return { ...found, parentIsKernel: parent?.isKernelThread === true };
+  }
+
+  readExecutable(tgid: number): Executable | undefined {
+    return this.#readExecutable(`${this.#procPath}/${tgid}`);
+  }
+
+  /** All of them, as at a start. */
+  scan(): ProcessFound[] {
+    const found = new Map<number, ProcessFound>();
+    for (const tgid of this.list()) {
+      const process = this.#readProcess(tgid);
       if (process !== undefined) found.set(process.tgid, process);
     }
     // A parent may have ended meanwhile; the kernel has given such children to another one since.
@@ -244,7 +283,6 @@ class ProcScan {
   }
 }
 
-/** The last thread has ended; only the parent has not asked for the status yet. */
 /** Namespaces of one process; `inode` gives the number of one by its name in /proc/PID/ns, or 0. */
 export function readNamespaces(inode: (name: string) => number): Namespaces {
   return {

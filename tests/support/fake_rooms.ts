@@ -82,10 +82,16 @@ export class FakeRooms {
         this.step("open drops");
         return { check: () => this.step("check drops") };
       },
-      scan: () => {
-        this.step("scan");
-        return [];
-      },
+      openProc: () => ({
+        scan: () => {
+          this.step("scan");
+          return [];
+        },
+        list: () => [],
+        startTicks: () => undefined,
+        read: () => undefined,
+        readExecutable: () => undefined,
+      }),
       openPipeline: ({ options }) => this.#pipeline(options),
       openControl: () => this.#control(),
     };

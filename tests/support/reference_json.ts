@@ -169,20 +169,21 @@ function reference({ process, references }: ProcessReference, options: JsonEncod
     inheritable: names(credentials.capInheritable, CAPABILITIES, "CAP_"),
   };
   const { uid, gid, euid, egid, suid, sgid, fsuid, fsgid } = credentials;
-  const withCred = options.enableProcessCred;
+  const isKnown = euid !== 4294967295;
+  const withCred = isKnown && options.enableProcessCred;
   return {
     exec_id: omit(process.execId, ""),
     parent_exec_id: omit(process.parentExecId, ""),
     pid: process.tgid,
     tid: process.tgid,
     refcnt: references || undefined,
-    uid: euid,
-    auid: credentials.loginUid,
+    uid: isKnown ? euid : undefined,
+    auid: isKnown ? credentials.loginUid : undefined,
     cwd: omit(process.cwd.text, ""),
     binary: omit(process.binary.text, ""),
     arguments: omit(
       process.argv.slice(1).map((argument) => argument.text)
-        .map((text) => / /.test(text) ? `"${text}"` : text).join(" "),
+        .map((text) => /^$| /.test(text) ? `"${text}"` : text).join(" "),
       "",
     ),
     flags: omit(process.flags, ""),
@@ -195,8 +196,8 @@ function reference({ process, references }: ProcessReference, options: JsonEncod
       securebits: names(BigInt(credentials.secureBits), SECURE_BITS, "SecBit"),
       user_ns: {
         level: credentials.userNsLevel,
-        uid: credentials.userNsUid,
-        gid: credentials.userNsGid,
+        uid: credentials.userNsUid === 4294967295 ? undefined : credentials.userNsUid,
+        gid: credentials.userNsGid === 4294967295 ? undefined : credentials.userNsGid,
         ns: namespace(
           namespaces.user,
           credentials.userNsLevel === 0 ? namespaces.user : host?.user,
