@@ -105,13 +105,15 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const watched = { ...shared, config, libbpf, libc, payload, sensors, cgroups, workloads, log };
   const { policies, network, metrics } = await openWatchers(started, rooms, watched);
   const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
-  const ticking = [cgroups, policies, network, presence, metrics];
-  const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
+  const reader = rooms.openProc({ clock, libc, config, cgroups });
+  const turns = new Turns(turnWork({
+    ...{ libc, clock, capture, drops, log: log("agent") },
+    ticking: [cgroups, policies, network, presence, metrics],
+  }));
   sensors.attach();
   network.attached();
   const absence = presence.begin();
   let processes = 0;
-  const reader = rooms.openProc({ clock, libc, config, cgroups });
   const scan = () => {
     const found = reader?.scan() ?? [];
     processes = found.length;

@@ -98,7 +98,7 @@ Deno.test("JsonEncoder.encode() quotes a first argument without a space before i
   const { process } = encode(
     sampleExec(sampleProcess({ argv: ["x", "a b", "c", "", 'q"'].map(toText) })),
   ).process_exec;
-  assert.equal(process.arguments, '"a b" c  q"');
+  assert.equal(process.arguments, '"a b" c "" q"');
 });
 
 Deno.test("JsonEncoder.encode() prints credentials by name and zeros of wrapper types", () => {

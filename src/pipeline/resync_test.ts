@@ -57,6 +57,8 @@ async function run(ring: FakeRing, proc: FakeProc, at: {
   const stop = new AbortController();
   let waits = 0;
   source.onWait = (timeoutMs) => {
+    // Steps of 1 ms let the start pass at once; later they would use up every slice.
+    clock.stepNs = 1_000n;
     clock.nowNs += BigInt(timeoutMs) * 1_000_000n;
     at.onWait?.(waits);
     if (++waits > 60) stop.abort();
@@ -96,7 +98,7 @@ const loss = (kind: string | undefined): Loss => ({
 });
 
 function newProc(): FakeProc {
-  const proc = new FakeProc(new FakeClock(START_NS, 1_000n));
+  const proc = new FakeProc(new FakeClock(START_NS, 1_000_000n));
   proc.add(INIT, 0, "/sbin/init");
   proc.add(SHELL, 1, "/bin/sh");
   return proc;

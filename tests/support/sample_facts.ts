@@ -20,7 +20,7 @@ export const SLEPT_NS = 5_000_000_000n;
 
 /** A clock the test moves; each reading may move it too, so that waiting loops end. */
 export class FakeClock implements Clock {
-  constructor(public nowNs: bigint = 0n, readonly stepNs: bigint = 0n) {}
+  constructor(public nowNs: bigint = 0n, public stepNs: bigint = 0n) {}
 
   monotonicNs(): bigint {
     this.nowNs += this.stepNs;
