@@ -106,19 +106,13 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const { policies, network, metrics } = await openWatchers(started, rooms, watched);
   const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
   const reader = rooms.openProc({ clock, libc, config, cgroups });
-  const turns = new Turns(turnWork({
-    ...{ libc, clock, capture, drops, log: log("agent") },
-    ticking: [cgroups, policies, network, presence, metrics],
-  }));
+  const ticking = [cgroups, policies, network, presence, metrics];
+  const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));
   sensors.attach();
   network.attached();
   const absence = presence.begin();
   let processes = 0;
-  const scan = () => {
-    const found = reader?.scan() ?? [];
-    processes = found.length;
-    return found;
-  };
+  const scan = () => counted(reader?.scan() ?? [], (count) => processes = count);
   const pipeline = rooms.openPipeline({
     ...{ ...shared, source: capture, sinks, nodeName: options.nodeName, config, workloads },
     cgroups: cgroups.open(sensors),
@@ -149,6 +143,14 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     return { ...usage.taken, lost: losses.totals };
   };
   return makeAgent({ ready, counters, ended: running.ended }, stop);
+}
+
+function counted<Item>(
+  items: readonly Item[],
+  tell: (count: number) => void,
+): readonly Item[] {
+  tell(items.length);
+  return items;
 }
 
 /** What goes by the sensors, before they are attached. */
