@@ -27,7 +27,7 @@ import { type EntryFacts, makeEntry, makeKernelEntry, startOf } from "./make_ent
 import { isVisitor } from "./process_identity.ts";
 import { type IdentitySource, ProcessMaker } from "./process_maker.ts";
 import { ProcessCounts } from "./process_counts.ts";
-import { sameFile } from "./startup_merge.ts";
+import { sameFile } from "./same_file.ts";
 
 /** What a process cache needs. */
 export interface ProcessCacheOptions extends IdentitySource {

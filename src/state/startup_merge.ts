@@ -26,6 +26,7 @@
 import type { ProcessExecuted, ProcessFact, ProcessFound, Text } from "../events/mod.ts";
 import { NS_PER_TICK } from "./cache_entry.ts";
 import type { FoundImage } from "./process_cache.ts";
+import { sameFile } from "./same_file.ts";
 
 /** One process to enter before the window's facts. */
 export interface FoundProcess {
@@ -107,17 +108,6 @@ function isImageBefore(found: ProcessFound, exec: ProcessExecuted): boolean {
   if (!sameTexts(found.argv, exec.argv)) return true;
   return exec.timeNs > found.readToNs && found.exe !== undefined && exec.exe !== undefined &&
     !sameFile(found.exe, exec.exe);
-}
-
-type File = NonNullable<ProcessFound["exe"]>;
-
-/**
- * Whether two readings name one file. By path too: stat(2) and the kernel may name different devices on
- * overlayfs and btrfs.
- */
-export function sameFile(a: File, b: File): boolean {
-  return a.path.text === b.path.text || a.inode === b.inode &&
-      a.device.major === b.device.major && a.device.minor === b.device.minor;
 }
 
 function sameTexts(a: readonly Text[], b: readonly Text[]): boolean {
