@@ -7,7 +7,8 @@ import type { Text } from "../events/mod.ts";
 
 /**
  * argv without argv[0], joined by single spaces; an argument with a space in it, and one without
- * any character, stands in double quotes. Nothing is escaped, so it cannot be taken apart again: that is what `argv` is for.
+ * any character, stands in double quotes. Nothing is escaped, so it cannot be taken apart again:
+ * that is what `argv` is for.
  */
 export function argumentsText(argv: readonly Text[]): string {
   let text = "";

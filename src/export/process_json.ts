@@ -1,8 +1,8 @@
 /**
  * The JSON object of a process, with Tetragon's field names and proto JSON rules: empty strings,
  * zeros and false are left out, but for the fields that are wrappers there (pid, tid, uid, auid,
- * in_init_tree, the ids in process_credentials). Of a process whose ids are not known uid, auid, cap
- * and process_credentials are left out.
+ * in_init_tree, the ids in process_credentials). Of a process whose ids are not known uid, auid,
+ * cap and process_credentials are left out.
  *
  * @module
  */

@@ -85,7 +85,7 @@ export class Resync {
     this.#ask();
   }
 
-  /** What a fact about a process builds on, before it is applied: its parent, if nobody knows it. */
+  /** Before a fact is applied: its parent, if nobody knows it. */
   prepare(fact: ProcessFact): void {
     const { cache } = this.#parts;
     if (fact.type === "process_exited") return;
