@@ -122,7 +122,11 @@ export class AgentNetwork implements NetworkService {
     });
     this.#recent = new RecentProcesses(counters);
     const dns = this.#makeDns();
-    this.teller = new NetworkEvents({ dns, tag: (...tuple) => this.#tagger.tag(...tuple) });
+    this.teller = new NetworkEvents({
+      dns,
+      tag: (...tuple) => this.#tagger.tag(...tuple),
+      ended: (tgid, leaderStartNs) => this.#recent.find(tgid, leaderStartNs),
+    });
     cgroups.observe((change, { id }) => {
       if (change !== "forgotten") return;
       this.#totals.forget(id);
@@ -170,7 +174,8 @@ export class AgentNetwork implements NetworkService {
   /** A fact has changed a process. */
   onProcess(fact: ProcessFact, subject: CachedProcess): void {
     if (fact.type === "process_executed") this.#noteExec(subject.process.cgroup.trackingId);
-    if (fact.type !== "process_exited" || this.#flows === undefined) return;
+    const isKept = this.#flows !== undefined || this.#parts.config.withConnections;
+    if (fact.type !== "process_exited" || !isKept) return;
     this.#recent.note(fact.tgid, fact.leaderStartNs, contextOf(subject));
   }
 
@@ -178,6 +183,8 @@ export class AgentNetwork implements NetworkService {
   tick(): void {
     const { clock, config } = this.#parts;
     this.#turns += 1;
+    // Flows turn when they are told.
+    if (this.#flows === undefined && this.#turns % ENDED_TURNS === 0) this.#recent.turn();
     if (this.#turns % LOOK_TURNS === 1) this.#totals.look();
     this.#tellState();
     if (!config.withConnections && !config.withFlows && !config.withDns) return;
@@ -274,6 +281,8 @@ export class AgentNetwork implements NetworkService {
 const DNS_PORT = 53;
 /** Turns between two looks at translated addresses, where no flows are told. */
 const CONNTRACK_TURNS = 15;
+/** How long processes that ended are kept at least; TCP waits a minute for the other end's last. */
+const ENDED_TURNS = 75;
 
 function contextOf({ process, references, parent }: CachedProcess): ProcessContext {
   const subject = { process, references };

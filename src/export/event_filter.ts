@@ -8,6 +8,7 @@ import type {
   AmendEvent,
   CgroupEvent,
   FlowEvent,
+  Process,
   ProcessEvent,
   ProcessExecEvent,
   Workload,
@@ -249,7 +250,7 @@ export class EventFilter {
     const process = subject?.process;
     const isProcess = process === undefined
       ? !this.#asksProcess
-      : this.#trees.every((tree) => tree.contains(process.tgid)) &&
+      : this.#trees.every((tree) => tree.contains(process)) &&
         this.#processes.every((condition) => condition(process));
     if (!isProcess) return false;
     return workload === undefined ? this.#workloads.isEmpty : this.#workloads.hold(workload);
@@ -274,8 +275,8 @@ class TreeCondition {
     return this.#tree.observe(event) === this.#wanted;
   }
 
-  contains(tgid: number): boolean {
-    return this.#tree.contains(tgid) === this.#wanted;
+  contains(process: Process): boolean {
+    return this.#tree.contains(process) === this.#wanted;
   }
 }
 

@@ -3,6 +3,7 @@ import {
   sampleAmend,
   sampleCgroup,
   sampleExec,
+  sampleExit,
   sampleGap,
   sampleProcess,
   toReference,
@@ -163,6 +164,36 @@ Deno.test("EventFilter.judge() follows a tree past events of the network", () =>
   assert.equal(filter.judge(sampleSocketEvent({}, stranger)), "hidden");
   assert.equal(filter.judge(sampleFlow({ subject: toReference(child) })), "shown");
   assert.equal(filter.judge(sampleFlow({ subject: toReference(stranger) })), "hidden");
+});
+
+Deno.test("EventFilter.judge() keeps flows and closes of members of a tree that have ended", () => {
+  const filter = new EventFilter(["tree=100"], { counters: new Counters() });
+  const unwanted = new EventFilter(["tree!=100"], { counters: new Counters() });
+  const root = sampleProcess({ tgid: 100, execId: "root", parentExecId: "init" });
+  const child = sampleProcess({ tgid: 200, execId: "child", parentExecId: "root" });
+  for (const event of [sampleExec(root), sampleExec(child), sampleExit(child), sampleExit(root)]) {
+    assert.equal(filter.judge(event), "shown");
+    assert.equal(unwanted.judge(event), "hidden");
+  }
+  // Many more end while their connections last; what is told of an image keeps it.
+  for (let i = 0; i < 20_000; i++) {
+    const process = sampleProcess({ tgid: 1000 + i, execId: `${i}`, parentExecId: "root" });
+    filter.judge(sampleExec(process));
+    filter.judge(sampleExit(process));
+    if (i % 5_000 === 0) filter.judge(sampleSocketEvent({ type: "process_close" }, child));
+    if (i % 5_000 === 0) filter.judge(sampleFlow({ subject: toReference(root) }));
+  }
+  for (const process of [root, child]) {
+    const events = [
+      sampleSocketEvent({ type: "process_close" }, process),
+      sampleFlow({ subject: toReference(process) }),
+    ];
+    for (const event of events) assert.equal(filter.judge(event), "shown", event.type);
+    for (const event of events.slice(0, 1)) assert.equal(unwanted.judge(event), "hidden");
+  }
+  const next = sampleProcess({ tgid: 100, execId: "next", parentExecId: "init" });
+  assert.equal(filter.judge(sampleSocketEvent({}, next)), "hidden", "the pid came back");
+  assert.equal(filter.judge(sampleFlow({ subject: toReference(next) })), "hidden");
 });
 
 Deno.test("EventFilter() refuses what cannot be on the network, with place and advice", () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ProcessEvent } from "../events/mod.ts";
+import type { Process, ProcessEvent } from "../events/mod.ts";
 import type { Counter } from "../telemetry/mod.ts";
 import { isNetworkEvent, isPolicyEvent } from "./event_kind.ts";
 
@@ -13,7 +13,9 @@ const MEMBERS_MAX = 65_536;
 const ENDED_MAX = 16_384;
 
 /**
- * The root pids and all their descendants, also after their parents ended. Complete when it is
+ * The root pids and all their descendants, also after their parents ended. What is told of a member
+ * that has ended, such as the close of its connections, belongs to the tree too: its image is kept,
+ * longest the one that was told of last. Complete when it is
  * shown every fork; without forks, a child that execs only after its parent and ENDED_MAX more
  * images ended is missed.
  */
@@ -23,7 +25,7 @@ export class ProcessTree {
   /** tgid to the exec_id of its image. */
   readonly #members = new Map<number, string>();
   readonly #images = new Set<string>();
-  /** Oldest first. */
+  /** Those that nothing was told of for longest first. */
   readonly #endedImages = new Set<string>();
 
   /** `overflow` counts members that could not be followed. */
@@ -37,17 +39,20 @@ export class ProcessTree {
     return this.#members.size;
   }
 
-  /** Whether a process is a root or a living member. */
-  contains(tgid: number): boolean {
+  /** Whether a process is a root or a member, living or ended. */
+  contains({ tgid, execId }: Process): boolean {
+    if (this.#touchEnded(execId)) return true;
     return this.#roots.has(tgid) || this.#members.has(tgid);
   }
 
   /** Takes note of the event, once, and says whether its process belongs to the tree. */
   observe(event: ProcessEvent): boolean {
     const { tgid, execId } = event.subject.process;
-    const belongs = this.#belongs(event);
     // It makes no image and ends none, and may come after the exit.
-    if (isPolicyEvent(event) || isNetworkEvent(event)) return belongs;
+    if (isPolicyEvent(event) || isNetworkEvent(event)) {
+      return this.#touchEnded(execId) || this.#belongs(event);
+    }
+    const belongs = this.#belongs(event);
     if (event.type === "process_exit") {
       this.#endImage(tgid);
       // Also when the image was never followed: its children may still come.
@@ -76,6 +81,13 @@ export class ProcessTree {
 
   #isMember(execId: string): boolean {
     return this.#images.has(execId) || this.#endedImages.has(execId);
+  }
+
+  /** Whether an image has ended as a member; then it is kept longest of all. */
+  #touchEnded(execId: string): boolean {
+    if (!this.#endedImages.delete(execId)) return false;
+    this.#endedImages.add(execId);
+    return true;
   }
 
   #follow(tgid: number, execId: string): void {

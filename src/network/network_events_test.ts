@@ -10,6 +10,8 @@ const BASE: ProcessEventBase = {
   ...{ timeNs: 9_000n, cpu: 1, marks: [] },
   subject: toReference(sampleProcess()),
 };
+const ENDED = toReference(sampleProcess({ tgid: 4711 }));
+const PARENT = toReference(sampleProcess({ tgid: 1 }));
 const DNS_EVENT: DnsEvent = {
   ...BASE,
   ...{ type: "process_dns", isResponse: false, role: "client", id: 1, questions: [], answers: [] },
@@ -34,7 +36,11 @@ function events() {
   const tags = tagger();
   const told = () => [DNS_EVENT];
   const dns = { take: told, expire: told, giveUp: told };
-  return new NetworkEvents({ dns, tag: (...tuple) => tags.tag(...tuple) });
+  return new NetworkEvents({
+    dns,
+    tag: (...tuple) => tags.tag(...tuple),
+    ended: (tgid) => tgid === ENDED.process.tgid ? { subject: ENDED, parent: PARENT } : undefined,
+  });
 }
 
 const one = (told: readonly NetworkProcessEvent[]) => {
@@ -69,6 +75,19 @@ Deno.test("NetworkEvents.take() tells failures, accepted and closed connections,
     ...common,
     ...{ type: "process_close", counts: SAMPLE_COUNTS },
   });
+});
+
+Deno.test("NetworkEvents.take() names a process that ended before its connection", () => {
+  const unknown: ProcessEventBase = {
+    ...{ timeNs: 9_000n, cpu: 1, marks: ["late", "parent_unknown"] },
+    subject: toReference(sampleProcess({ unknown: true })),
+  };
+  const of = (tgid: number, base: ProcessEventBase) =>
+    one(events().take(socketChanged({ change: "close", tgid }), false, () => base));
+  const { subject, parent, marks } = of(4711, unknown);
+  assert.deepEqual([subject, parent, marks], [ENDED, PARENT, ["late"]]);
+  assert.equal(of(4711, BASE).subject, BASE.subject, "the cache knows better");
+  assert.equal(of(4712, unknown).subject, unknown.subject);
 });
 
 Deno.test("NetworkEvents hands DNS to its reader", () => {

@@ -1,6 +1,6 @@
 /**
- * Processes that have ended a short time ago: flows are told once per interval, and by then the
- * process may be out of the cache.
+ * Processes that have ended a short time ago: flows are told once per interval, and connections end
+ * after their process; by then it may be out of the cache.
  *
  * @module
  */
@@ -25,11 +25,11 @@ export class RecentProcesses {
   constructor(counters: Counters) {
     this.#dropped = counters.counter(
       "shrike_network_ended_processes_dropped_total",
-      "Processes that ended and cannot be named in flows, because too many did in one interval",
+      "Processes that ended and cannot be named in flows and closes, because too many did in one interval",
     );
     counters.gauge(
       "shrike_network_ended_processes",
-      "Processes that have ended and are kept for flows",
+      "Processes that have ended and are kept for flows and closes",
       {},
       () => this.#current.size + this.#previous.size,
     );
