@@ -4,6 +4,7 @@
  * @module
  */
 import type { DnsEvent } from "../../events/mod.ts";
+import { SameNumber } from "./same_number.ts";
 
 /** Exchanges that are remembered at most. */
 const EXCHANGES_MAX = 8192;
@@ -32,7 +33,7 @@ export interface ToldMessage {
 
 /** A query, its response, or both. */
 export interface Exchange {
-  /** Socket, peer and number: see `exchangeKey()`. */
+  /** Socket, peer and number: see `exchangeKey()`. With the questions it is this exchange alone. */
   readonly key: string;
   /** How both ends on this host call it; of the client's end only. */
   readonly clientKey: string | undefined;
@@ -50,43 +51,63 @@ export class DnsExchanges {
   readonly #waiting = new Map<string, Exchange>();
   readonly #answered = new Map<string, Exchange>();
   readonly #byClient = new Map<string, Exchange>();
+  readonly #numbers = new SameNumber();
+  readonly #clientNumbers = new SameNumber();
   #textSize = 0;
 
   get size(): number {
     return this.#waiting.size + this.#answered.size;
   }
 
-  find(key: string): Exchange | undefined {
-    return this.#waiting.get(key) ?? this.#answered.get(key);
+  find(key: string, questions: string): Exchange | undefined {
+    const full = withQuestions(key, questions);
+    return this.#waiting.get(full) ?? this.#answered.get(full);
+  }
+
+  /** What a response is about, which need not repeat the question. */
+  findAsked(key: string, questions: string): Exchange | undefined {
+    return this.find(key, questions) ?? (questions === "" ? this.#numbers.find(key) : undefined);
   }
 
   /** What the client on this host has asked, as its server sees it. */
-  findClient(clientKey: string): Exchange | undefined {
-    return this.#byClient.get(clientKey);
+  findClient(clientKey: string, questions: string): Exchange | undefined {
+    return this.#byClient.get(withQuestions(clientKey, questions)) ??
+      (questions === "" ? this.#clientNumbers.find(clientKey) : undefined);
   }
 
   add(exchange: Exchange): void {
-    this.#mapOf(exchange).set(exchange.key, exchange);
-    if (exchange.clientKey !== undefined) this.#byClient.set(exchange.clientKey, exchange);
+    const { key, clientKey, questions } = exchange;
+    this.#mapOf(exchange).set(withQuestions(key, questions), exchange);
+    this.#numbers.add(key, exchange);
+    if (clientKey !== undefined) {
+      this.#byClient.set(withQuestions(clientKey, questions), exchange);
+      this.#clientNumbers.add(clientKey, exchange);
+    }
     this.#textSize += exchange.textSize;
   }
 
   /** The response is there. */
   answer(exchange: Exchange, response: ToldMessage, textSize: number): void {
-    this.#waiting.delete(exchange.key);
+    const { key, clientKey, questions } = exchange;
+    const full = withQuestions(key, questions);
+    this.#waiting.delete(full);
     exchange.response = response;
+    this.#numbers.answer(key, exchange);
+    if (clientKey !== undefined) this.#clientNumbers.answer(clientKey, exchange);
     exchange.textSize += textSize;
     this.#textSize += textSize;
-    this.#answered.set(exchange.key, exchange);
+    this.#answered.set(full, exchange);
   }
 
   remove(exchange: Exchange): void {
-    const { key, clientKey, textSize } = exchange;
-    if (!this.#mapOf(exchange).delete(key)) return;
+    const { key, clientKey, questions, textSize } = exchange;
+    if (!this.#mapOf(exchange).delete(withQuestions(key, questions))) return;
     this.#textSize -= textSize;
-    if (clientKey !== undefined && this.#byClient.get(clientKey) === exchange) {
-      this.#byClient.delete(clientKey);
-    }
+    this.#numbers.remove(key, exchange);
+    if (clientKey === undefined) return;
+    this.#clientNumbers.remove(clientKey, exchange);
+    const fullClient = withQuestions(clientKey, questions);
+    if (this.#byClient.get(fullClient) === exchange) this.#byClient.delete(fullClient);
   }
 
   /**
@@ -132,4 +153,9 @@ export class DnsExchanges {
   #mapOf({ response }: Exchange): Map<string, Exchange> {
     return response === undefined ? this.#waiting : this.#answered;
   }
+}
+
+/** Several questions may be asked under one number at a time. */
+function withQuestions(key: string, questions: string): string {
+  return `${key} ${questions}`;
 }

@@ -22,6 +22,8 @@ import type { NameCache } from "./name_cache.ts";
 import { DnsParser } from "./parse_dns.ts";
 
 const NO_EVENTS: readonly DnsEvent[] = [];
+/** The questions stand alone and in the keys of both ends. */
+const KEY_TEXTS = 3;
 
 /** What messages are told with. */
 export interface DnsTellerOptions {
@@ -179,18 +181,16 @@ export class DnsTeller {
   }
 
   #isSeenAtClient(arrival: Arrival): boolean {
-    const { fact, role, message } = arrival;
+    const { fact, role, message, questions } = arrival;
     if (this.#options.withBothEnds) return false;
-    const known = this.#exchanges.findClient(clientKey(fact, role, message.id));
+    const known = this.#exchanges.findClient(clientKey(fact, role, message.id), questions);
     return known !== undefined && isAnswerTo(known, arrival);
   }
 
   #takeQuery(arrival: Arrival): readonly DnsEvent[] {
     const { fact, key, questions, role, message } = arrival;
-    const known = this.#exchanges.find(key);
-    if (known?.query !== undefined && known.questions === questions) {
-      return this.#fold(known.query, fact);
-    }
+    const known = this.#exchanges.find(key, questions);
+    if (known?.query !== undefined) return this.#fold(known.query, fact);
     if (known !== undefined) this.#exchanges.remove(known);
     const event = this.#tell(arrival);
     this.#exchanges.add({
@@ -200,7 +200,7 @@ export class DnsTeller {
       trackingId: fact.cgroup.trackingId,
       query: toldNow(arrival, event),
       response: undefined,
-      textSize: questions.length + message.textSize,
+      textSize: KEY_TEXTS * questions.length + message.textSize,
     });
     const gone = this.#bound();
     if (known === undefined && gone.length === 0) return listOf(event);
@@ -208,10 +208,10 @@ export class DnsTeller {
   }
 
   #takeResponse(arrival: Arrival): readonly DnsEvent[] {
-    const { fact, key, hash, message } = arrival;
-    const known = this.#exchanges.find(key);
+    const { fact, key, questions, hash, message } = arrival;
+    const known = this.#exchanges.findAsked(key, questions);
     if (known === undefined) return this.#takeUnpaired(arrival);
-    // Somebody's guess, or the answer to another question: it changes nothing that is known.
+    // Answers without a question: it changes nothing that is known.
     if (!isAnswerTo(known, arrival)) {
       this.#unpaired.value += 1;
       return listOf(this.#tell(arrival));
@@ -240,7 +240,7 @@ export class DnsTeller {
       query: undefined,
       trackingId: fact.cgroup.trackingId,
       response: toldNow(arrival, event),
-      textSize: questions.length + message.textSize,
+      textSize: KEY_TEXTS * questions.length + message.textSize,
     });
     return [...this.#bound(), ...listOf(event)];
   }

@@ -124,6 +124,56 @@ Deno.test("DnsTeller tells a query once more that was sent again and has no answ
   assert.equal(test.ask(undefined, { timeNs: ASKED_NS + 11n * SECOND_NS }).length, 1);
 });
 
+/** [id, question, type] of queries of one socket, and the order in which they are answered. */
+const SAME_NUMBER: readonly (readonly [string, readonly number[]])[] = [
+  ["A and AAAA of one name", [0, 1]],
+  ["A and AAAA, AAAA first", [1, 0]],
+];
+
+for (const [what, order] of SAME_NUMBER) {
+  Deno.test(`DnsTeller pairs queries of one socket and number by question: ${what}`, () => {
+    const test = new Case();
+    const ask = (type: number) =>
+      queryOf("a.test", { questions: [{ name: labels("a.test"), type }] });
+    const answer = (type: number) =>
+      answerOf("a.test", ["192.0.2.1"], {
+        questions: [{ name: labels("a.test"), type }],
+        answers: [],
+      });
+    const types = [1, 28];
+    const server = { tuple: SERVER_TUPLE, cookie: 2n };
+    for (const type of types) assert.equal(test.ask(ask(type)).length, 1);
+    for (const type of types) {
+      assert.deepEqual(test.ask(ask(type), { ...server, isOutgoing: false }), []);
+    }
+    for (const i of order) {
+      assert.deepEqual(test.take(answer(types[i]!), { ...server, isOutgoing: true }), []);
+      const [response, ...more] = test.reply(answer(types[i]!));
+      assert.deepEqual(more, []);
+      assert.equal(response?.durationNs, 20n * MS_NS);
+      assert.equal(response.questions[0]?.type, ["A", "AAAA"][i]);
+    }
+    assert.equal(test.total("unpaired_total"), 0);
+    assert.equal(test.total("exchanges"), 2);
+    test.teller.expire(ASKED_NS + 100n * SECOND_NS);
+    assert.equal(test.total("unanswered_total"), 0);
+  });
+}
+
+Deno.test("DnsTeller pairs a response without question by number alone where one query waits", () => {
+  const test = new Case();
+  const error = encodeMessage({ id: 7, flags: 0x8181, questions: [] });
+  test.ask(queryOf("one.test"));
+  test.ask(queryOf("two.test"));
+  assert.equal(test.reply(error)[0]?.durationNs, undefined, "it may be of either");
+  assert.equal(test.total("unpaired_total"), 1);
+  const other = new Case();
+  other.ask(queryOf("one.test"));
+  other.ask(queryOf("two.test"));
+  other.reply(answerOf("one.test", ["192.0.2.1"]));
+  assert.equal(other.reply(error)[0]?.durationNs, 20n * MS_NS);
+});
+
 Deno.test("DnsTeller folds a response that comes again, and tells another one", () => {
   const test = new Case();
   test.ask();
