@@ -51,8 +51,8 @@ export class DnsExchanges {
   readonly #waiting = new Map<string, Exchange>();
   readonly #answered = new Map<string, Exchange>();
   readonly #byClient = new Map<string, Exchange>();
-  readonly #numbers = new SameNumber();
-  readonly #clientNumbers = new SameNumber();
+  readonly #numbers = new SameNumber<Exchange>();
+  readonly #clientNumbers = new SameNumber<Exchange>();
   #textSize = 0;
 
   get size(): number {

@@ -3,18 +3,21 @@
  *
  * @module
  */
-import type { Exchange } from "./dns_exchanges.ts";
+/** What is asked of an exchange: whether it has its response. */
+interface Answerable {
+  readonly response: unknown;
+}
 
 /** Exchanges of one socket and number. */
-interface Numbered {
+interface Numbered<Exchange> {
   readonly waiting: Set<Exchange>;
   /** The last one that was answered. */
   answered: Exchange | undefined;
 }
 
 /** Exchanges by socket and number, of which several may wait at a time. */
-export class SameNumber {
-  readonly #numbers = new Map<string, Numbered>();
+export class SameNumber<Exchange extends Answerable> {
+  readonly #numbers = new Map<string, Numbered<Exchange>>();
 
   add(number: string, exchange: Exchange): void {
     let numbered = this.#numbers.get(number);
