@@ -25,7 +25,7 @@ export class RecentProcesses {
   constructor(counters: Counters) {
     this.#dropped = counters.counter(
       "shrike_network_ended_processes_dropped_total",
-      "Processes that ended and cannot be named in flows and closes, because too many did in one interval",
+      "Processes that ended and cannot be named in flows and closes, as too many did at a time",
     );
     counters.gauge(
       "shrike_network_ended_processes",

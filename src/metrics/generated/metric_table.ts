@@ -97,7 +97,7 @@ export const METRIC_TABLE: readonly {
   {"name":"shrike_network_dns_unanswered_total","kind":"counter","help":"Queries without a response in time","labels":[]},
   {"name":"shrike_network_dns_unpaired_total","kind":"counter","help":"Responses to no query that was seen","labels":[]},
   {"name":"shrike_network_ended_processes","kind":"gauge","help":"Processes that have ended and are kept for flows and closes","labels":[]},
-  {"name":"shrike_network_ended_processes_dropped_total","kind":"counter","help":"Processes that ended and cannot be named in flows and closes, because too many did in one interval","labels":[]},
+  {"name":"shrike_network_ended_processes_dropped_total","kind":"counter","help":"Processes that ended and cannot be named in flows and closes, as too many did at a time","labels":[]},
   {"name":"shrike_network_execs_folded_total","kind":"counter","help":"Programs started that are counted as `other`: too many cgroups between two looks","labels":[]},
   {"name":"shrike_network_flow_reads_failed_total","kind":"counter","help":"Intervals whose flows could not be read; they are told with the next","labels":[]},
   {"name":"shrike_network_flows_folded_total","kind":"counter","help":"Rows of flows that hold what found no room of its own","labels":[]},
