@@ -12,7 +12,7 @@ import {
   signatureOf,
   trustedOwners,
   UntrustedError,
-} from "./agent_trusted_file.ts";
+} from "./files/mod.ts";
 import type { PolicyComplaint, PolicyService, PolicyStatus } from "./policy/mod.ts";
 import type { Counter, Counters, Log } from "./telemetry/mod.ts";
 

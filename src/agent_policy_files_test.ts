@@ -150,7 +150,7 @@ Deno.test("PolicyFiles takes no file that it cannot trust, and keeps what it had
   assert.deepEqual(test.policies.names, ["a"]);
   const told = test.log.of("error").map((line) => line.replaceAll(`${test.folder}/`, ""));
   assert.deepEqual(told, [
-    "error folder.yaml:1:1: it is no file, continuing without it; put a file there",
+    "error folder.yaml:1:1: it is not a regular file, continuing without it; put a file there",
     "error link.yaml:1:1: it is a symbolic link, continuing without it; put the file itself there",
     'error open.yaml:1:1: others may write to it, continuing without it; chmod go-w "open.yaml"',
     "error raw.yaml:1:1: it is not UTF-8, continuing without it; save it as UTF-8",

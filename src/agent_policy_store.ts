@@ -4,12 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import {
-  checkTrusted,
-  readTrustedFile,
-  trustedOwners,
-  UntrustedError,
-} from "./agent_trusted_file.ts";
+import { checkTrusted, readTrustedFile, trustedOwners, UntrustedError } from "./files/mod.ts";
 
 /** A policy, binding or template with what else is to be known to add it again. */
 export interface StoredPolicy {

@@ -6,6 +6,14 @@
  */
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import {
+  checkTrusted,
+  checkTrustedWay,
+  FileKindError,
+  openForLock,
+  trustedOwners,
+  UntrustedError,
+} from "../files/mod.ts";
 import { ControlError, SocketTakenError } from "./control_error.ts";
 
 /** Where an agent listens and commands ask, unless they are told otherwise. */
@@ -14,7 +22,6 @@ export const DEFAULT_CONTROL_SOCKET = "/run/shrike/control.sock";
 /** Of directories that are made here. */
 const DIRECTORY_MODE = 0o700;
 const LOCK_MODE = 0o600;
-const OTHERS_MAY_WRITE = 0o022;
 /** For the answer of whoever may listen on a socket that is there; connecting does not wait. */
 const PROBE_TIMEOUT_MS = 1000;
 /** A lock file that is removed just when it was opened is opened anew; more is no coincidence. */
@@ -86,26 +93,26 @@ function lockPathOf(path: string): string {
 }
 
 function prepareDirectory(action: string, directory: string): void {
+  // Who may rename on the way to the socket can put another in the place of ours.
+  const way = checkTrustedWay(directory, trustedOwners());
   try {
     Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
     return;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
-  const hint = "use a directory that only root may change (mode 0700)";
-  const { isDirectory, uid, mode } = Deno.lstatSync(directory);
-  const refuse = (state: string) =>
-    new ControlError(action, `the directory "${directory}" ${state}`, hint);
-  if (!isDirectory) throw refuse("is none");
-  // Who may rename in it can put another socket in the place of ours.
-  if (uid !== 0 && uid !== Deno.uid()) throw refuse(`belongs to uid ${uid}`);
-  if (((mode ?? 0) & OTHERS_MAY_WRITE) !== 0) throw refuse("may be changed by others");
+  const info = Deno.lstatSync(directory);
+  if (!info.isDirectory) {
+    const state = `the directory "${directory}" is not a directory`;
+    throw new ControlError(action, state, "name another path");
+  }
+  checkTrusted(way, info, trustedOwners());
 }
 
 /** Undefined when another process has it. It ends with the process, however that ends. */
 function takeLock(path: string): Deno.FsFile | undefined {
   for (let tries = 0; tries < LOCK_TRIES_MAX; tries++) {
-    const file = Deno.openSync(path, { write: true, create: true, mode: LOCK_MODE });
+    const file = openForLock(path, LOCK_MODE);
     if (!file.tryLockSync(true)) {
       file.close();
       return undefined;
@@ -166,6 +173,10 @@ class Attempt {
       return work();
     } catch (cause) {
       if (cause instanceof ControlError) throw cause;
+      if (cause instanceof UntrustedError || cause instanceof FileKindError) {
+        const state = `"${cause.path}": ${cause.state}`;
+        throw new ControlError(this.action, state, cause.hint, cause);
+      }
       const state = cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
       const hint = `run as root, or name another path with ${this.purpose.flag}`;
       throw new ControlError(this.action, state, hint, cause);

@@ -77,8 +77,35 @@ Deno.test("ControlSocket.claim() refuses what is no socket, and directories of o
     assert.equal(Deno.readTextFileSync(`${folder}/file`), "");
     Deno.mkdirSync(`${folder}/open`);
     Deno.chmodSync(`${folder}/open`, 0o777);
-    await assert.rejects(ControlSocket.claim(`${folder}/open/c`), /may be changed by others/);
+    await assert.rejects(ControlSocket.claim(`${folder}/open/c`), /others may write to it/);
     Deno.symlinkSync(folder, `${folder}/link`);
-    await assert.rejects(ControlSocket.claim(`${folder}/link/c`), /"[^"]*link" is none/);
+    await assert.rejects(ControlSocket.claim(`${folder}/link/c`), /"[^"]*link" is not a directory/);
     await assert.rejects(ControlSocket.claim(`${folder}/a/b/c`), { code: "ENOENT" });
+  }));
+
+Deno.test("ControlSocket.claim() refuses a way that others may change", () =>
+  inFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/open/own`, { recursive: true });
+    Deno.chmodSync(`${folder}/open`, 0o777);
+    const refused = { message: /open": the directory may be changed by others$/ };
+    await assert.rejects(ControlSocket.claim(`${folder}/open/own/c`), refused);
+    Deno.symlinkSync(`${folder}/open/own`, `${folder}/link`);
+    await assert.rejects(ControlSocket.claim(`${folder}/link/new/c`), refused);
+    Deno.chmodSync(`${folder}/open`, 0o755);
+    using _ = await ControlSocket.claim(`${folder}/open/own/c`);
+  }));
+
+Deno.test("ControlSocket.claim() refuses a lock that is no file, and does not wait for it", () =>
+  inFolder(async (folder) => {
+    const { code } = await new Deno.Command("mkfifo", { args: [`${folder}/c.lock`] }).output();
+    assert.equal(code, 0);
+    const refused = { message: /c\.lock": it is not a regular file$/ };
+    await assert.rejects(ControlSocket.claim(`${folder}/c`), refused);
+    Deno.removeSync(`${folder}/c.lock`);
+    Deno.symlinkSync(`${folder}/elsewhere`, `${folder}/c.lock`);
+    await assert.rejects(ControlSocket.claim(`${folder}/c`), refused);
+    assert.throws(() => Deno.lstatSync(`${folder}/elsewhere`), Deno.errors.NotFound);
+    Deno.removeSync(`${folder}/c.lock`);
+    Deno.mkdirSync(`${folder}/c.lock`);
+    await assert.rejects(ControlSocket.claim(`${folder}/c`), refused);
   }));

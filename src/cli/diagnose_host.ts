@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import { type Config, ConfigError, loadConfig, problemText } from "../config/mod.ts";
 import {
   type ConfigSituation,
@@ -17,6 +16,7 @@ import {
 import { describeProgram } from "../host.ts";
 import { examineThisHost, hostFiles } from "../host_examination.ts";
 import { ExitCode } from "./exit_codes.ts";
+import { readConfigFile } from "./settings.ts";
 import type { TypedSettings } from "./table_options.ts";
 import { type Terminal, wantsColor } from "./terminal.ts";
 
@@ -62,8 +62,7 @@ function readSettings(
 ): Settings {
   const withoutFile = loadConfig({ flags, environment: {}, readFile: noFile });
   try {
-    const readFile = (path: string) => readFileSync(path);
-    const sources = { flags, environment, readFile };
+    const sources = { flags, environment, readFile: readConfigFile };
     const { config, path } = loadConfig({
       ...sources,
       ...(configPath === undefined ? {} : { path: configPath }),

@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { readFileSync, statSync } from "node:fs";
-import { type Config, loadConfig, problemText, type ValueChecks } from "../config/mod.ts";
+import { statSync } from "node:fs";
+import {
+  type Config,
+  CONFIG_SIZE_MAX,
+  loadConfig,
+  problemText,
+  type ValueChecks,
+} from "../config/mod.ts";
+import { readTrustedBytes, trustedOwners } from "../files/mod.ts";
 import { configureLog, isJournalStream, logOf } from "../telemetry/mod.ts";
 import type { TypedSettings } from "./table_options.ts";
 import type { Terminal } from "./terminal.ts";
@@ -23,7 +30,7 @@ export function loadSettings(
     flags,
     environment: terminal.environment,
     ...(configPath === undefined ? {} : { path: configPath }),
-    readFile: (path) => readFileSync(path),
+    readFile: readConfigFile,
     checks,
   });
   configureLog({
@@ -38,6 +45,16 @@ export function loadSettings(
     log.warn("{problem}", { problem: problemText(problem), hint: problem.hint });
   }
   return config;
+}
+
+/**
+ * The config decides what is watched and which policies are loaded: it is obeyed only when nobody
+ * else may have written it.
+ *
+ * @throws {UntrustedError}
+ */
+export function readConfigFile(path: string): Uint8Array {
+  return readTrustedBytes(path, { sizeMax: CONFIG_SIZE_MAX, owners: trustedOwners() });
 }
 
 function stderrIdentity(): { dev: number; ino: number | null } {

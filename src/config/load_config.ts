@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { UntrustedError } from "../files/mod.ts";
 import { nearestWord, quote } from "../telemetry/mod.ts";
 import { type Config, environmentName, type OptionName, OPTIONS } from "./options.ts";
 import { ConfigError, type Problem } from "./problem.ts";
@@ -13,7 +14,7 @@ import { Rejected } from "./value.ts";
 /** Read when it is there and no other file is named. */
 export const DEFAULT_CONFIG_PATH = "/etc/shrike/config.yaml";
 /** A config is a screen of text; more is another file. */
-const FILE_SIZE_MAX = 1024 * 1024;
+export const CONFIG_SIZE_MAX = 1024 * 1024;
 
 /** Variables that are ours and no option: the path of the file, and stack traces. */
 const OTHER_VARIABLES = ["SHRIKE_CONFIG", "SHRIKE_DEBUG"];
@@ -125,14 +126,22 @@ function readFile(
   try {
     bytes = readFile(path);
   } catch (error) {
+    if (error instanceof UntrustedError) {
+      const { path: place, state: reason, hint } = error;
+      problems.push({ place, reason, hint });
+      return { values: new Map(), path };
+    }
     const code = (error as { code?: string }).code;
     if (named === undefined && code === "ENOENT") return { values: new Map() };
     if (code === "ENOENT") return mistake("no such file", "give the path of a config file");
     const text = error instanceof Error ? error.message.split("\n")[0]! : String(error);
     return mistake(`it cannot be read: ${text}`, "check its mode and kind");
   }
-  if (bytes.length > FILE_SIZE_MAX) {
-    return mistake(`it has ${bytes.length} bytes`, `use a file of at most ${FILE_SIZE_MAX} bytes`);
+  if (bytes.length > CONFIG_SIZE_MAX) {
+    return mistake(
+      `it has ${bytes.length} bytes`,
+      `use a file of at most ${CONFIG_SIZE_MAX} bytes`,
+    );
   }
   let text: string;
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 export {
+  CONFIG_SIZE_MAX,
   type ConfigSources,
   DEFAULT_CONFIG_PATH,
   loadConfig,

@@ -43,6 +43,36 @@ Deno.test("shrike run names file, line and column of a mistake in the config fil
   });
 });
 
+Deno.test("shrike run obeys only config files that nobody else may write, and waits for none", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "shrike.yaml");
+    const run = (path: string) => runShrike(["run", "--config", path]);
+    await Deno.writeTextFile(path, "output:\n  format: json\n");
+    await Deno.chmod(path, 0o666);
+    assertReport(await run(path), EXIT_USAGE, /others may write to it/, /chmod go-w/);
+    await Deno.chmod(path, 0o644);
+    await Deno.chmod(folder, 0o777);
+    assertReport(await run(path), EXIT_USAGE, /may be changed by others/, /only root may change/);
+    await Deno.chmod(folder, 0o700);
+    const fifo = join(folder, "fifo");
+    await new Deno.Command("mkfifo", { args: [fifo] }).output();
+    for (const other of ["/dev/zero", fifo]) {
+      assertReport(await run(other), EXIT_USAGE, /is not a regular file/, /put a file there/);
+    }
+  });
+});
+
+Deno.test("shrike run goes on without a control socket whose lock is a FIFO", async () => {
+  await withFolder(async (folder) => {
+    const socket = join(folder, "a.sock");
+    await new Deno.Command("mkfifo", { args: [`${socket}.lock`] }).output();
+    const args = ["run", "-o", "json", "--control-socket", socket, "--max-events", "1"];
+    const { code, stderr } = await runShrike(args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /a\.sock\.lock": it is not a regular file, continuing without control/);
+  });
+});
+
 Deno.test("shrike run takes settings from file, environment and flags, the last wins", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "shrike.yaml");

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { FileKindError, readRegular } from "../../files/mod.ts";
 import type { Architecture } from "../syscalls.ts";
 import { resolvePolicies } from "./bind_template.ts";
 import type { PolicySet } from "./bind_template.ts";
@@ -113,13 +114,12 @@ function fileProblem(file: string, text: string, hint: string): PolicyProblem {
 /** The files of this machine. */
 export const SYSTEM_POLICY_SOURCES: PolicySources = {
   readFile(path) {
-    const { isFile, size } = Deno.statSync(path);
-    // A pipe could make the reader wait, a device give bytes without end.
-    if (!isFile) throw new Error("it is no regular file");
-    if (size > FILE_SIZE_MAX) {
-      throw new Error(`it has ${size} bytes, ${FILE_SIZE_MAX} are allowed`);
+    try {
+      return readRegular(path, FILE_SIZE_MAX).bytes;
+    } catch (error) {
+      if (error instanceof FileKindError) throw new Error(error.state, { cause: error });
+      throw error;
     }
-    return Deno.readFileSync(path);
   },
   listFolder(path) {
     if (!Deno.statSync(path).isDirectory) return undefined;

@@ -67,8 +67,8 @@ Deno.test("readPolicyFiles() reads neither pipes nor files without end", () => {
     const { problems } = readPolicyFiles([folder, "/dev/zero"], { sources: SYSTEM_POLICY_SOURCES });
     assert.deepEqual(problems.map(({ place, text }) => [place.file, text]), [
       [`${folder}/big.yaml`, "it cannot be read: it has 1099511627776 bytes, 1048576 are allowed"],
-      [pipe, "it cannot be read: it is no regular file"],
-      ["/dev/zero", "it cannot be read: it is no regular file"],
+      [pipe, "it cannot be read: it is not a regular file"],
+      ["/dev/zero", "it cannot be read: it is not a regular file"],
     ]);
   } finally {
     Deno.removeSync(folder, { recursive: true });
