@@ -24,6 +24,8 @@ export class CallError extends Error {
   /** Error number, positive. */
   readonly code: number;
   readonly errnoName: string;
+  /** What was found: "ENOSPC (no space left on device)". */
+  readonly state: string;
   /** What the user may do about it. */
   readonly hint: string;
 
@@ -33,6 +35,7 @@ export class CallError extends Error {
     this.operation = attempt.operation;
     this.code = code;
     this.errnoName = errnoName(code);
+    this.state = found;
     this.hint = hint;
   }
 }

@@ -79,6 +79,9 @@ export interface ResourceUsage {
   readonly involuntarySwitches: number;
 }
 
+/** Bytes of a write that is to tell why a larger one failed: a page at most. */
+const FILE_PROBE_SIZE = 4096;
+
 /** A resource limit; `RLIMIT_INFINITY` for none. */
 export interface ResourceLimit {
   readonly soft: bigint;
@@ -296,6 +299,21 @@ export class Libc {
     const code = this.errno.read();
     this.symbols.close(fd);
     unwrapLibc(sent, code, { ...attempt, operation: "sendto" });
+  }
+
+  /**
+   * Writes some of the bytes to a regular file, on a thread of Deno's because a disk may be slow.
+   * `Deno.stdout.write()` writes all and hides how much was out when it failed.
+   *
+   * @param bytes must not change until it resolves
+   * @returns bytes that were written
+   * @throws {LibcError} such as ENOSPC; nothing was written then
+   */
+  async writeFile(fd: number, bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+    const size = Number(await this.symbols.slow_write(fd, bytes, BigInt(bytes.length)));
+    if (size >= 0) return size;
+    // The reason stayed on the other thread: a small write on this one gives it again.
+    return this.write(fd, bytes.subarray(0, FILE_PROBE_SIZE));
   }
 
   /**

@@ -66,6 +66,8 @@ export interface Agent extends AsyncDisposable {
   readonly counters: Counters;
   /** Rejects when pipeline or capture fails; otherwise resolves when `stop()` has ended it. */
   readonly ended: Promise<void>;
+  /** Policies it has now; while there are any it must not end for want of an output. */
+  policyCount(): number;
   /** Ends everything and says what it was; the same answer for each call. */
   stop(): Promise<AgentSummary>;
 }
@@ -142,7 +144,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
     await parts.disposeAsync();
     return { ...usage.taken, lost: losses.totals };
   };
-  return makeAgent({ ready, counters, ended: running.ended }, stop);
+  const policyCount = () => policies?.list().length ?? 0;
+  return makeAgent({ ready, counters, ended: running.ended, policyCount }, stop);
 }
 
 function counted<Item>(
@@ -191,7 +194,7 @@ async function startCapture(
 }
 
 function makeAgent(
-  parts: Pick<Agent, "ready" | "counters" | "ended">,
+  parts: Pick<Agent, "ready" | "counters" | "ended" | "policyCount">,
   stop: Agent["stop"],
 ): Agent {
   let stopped: Promise<AgentSummary> | undefined;

@@ -53,6 +53,17 @@ export const LIBC_SYMBOLS = {
     ],
     result: "isize", // -1 and errno
   },
+  /** write() on a thread of Deno's: errno is lost. */
+  slow_write: {
+    name: "write",
+    nonblocking: true,
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf, which must stay as it is until the call ends
+      "usize", // size_t count
+    ],
+    result: "isize", // -1 and errno
+  },
   mmap: {
     parameters: [
       "pointer", // void *addr

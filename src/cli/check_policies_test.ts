@@ -17,6 +17,7 @@ async function check(...args: string[]): Promise<{ code: ExitCode; out: string; 
   const terminal: Terminal = {
     environment: {},
     isStdoutTerminal: false,
+    isStdinTerminal: false,
     isStderrTerminal: false,
     columns: () => 80,
     writeOut: (text) => void (out += text),

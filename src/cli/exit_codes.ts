@@ -17,6 +17,10 @@ export const ExitCode = {
   notSupported: 4,
   /** The kernel or the process has no memory left, or a limit on it is too low. */
   noMemory: 5,
+  /** Nobody reads the events any more. */
+  outputLost: 6,
+  /** The terminal was closed on which `run` or `top` was started: 128 + SIGHUP. */
+  hungUp: 129,
   /**
    * A second Ctrl-C ended the program at once, or a first one before it had an answer:
    * 128 + SIGINT.
@@ -29,11 +33,13 @@ export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
 /** The codes with their meaning, for the help. */
 export const EXIT_CODE_TEXTS: readonly (readonly [ExitCode, string])[] = [
-  [ExitCode.ok, "success; run and top: also a signal, --duration, --max-events or a closed pipe"],
+  [ExitCode.ok, "success; run and top: also SIGINT, SIGTERM, --duration, --max-events"],
   [ExitCode.failure, "failure"],
   [ExitCode.usage, "mistake in arguments, environment, config file or policy"],
   [ExitCode.notPermitted, "not permitted: not root, missing capability, or locked-down kernel"],
   [ExitCode.notSupported, "the kernel lacks a needed feature"],
   [ExitCode.noMemory, "out of memory or of a limit on it"],
+  [ExitCode.outputLost, "the reader of the output is gone"],
+  [ExitCode.hungUp, "the terminal was closed"],
   [ExitCode.interrupted, "ended at once by a second Ctrl-C; top --once: by the first"],
 ];

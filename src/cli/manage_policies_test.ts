@@ -23,6 +23,7 @@ async function type(socket: string, ...args: string[]): Promise<Outcome> {
   const terminal: Terminal = {
     environment: { SHRIKE_CONTROL_SOCKET: socket, SHRIKE_CONFIG: "/dev/null" },
     isStdoutTerminal: false,
+    isStdinTerminal: false,
     isStderrTerminal: false,
     columns: () => 100,
     writeOut: (text) => void (out += text),

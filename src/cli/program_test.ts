@@ -30,6 +30,7 @@ async function type(
   const terminal: Terminal = {
     environment,
     isStdoutTerminal: false,
+    isStdinTerminal: false,
     isStderrTerminal: false,
     columns: () => columns,
     writeOut: (text) => void (out += text),

@@ -12,7 +12,7 @@ import { Counters, logOf } from "../telemetry/mod.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { filterChecks } from "./filter_checks.ts";
 import { nodeNameOf } from "./node_name.ts";
-import { openStdoutSink, outputFormat, type StdoutSink } from "./stdout_sink.ts";
+import { openStdoutSink, outputFormat, stateOf, type StdoutSink } from "./stdout_sink.ts";
 import { filtersOf, Selection } from "./selection.ts";
 import { loadSettings } from "./settings.ts";
 import { formatSummary, type SummaryFigures } from "./summary.ts";
@@ -38,7 +38,10 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
   const names = new UserNames({ counters });
   const config = loadSettings(typed, terminal, filterChecks(names));
   if (config.pid !== undefined && !isRunning(config.pid)) throw new NoSuchProcessError(config.pid);
-  using signals = terminal.watchSignals(() => Deno.exit(ExitCode.interrupted));
+  using signals = terminal.watchSignals(
+    () => Deno.exit(ExitCode.interrupted),
+    terminal.isStdinTerminal ? undefined : ignoreHangup,
+  );
   const isForMachines = outputFormat(config, terminal) === "json";
   const selection = new Selection({
     ...{ counters, filters: filtersOf(config), pid: config.pid, maxEvents: config.maxEvents },
@@ -50,8 +53,12 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
   });
   const nodeName = nodeNameOf(config, terminal.environment);
   const stdout = Promise.withResolvers<StdoutSink>();
+  let outlivesOutput = () => true;
   const openSinks = (parts: SinkParts) => {
-    const opened = openStdoutSink({ ...parts, config, nodeName, selection, names, terminal });
+    const opened = openStdoutSink({
+      ...{ ...parts, config, nodeName, selection, names, terminal },
+      outlivesOutput: () => outlivesOutput(),
+    });
     stdout.resolve(opened);
     return [opened.sink];
   };
@@ -61,9 +68,14 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
     needsForks: selection.needsForks,
     log: logOf,
   }, hostRooms());
+  // A service guards its host also while nobody has given it a policy yet.
+  const isService = "NOTIFY_SOCKET" in terminal.environment;
+  outlivesOutput = () => isService || agent.policyCount() > 0;
   sayReady(agent, config, terminal);
   const { sink, isReaderGone } = await stdout.promise;
-  await waitForEnd(agent, { config, selection, sink, isReaderGone, stopped: signals.stopped });
+  const { stopped } = signals;
+  const reasons = { config, selection, sink, isReaderGone, stopped, outlivesOutput };
+  const reason = await waitForEnd(agent, reasons);
   const summary = await agent.stop();
   if (config.showSummary ?? terminal.isStderrTerminal) {
     const lost = withUnwritten(summary.lost, counters);
@@ -74,7 +86,8 @@ export async function runAgent(typed: TypedSettings, terminal: Terminal): Promis
   await agent.ended;
   const end = await sink.ended;
   if (end.reason === "write_failed") throw new StdoutError(end.error);
-  return ExitCode.ok;
+  if (reason === "SIGHUP") return ExitCode.hungUp;
+  return reason === "output" || end.reason === "reader_gone" ? ExitCode.outputLost : ExitCode.ok;
 }
 
 function absenceOf({ ready: { absence } }: Agent): Pick<SummaryFigures, "absence"> {
@@ -99,30 +112,60 @@ export class StdoutError extends Error {
   readonly hint = "check the disk or the program that reads";
 
   constructor(cause: unknown) {
-    const state = cause instanceof Error ? cause.message : String(cause);
-    super(`Cannot write events to "stdout": ${state}`, { cause });
+    super(`Cannot write events to "stdout": ${stateOf(cause)}`, { cause });
   }
 }
 
 interface Reasons extends StdoutSink {
   readonly config: Config;
   readonly selection: Selection;
-  readonly stopped: Promise<unknown>;
+  readonly stopped: Promise<Deno.Signal>;
+  readonly outlivesOutput: () => boolean;
 }
 
 /** Time between looks at stdout, ms. */
 const READER_INTERVAL_MS = 500;
 
-/** Resolves at the first reason to end, be it a failure. */
-async function waitForEnd(agent: Agent, reasons: Reasons): Promise<void> {
-  const { config: { durationMs }, selection, sink, isReaderGone, stopped } = reasons;
-  const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
-  const duration = durationMs === undefined ? undefined : setTimeout(resolve, durationMs);
-  const reader = setInterval(() => isReaderGone() && resolve(), READER_INTERVAL_MS);
-  const failed = agent.ended.catch(() => {});
-  await Promise.race([stopped, timeIsUp, selection.enough, sink.ended, failed]);
+/**
+ * Resolves with the first reason to end, be it a failure. Output that is lost is one only for an
+ * agent that does nothing but write.
+ */
+async function waitForEnd(
+  agent: Agent,
+  { config: { durationMs }, selection, sink, isReaderGone, stopped, outlivesOutput }: Reasons,
+): Promise<Deno.Signal | "output" | "done"> {
+  const { promise: ended, resolve } = Promise.withResolvers<"output" | "done">();
+  const done = () => resolve("done");
+  const duration = durationMs === undefined ? undefined : setTimeout(done, durationMs);
+  let isSinkEnded = false;
+  let isLossLogged = false;
+  const look = () => {
+    if (!isSinkEnded && !isReaderGone()) return;
+    if (!outlivesOutput()) return resolve("output");
+    if (isLossLogged) return;
+    isLossLogged = true;
+    logOf("agent").error("Events are not written any more: the reader of stdout is gone", {
+      hint: "policies, metrics and the control socket go on; restart the agent with a new output",
+    });
+  };
+  sink.ended.then(() => {
+    isSinkEnded = true;
+    look();
+  });
+  const reader = setInterval(look, READER_INTERVAL_MS);
+  selection.enough.then(done);
+  agent.ended.then(done, done);
+  const reason = await Promise.race([stopped, ended]);
   clearTimeout(duration);
   clearInterval(reader);
+  return reason;
+}
+
+/** Until there is something to reload; a service must not go down by it. */
+function ignoreHangup(): void {
+  logOf("agent").warn("SIGHUP ignored: nothing is reloaded", {
+    hint: "restart the agent to read its settings anew; policy files are watched",
+  });
 }
 
 /** For people who look at the events as they come. */

@@ -37,7 +37,7 @@ class Scene implements AsyncDisposable {
   /** Called while the command waits for the interval to pass. */
   onWait: () => void = () => {};
   readonly #folder = Deno.makeTempDirSync({ prefix: "shrike-top-" });
-  readonly #stop = Promise.withResolvers<void>();
+  readonly #stop = Promise.withResolvers<Deno.Signal>();
   #server: ControlServer | undefined;
 
   static async open(network?: NetworkService): Promise<Scene> {
@@ -54,7 +54,7 @@ class Scene implements AsyncDisposable {
 
   /** Somebody asks for an end. */
   stop(): void {
-    this.#stop.resolve();
+    this.#stop.resolve("SIGINT");
   }
 
   terminal({ isTerminal = false } = {}): Terminal {
@@ -63,6 +63,7 @@ class Scene implements AsyncDisposable {
         SHRIKE_CONTROL_SOCKET: `${this.#folder}/c.sock`,
         ...{ SHRIKE_CONFIG: "/dev/null", NO_COLOR: "1" },
       },
+      isStdinTerminal: false,
       isStdoutTerminal: isTerminal,
       isStderrTerminal: isTerminal,
       columns: () => 100,

@@ -17,6 +17,7 @@ import {
 } from "../export/mod.ts";
 import { readHostNamespaces } from "../host.ts";
 import type { Selection } from "./selection.ts";
+import { logOf } from "../telemetry/mod.ts";
 import { type Terminal, wantsColor } from "./terminal.ts";
 
 /** What the sink is made with. */
@@ -26,6 +27,8 @@ export interface StdoutSinkOptions extends SinkParts {
   readonly selection: Selection;
   readonly names: UserNames;
   readonly terminal: Terminal;
+  /** Whether the agent goes on when events cannot be written, so that writing is tried again. */
+  readonly outlivesOutput: () => boolean;
 }
 
 /** The sink and what else is known of stdout, valid while the agent runs. */
@@ -41,11 +44,39 @@ export function openStdoutSink(options: StdoutSinkOptions): StdoutSink {
   const { libc, config, selection, counters, losses, clock } = options;
   const sink = new StreamSink({
     ...{ name: "stdout", counters, losses, clock, filter: selection },
-    writer: openStdoutWriter({ stdout: Deno.stdout, pollWritable: openWritePoll(libc, STDOUT_FD) }),
+    writer: openStdoutWriter({
+      stdout: Deno.stdout,
+      pollWritable: openWritePoll(libc, STDOUT_FD),
+      writeFile: (bytes) => libc.writeFile(STDOUT_FD, bytes),
+    }),
     encoder: makeEncoder(options),
     queueSizeMax: config.queueSize,
+    onWriteFailed: (error) => reportFailedWrite(error, options.outlivesOutput()),
+    onWriteWorks: () => logOf("agent").info("Events are written to stdout again"),
   });
   return { sink, isReaderGone: openReaderPoll(libc, STDOUT_FD) };
+}
+
+/** The log of the same failure, at most once in this time, ms. */
+const LOG_INTERVAL_MS = 60_000;
+let loggedMs = -Infinity;
+
+function reportFailedWrite(error: unknown, isTriedAgain: boolean): boolean {
+  if (isTriedAgain && performance.now() - loggedMs >= LOG_INTERVAL_MS) {
+    loggedMs = performance.now();
+    const state = stateOf(error);
+    logOf("agent").error('Cannot write events to "stdout": {state}, trying again', {
+      state,
+      hint: "free the disk; events that do not fit the queue are lost and counted",
+    });
+  }
+  return isTriedAgain;
+}
+
+/** What an error of a write says, without what was tried. */
+export function stateOf(error: unknown): string {
+  const { state, message } = error as { readonly state?: string; readonly message?: string };
+  return state ?? message ?? String(error);
 }
 
 const STDOUT_FD = 1;

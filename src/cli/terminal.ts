@@ -9,6 +9,7 @@ import type { TextLook } from "./text_list.ts";
 /** Where a command reads its surroundings and writes. */
 export interface Terminal {
   readonly environment: Readonly<Record<string, string>>;
+  readonly isStdinTerminal: boolean;
   readonly isStdoutTerminal: boolean;
   readonly isStderrTerminal: boolean;
   /** Width of the terminal in columns; 80 when there is none. */
@@ -28,14 +29,15 @@ export interface Terminal {
    * Catches the signals that ask for an end until disposed.
    *
    * @param onSecond called when somebody asks again, while the command still tidies up
+   * @param onHangup called at SIGHUP, which then asks for no end
    */
-  watchSignals(onSecond: () => void): SignalWatch;
+  watchSignals(onSecond: () => void, onHangup?: () => void): SignalWatch;
 }
 
 /** Signals that ask for an end. */
 export interface SignalWatch extends Disposable {
-  /** Resolves at the first one. */
-  readonly stopped: Promise<void>;
+  /** Resolves with the first one. */
+  readonly stopped: Promise<Deno.Signal>;
 }
 
 /** The reader of stdout has gone; the command ends quietly, as other tools of a pipe do. */
@@ -66,6 +68,7 @@ const FULL_PIPE_TRIES_MAX = 500;
 export function openTerminal(): Terminal {
   return {
     environment: Deno.env.toObject(),
+    isStdinTerminal: Deno.stdin.isTerminal(),
     isStdoutTerminal: Deno.stdout.isTerminal(),
     isStderrTerminal: Deno.stderr.isTerminal(),
     columns: terminalColumns,
@@ -111,19 +114,18 @@ function checkOut(): void {
 /** SIGHUP too: the terminal was closed, and tidying up is better than dying. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-function watchSignals(onSecond: () => void): SignalWatch {
-  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+function watchSignals(onSecond: () => void, onHangup?: () => void): SignalWatch {
+  const { promise: stopped, resolve } = Promise.withResolvers<Deno.Signal>();
   let count = 0;
-  const onSignal = () => {
-    count++;
-    if (count === 1) resolve();
-    else onSecond();
-  };
-  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  const listeners = STOP_SIGNALS.map((signal) => {
+    const stop = () => ++count === 1 ? resolve(signal) : onSecond();
+    return { signal, listener: signal === "SIGHUP" ? onHangup ?? stop : stop };
+  });
+  for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
   return {
     stopped,
     [Symbol.dispose]: () => {
-      for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
     },
   };
 }

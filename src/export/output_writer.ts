@@ -12,7 +12,7 @@
 /** What a sink writes to. Partial writes are allowed. */
 export interface OutputWriter {
   /** Writes some of the bytes off the main thread; they must not change before it resolves. */
-  write(bytes: Uint8Array): Promise<number>;
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Bytes that `writeSync()` takes now without waiting for anyone; 0 when that cannot be told. */
   roomNow(): number;
   /** Writes at most `roomNow()` bytes at once. */
@@ -33,6 +33,8 @@ export interface StdoutWriterOptions {
    * goes through the thread pool.
    */
   readonly pollWritable?: () => boolean;
+  /** Writes some of the bytes to a regular file and says how many, also when the disk is full. */
+  readonly writeFile?: (bytes: Uint8Array<ArrayBuffer>) => Promise<number>;
   /** Path to ask for the kind of file; default `/proc/self/fd/1`. */
   readonly path?: string;
 }
@@ -43,15 +45,26 @@ export interface StdoutWriterOptions {
  */
 const PIPE_ROOM_SIZE = 4096;
 
+const STDOUT_PATH = "/proc/self/fd/1";
+
 /** A writer for standard output, whatever it is. */
 export function openStdoutWriter(options: StdoutWriterOptions): OutputWriter {
   const { stdout, pollWritable } = options;
   const canPoll = pollWritable !== undefined && isPipeOrNull(options);
+  const writeFile = isRegularFile(options) ? options.writeFile : undefined;
   return {
-    write: (bytes) => stdout.write(bytes),
+    write: writeFile ?? ((bytes) => stdout.write(bytes)),
     writeSync: (bytes) => stdout.writeSync(bytes),
     roomNow: () => canPoll && pollWritable() ? PIPE_ROOM_SIZE : 0,
   };
+}
+
+function isRegularFile({ path = STDOUT_PATH }: StdoutWriterOptions): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -61,7 +74,7 @@ export function openStdoutWriter(options: StdoutWriterOptions): OutputWriter {
  */
 function isPipeOrNull(options: StdoutWriterOptions): boolean {
   try {
-    const path = options.path ?? "/proc/self/fd/1";
+    const path = options.path ?? STDOUT_PATH;
     if (options.stdout.isTerminal()) return false;
     const { isFifo, isCharDevice } = Deno.statSync(path);
     return isFifo === true || (isCharDevice === true && Deno.readLinkSync(path) === "/dev/null");

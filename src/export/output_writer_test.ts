@@ -33,3 +33,13 @@ function openPipe() {
   assert.ok(success);
   return { path, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
+
+Deno.test("openStdoutWriter() asks for the count of bytes where it is a regular file", async () => {
+  const stdout = { write: () => Promise.resolve(2), writeSync: () => 2, isTerminal: () => false };
+  const writeFile = () => Promise.resolve(1);
+  const bytes = new Uint8Array(2);
+  const path = await Deno.makeTempFile();
+  assert.equal(await openStdoutWriter({ stdout, writeFile, path }).write(bytes), 1);
+  assert.equal(await openStdoutWriter({ stdout, writeFile, path: "/dev/null" }).write(bytes), 2);
+  await Deno.remove(path);
+});

@@ -27,6 +27,13 @@ export interface StreamSinkOptions {
   readonly queueEventsMax?: number;
   /** How long `close()` waits for the reader; default 1000. */
   readonly closeTimeoutMs?: number;
+  /**
+   * Called with each write that failed (a full disk, an I/O error) but for readers that are gone:
+   * whether to try again. Events wait meanwhile within the queue. Default: the sink ends.
+   */
+  readonly onWriteFailed?: (error: unknown) => boolean;
+  /** Called when a write succeeds again. */
+  readonly onWriteWorks?: () => void;
 }
 
 /** Why a sink takes no more events. */
@@ -55,6 +62,9 @@ const SYNC_SIZE_MAX = 64 * 1024;
 const WRITE_SIZE_MAX = 256 * 1024;
 /** Pause before the next try on a full descriptor that somebody made non-blocking. */
 const RETRY_MS = 5;
+/** Pause after a write that failed, doubled each time up to the longest. */
+const FAILURE_PAUSE_MS = 100;
+const FAILURE_PAUSE_MAX_MS = 5000;
 /** Kept free for gap events, so that a full queue does not hide what it lost. */
 const GAP_RESERVE_SIZE = 64 * 1024;
 
@@ -74,6 +84,7 @@ export class StreamSink implements EventSink {
   readonly #bytes: Counter;
   readonly #dropped: Counter;
   readonly #filtered: Counter;
+  readonly #failedWrites: Counter;
   readonly #drops = new Map<AgentEvent["type"], Drops>();
   /** What passes the filter, and when; without a filter there is none. */
   readonly #held: HeldEvents | undefined;
@@ -82,6 +93,11 @@ export class StreamSink implements EventSink {
   /** The write under way and its follow-ups; undefined when nothing is. */
   #pump: Promise<void> | undefined;
   #isEnded = false;
+  /** The last write failed and is tried again after `#pauseMs`. */
+  #failure: { readonly error: unknown } | undefined;
+  #pauseMs = FAILURE_PAUSE_MS;
+  /** Ends a pause when the sink closes. */
+  #wake: () => void = () => {};
   /** Lines in the queue that are no events. */
   #headerLines = 0;
 
@@ -105,6 +121,11 @@ export class StreamSink implements EventSink {
     this.#filtered = counters.counter(
       "shrike_export_filtered_total",
       "Events that a filter left out",
+      labels,
+    );
+    this.#failedWrites = counters.counter(
+      "shrike_export_failed_writes_total",
+      "Writes that failed, such as on a full disk",
       labels,
     );
     counters.gauge(
@@ -139,13 +160,19 @@ export class StreamSink implements EventSink {
   async close(): Promise<void> {
     this.#held?.giveUp();
     this.flush();
+    this.#wake();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
     });
     await Promise.race([this.#pump, timeout]);
     clearTimeout(timer);
-    this.#end({ reason: "closed" });
+    const failure = this.#failure;
+    this.#end(
+      failure === undefined
+        ? { reason: "closed" }
+        : { reason: "write_failed", error: failure.error },
+    );
   }
 
   get #waitingSize(): number {
@@ -174,8 +201,9 @@ export class StreamSink implements EventSink {
     try {
       this.#writeSync();
     } catch (error) {
-      // Full after all, because somebody else writes there too: the pump waits for it.
-      if (!(error instanceof Deno.errors.WouldBlock)) return this.#fail(error);
+      // Full after all, because somebody else writes there too: the pump waits for it, and as the
+      // pump tries again after other failures, they are left to it.
+      if (isReaderGone(error)) return this.#fail(error);
     }
     if (this.#filling.size > 0) this.#pump = this.#runPump();
   }
@@ -212,15 +240,44 @@ export class StreamSink implements EventSink {
     }
   }
 
-  /** Waits a moment and returns 0 when the descriptor was made non-blocking and is full. */
-  async #writeSome(bytes: Uint8Array): Promise<number> {
+  /**
+   * Waits a moment and returns 0 when the descriptor was made non-blocking and is full, or when the
+   * write failed and is to be tried again.
+   */
+  async #writeSome(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
     try {
-      return await this.#options.writer.write(bytes);
+      const size = await this.#options.writer.write(bytes);
+      this.#works();
+      return size;
     } catch (error) {
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (isReaderGone(error)) throw error;
+      if (error instanceof Deno.errors.WouldBlock) await this.#pause(RETRY_MS);
+      else {
+        this.#failedWrites.value++;
+        if (this.#options.onWriteFailed?.(error) !== true) throw error;
+        this.#failure = { error };
+        await this.#pause(this.#pauseMs);
+        this.#pauseMs = Math.min(2 * this.#pauseMs, FAILURE_PAUSE_MAX_MS);
+      }
       return 0;
     }
+  }
+
+  #works(): void {
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
+    this.#pauseMs = FAILURE_PAUSE_MS;
+    this.#options.onWriteWorks?.();
+  }
+
+  #pause(timeMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #written(buffer: LineBuffer, size: number): void {
@@ -237,9 +294,7 @@ export class StreamSink implements EventSink {
   }
 
   #fail(error: unknown): void {
-    const isGone = error instanceof Deno.errors.BrokenPipe ||
-      error instanceof Deno.errors.ConnectionReset;
-    this.#end(isGone ? { reason: "reader_gone" } : { reason: "write_failed", error });
+    this.#end(isReaderGone(error) ? { reason: "reader_gone" } : { reason: "write_failed", error });
   }
 
   #end(end: SinkEnd): void {
@@ -275,4 +330,8 @@ export class StreamSink implements EventSink {
     }
     this.#drops.clear();
   }
+}
+
+function isReaderGone(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset;
 }

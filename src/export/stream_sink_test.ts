@@ -53,9 +53,13 @@ class FakeWriter implements OutputWriter {
     const write = this.waiting.shift();
     assert.ok(write !== undefined, "the sink writes nothing");
     write.answer(typeof size === "number" ? Math.min(size, write.size) : size);
-    // Writing, counting and the next write are a few promise steps each.
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    await promiseSteps();
   }
+}
+
+/** Writing, counting and the next write are a few promise steps each. */
+async function promiseSteps(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
 /** Lines such as `exec 17`, so that tests see which event came out. */
@@ -270,6 +274,40 @@ Deno.test("StreamSink ends with the error when a write fails otherwise", async (
   const error = new Error("disk full");
   await writer.answer(error);
   assert.deepEqual(await sink.ended, { reason: "write_failed", error });
+});
+
+Deno.test("StreamSink tries a failed write again when it is told to, and loses nothing", async () => {
+  const seen: string[] = [];
+  const { sink, writer, count } = open({
+    onWriteFailed: (error) => seen.push((error as Error).message) > 0,
+    onWriteWorks: () => seen.push("works"),
+  });
+  sink.push(exec(1));
+  sink.flush();
+  await writer.answer(new Error("disk full"));
+  sink.push(exec(2));
+  assert.equal(count("dropped_total"), 0);
+  // close() ends the pause before the next try.
+  const closed = sink.close();
+  await promiseSteps();
+  await writer.answer(1000);
+  await writer.answer(1000);
+  await closed;
+  assert.deepEqual(await sink.ended, { reason: "closed" });
+  assert.equal(writer.written, "process_exec 1\nprocess_exec 2\n");
+  assert.deepEqual(seen, ["disk full", "works"]);
+  assert.equal(count("failed_writes_total"), 1);
+});
+
+Deno.test("StreamSink.close() says that writes still failed", async () => {
+  const error = new Error("disk full");
+  const { sink, writer, count } = open({ onWriteFailed: () => true });
+  sink.push(exec(1));
+  sink.flush();
+  await writer.answer(error);
+  await sink.close();
+  assert.deepEqual(await sink.ended, { reason: "write_failed", error });
+  assert.equal(count("dropped_total"), 1);
 });
 
 Deno.test("StreamSink ends when a write on the main thread fails", async () => {

@@ -49,7 +49,7 @@ Deno.test("shrike run ends when the reader of its output has gone", async () => 
     const { code, stdout, stderr } = await command.output();
     assert.equal(code, 0);
     assert.equal(parseLines(new TextDecoder().decode(stdout)).length, 1);
-    assert.equal(new TextDecoder().decode(stderr), "code 0\n");
+    assert.equal(new TextDecoder().decode(stderr), "code 6\n");
   } finally {
     clearInterval(canary);
   }

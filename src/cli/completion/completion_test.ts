@@ -9,6 +9,7 @@ function script(shell: Shell): string {
   const program = createProgram({
     environment: {},
     isStdoutTerminal: false,
+    isStdinTerminal: false,
     isStderrTerminal: false,
     columns: () => 80,
     writeOut: () => {},
