@@ -1,4 +1,4 @@
-/** What an agent does when its output is lost: one that guards goes on, another ends and says so. */
+/** What an agent does when its output is lost: one that guards goes on, another ends. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
