@@ -29,7 +29,7 @@ export const STAGES: readonly Stage[] = [
   {
     name: "unit",
     command: "deno task test:unit",
-    tests: ["ffi", "src", "scripts"],
+    tests: ["ffi", "src", "scripts", "tests/simulate"],
     needsRoot: false,
     limitMs: 6 * MINUTE_MS,
   },

@@ -17,6 +17,7 @@ import {
   openWorkloads,
   type SocketPlace,
   SYSTEM_SOCKETS,
+  type WorkloadNeeds,
   type WorkloadSettings,
 } from "./workloads/mod.ts";
 
@@ -28,6 +29,8 @@ export interface AgentWorkloadsParts {
   /** The system's, unless a test has others. */
   readonly proc?: ProcCgroups;
   readonly settings?: WorkloadSettings;
+  /** Makes the resolver; with the host's runtimes, unless a test has others. */
+  readonly open?: (needs: WorkloadNeeds) => OpenedWorkloads;
 }
 
 /** Takes what was learned after events were delivered; the pipeline does. */
@@ -63,10 +66,10 @@ export class AgentWorkloads implements Disposable {
   readonly #inner: InnerContainers;
   #listener: WorkloadListener | undefined;
 
-  constructor({ config, counters, cgroups, settings, proc }: AgentWorkloadsParts) {
+  constructor({ config, counters, cgroups, settings, proc, open }: AgentWorkloadsParts) {
     this.#cgroups = cgroups;
     this.#proc = proc ?? new ProcCgroups();
-    this.#opened = openWorkloads({
+    this.#opened = (open ?? openWorkloads)({
       settings: {
         ...runtimeSettings(config),
         removalDelayMs: config.cgroupRemovalDelayMs,

@@ -6,7 +6,12 @@
  */
 export type { CgroupIdentity } from "./cgroup_workloads.ts";
 export { InnerContainers } from "./inner_containers.ts";
-export { type OpenedWorkloads, openWorkloads, type WorkloadSettings } from "./open_workloads.ts";
+export {
+  type OpenedWorkloads,
+  openWorkloads,
+  type WorkloadNeeds,
+  type WorkloadSettings,
+} from "./open_workloads.ts";
 export { type PathRecognition, recognisePath, type RecognitionContext } from "./recognise_path.ts";
 export type { RuntimeApi } from "./runtime/runtime_client.ts";
 export type { LinkReport, ProbeReport } from "./runtime/runtime_link.ts";
