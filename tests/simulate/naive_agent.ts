@@ -154,7 +154,7 @@ export class NaiveAgent {
     const parent = before === undefined
       ? this.#parentOf(truth)
       : before.isFork || isOld
-      ? before.parent
+      ? before.parent ?? this.#parentOf(truth)
       : before;
     const fields = {
       ...{ execId: this.#execId(truth.timeNs, proc.tgid), parent, binary: path, isFork: false },

@@ -122,7 +122,7 @@ export class Simulation {
   /** One agent from its start to its end. */
   async #runAgent(): Promise<void> {
     const { clock, host } = { clock: this.#clock, host: this.#host };
-    this.#batchesLeft = 20 + this.#random.below(400);
+    this.#batchesLeft = 5 + this.#random.below(60);
     this.#stop = new AbortController();
     this.#losses = new LossLedger();
     this.#model = new NaiveAgent(NODE, host.root, this.#policies);
