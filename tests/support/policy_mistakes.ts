@@ -77,7 +77,7 @@ const DOCUMENT_MISTAKES: readonly Mistake[] = [
   [
     ours(
       "^mode: monitor_only, " +
-        "lsmhooks: [{hook: a, selectors: [{matchActions: [{action: Sigkill}]}]}]",
+        "lsmhooks: [{hook: bpf, selectors: [{matchActions: [{action: Sigkill}]}]}]",
     ),
     "spec.mode",
     "the policy has actions, so monitor_only does not fit",
@@ -267,6 +267,31 @@ const ACTION_MISTAKES: readonly Mistake[] = [
     `${SELECTOR}.matchActions[0].action`,
     "it returns nothing, so it cannot be made to fail",
   ],
+  [
+    lsm("").replace("file_open, ", "^file_opn"),
+    "spec.lsmhooks[0].hook",
+    '"file_opn" is no LSM hook of any kernel',
+  ],
+  ...([
+    ["Equal", "etc/shadow", "the path of a file begins with /"],
+    ["NotPrefix", "etc/", "the path of a file begins with /"],
+    [
+      "Equal",
+      "/etc/../shadow",
+      "the path of a file is resolved, without //, /./, /../ and / at its end",
+    ],
+    ["Equal", "/etc/", "the path of a file is resolved, without //, /./, /../ and / at its end"],
+    ["Prefix", "//etc", "the path of a file is resolved, without //, /./, /../ and / at its end"],
+    ["Prefix", "socket:", "what has no path is not compared by such a name"],
+    ["Equal", "pipe:[1]", "what has no path is not compared by such a name"],
+  ] as const).map(([operator, value, why]): Mistake => [
+    lsm(
+      "args: [{index: 0, type: file}], selectors: [{matchArgs: " +
+        `[{index: 0, operator: ${operator}, values: [^"${value}"]}]}]`,
+    ),
+    "spec.lsmhooks[0].selectors[0].matchArgs[0].values[0]",
+    `"${value}" never matches: ${why}`,
+  ]),
   ...(["sys_exit_group", "sys_exit"] as const).map((call): Mistake => [
     action(`kprobes: [{call: ${call}`, "action: ^Override, argError: -1"),
     `${SELECTOR}.matchActions[0].action`,

@@ -58,7 +58,7 @@ const BINDING = "---\napiVersion: shrike.io/v1alpha1\nkind: TracingPolicyBinding
 const OWN_TEMPLATE =
   `apiVersion: shrike.io/v1alpha1\nkind: TracingPolicyTemplate\n${METADATA_TEXT}\n` +
   "spec: {variables: [{name: v, type: stringList, default: ['1']}], ";
-const KPROBE_ARGS = "args: [{index: 0, type: file}, {index: 1, type: int}]";
+const KPROBE_ARGS = "args: [{index: 0, type: string}, {index: 1, type: int}]";
 const RETURNS = "return: true, returnArg: {index: 0, type: int}";
 
 function spec(keys: string): string {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Action } from "../model.ts";
+import { errnoValue } from "./errno_names.ts";
 import { quoted } from "./policy_problem.ts";
 import type { HookReading } from "./reading.ts";
 import { type Fields, openSection, suggestion } from "./section.ts";
@@ -118,7 +119,7 @@ function readAction(
   }
   for (const key of ["argError", "argSig"]) {
     // 0 is how the published form writes that there is none.
-    if (key === row.argument || !fields.has(key) || fields.integer(key) === 0) continue;
+    if (key === row.argument || !fields.has(key) || Number(fields.text(key)) === 0) continue;
     problems.add(fields.spot(key), `${name} has no ${key}`, "take it away");
   }
   return row.read(fields, context);
@@ -156,16 +157,22 @@ function readOverride(
     problems.add(spot, overrideRefusal.text, overrideRefusal.hint);
     return undefined;
   }
-  const error = fields.integer("argError");
+  const text = fields.text("argError");
+  const error = text === undefined ? undefined : errnoValue(text) ?? wholeNumber(text);
   if (error !== undefined && error <= -1 && error >= -ERRNO_MAX) {
     return { kind: "override", errno: -error };
   }
   problems.add(
     fields.valueSpot("argError"),
-    error === undefined ? "Override has no argError" : `${error} is no error`,
+    text === undefined ? "Override has no argError" : `${text} is no error`,
     error === 0
       ? "0 would tell the caller that the call has been done; write such as -1 (EPERM)"
-      : `write argError: with a number of -1 (EPERM) to -${ERRNO_MAX}`,
+      : `write argError: with a name such as EPERM, or a number of -1 to -${ERRNO_MAX}`,
   );
   return undefined;
+}
+
+function wholeNumber(text: string): number | undefined {
+  const number = Number(text);
+  return text.trim() !== "" && Number.isSafeInteger(number) ? number : undefined;
 }

@@ -86,6 +86,15 @@ function text(
   };
 }
 
+/** A text that the kernel has made of a file. */
+function filePath(
+  type: ArgumentType,
+  what: string,
+  hooks: readonly HookKind[] = IN_KERNEL,
+): ArgumentTypeRow {
+  return { ...text(type, what, hooks), form: { kind: "text", isPath: true } };
+}
+
 /** Every type. */
 export const ARGUMENT_TYPES: readonly ArgumentTypeRow[] = [
   number("int32", ["int", "int32", "sint32"], { bits: 32, isSigned: true }),
@@ -99,10 +108,10 @@ export const ARGUMENT_TYPES: readonly ArgumentTypeRow[] = [
   number("uint8", ["uint8"], { bits: 8, isSigned: false }),
   text("string", "text that ends with a zero byte"),
   text("char_buf", "bytes; sizeArgIndex says which argument has their number"),
-  text("fd", "a descriptor, compared by the path of its file"),
-  text("file", "struct file, by its path", IN_KERNEL),
-  text("path", "struct path, by its path", IN_KERNEL),
-  text("linux_binprm", "struct linux_binprm, by the path of the program", IN_KERNEL),
+  filePath("fd", "a descriptor, compared by the path of its file", EVERYWHERE),
+  filePath("file", "struct file, by its path"),
+  filePath("path", "struct path, by its path"),
+  filePath("linux_binprm", "struct linux_binprm, by the path of the program"),
   {
     type: "sock",
     names: ["sock"],

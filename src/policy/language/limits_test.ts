@@ -112,7 +112,7 @@ const LIMITS: Readonly<
   },
   "characters of a message": {
     max: 256,
-    text: (count) => documentText(`lsmhooks: [{hook: a, message: ${"m".repeat(count)}}]`),
+    text: (count) => documentText(`lsmhooks: [{hook: bpf, message: ${"m".repeat(count)}}]`),
     problem: "message has 257 characters",
   },
   "characters of a label": {
@@ -122,7 +122,7 @@ const LIMITS: Readonly<
   },
   "tags": {
     max: 16,
-    text: (count) => documentText(`lsmhooks: [{hook: a, tags: [${times(count, () => "t")}]}]`),
+    text: (count) => documentText(`lsmhooks: [{hook: bpf, tags: [${times(count, () => "t")}]}]`),
     problem: "17 tags",
   },
   "characters of a name": {
@@ -202,10 +202,10 @@ kind: TracingPolicy
 metadata: {name: p}
 spec:
   lsmhooks:
-  - {hook: a, tags: &outer [&tag one]}
-  - {hook: b, tags: [&tag two]}
-  - {hook: c, tags: *outer}
-  - {hook: d, tags: [*tag]}
+  - {hook: bpf, tags: &outer [&tag one]}
+  - {hook: file_open, tags: [&tag two]}
+  - {hook: mmap_file, tags: *outer}
+  - {hook: capable, tags: [*tag]}
 `;
   const tags = policyOf(text).hooks.map(({ tags }) => tags);
   assert.deepEqual(tags, [["one"], ["two"], ["one"], ["two"]]);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MISTAKES } from "../../../tests/support/policy_mistakes.ts";
 import {
   documentText,
+  policyOf,
   problemsOf,
   problemText,
   readText,
@@ -57,6 +58,59 @@ Deno.test("readPolicies() notes what has no effect", () => {
     'spec.selectorsMacros.m: nothing uses the macro "m", so it has not been checked',
     'spec.lists[0]: nothing uses the list "l", so it has not been checked',
   ]);
+});
+
+Deno.test("readPolicies() tells every mistake at once, also without apiVersion or kind", () => {
+  const spec = "spec: {lsmhooks: [{hok: x}], kprobes: [{call: sys_opnat}]}\nmetadata: {name: p}\n";
+  const rest = [
+    "2: an LSM hook has no hook",
+    '2: unknown key "hok" of an LSM hook',
+    '2: "sys_opnat" is no system call',
+  ];
+  const told = (text: string) =>
+    problemsOf(text).map(({ place, text }) => `${place.line}: ${text}`).sort();
+  const sorted = (...texts: string[]) => [...texts, ...rest].sort();
+  assert.deepEqual(
+    told(`kind: TracingPolicy\n${spec}`),
+    sorted("1: the document has no apiVersion"),
+  );
+  assert.deepEqual(
+    told(`apiVersion: cilium.io/v1alpha1\n${spec}`),
+    sorted("1: the document has no kind"),
+  );
+  assert.deepEqual(
+    told(`apiVersion: x\n${spec}`.replace("spec", "spec")),
+    sorted('1: "x" is no apiVersion', "1: the document has no kind"),
+  );
+});
+
+Deno.test("readPolicies() takes errors and services by name", () => {
+  const actionOf = (error: string) =>
+    policyOf(
+      documentText(
+        `lsmhooks: [{hook: file_open, selectors: [{matchActions: [{action: Override, argError: ${error}}]}]}]`,
+      ),
+    ).hooks[0]!.selectors[0]!.actions[0];
+  for (const [text, errno] of [["EPERM", 1], ["-EACCES", 13], ["-13", 13], ["EHWPOISON", 133]]) {
+    assert.deepEqual(actionOf(String(text)), { kind: "override", errno });
+  }
+  const conditionOf = (keys: string) =>
+    policyOf(documentText(`kprobes: [{call: ${keys}}]`)).hooks[0]!.selectors[0]!.conditions[0]!
+      .test;
+  assert.deepEqual(
+    conditionOf(
+      "tcp_connect, syscall: false, args: [{index: 0, type: sock}], " +
+        "selectors: [{matchArgs: [{index: 0, operator: DPort, values: [https, '8000']}]}]",
+    ),
+    { kind: "number", values: [443n, 8000n] },
+  );
+  assert.deepEqual(
+    conditionOf(
+      "sys_openat, return: true, returnArg: {index: 0, type: int}, " +
+        "selectors: [{matchReturnArgs: [{index: 0, operator: Equal, values: [-ENOENT]}]}]",
+    ),
+    { kind: "number", values: [BigInt.asUintN(64, -2n)] },
+  );
 });
 
 Deno.test("readPolicies() notes that the end of what never returns is not seen", () => {

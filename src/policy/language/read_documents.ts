@@ -126,23 +126,25 @@ function readDocument(node: YamlNode, reading: DocumentReading): PolicyDocument 
   if (fields === undefined) return undefined;
   const { problems } = reading;
   const [api, kindName] = [fields.text("apiVersion"), fields.text("kind")];
-  const isExtended = api === EXTENDED_API;
-  if (api !== undefined && !isExtended && api !== PUBLISHED_API) {
+  // What is below is told too, where it does not say which form it has: as the wider one.
+  const isExtended = api !== PUBLISHED_API;
+  if (api !== undefined && api !== EXTENDED_API && api !== PUBLISHED_API) {
     const spot = fields.valueSpot("apiVersion");
     problems.add(
       spot,
       quoted(api, "is no apiVersion"),
       suggestion(api, [PUBLISHED_API, EXTENDED_API]),
     );
-    return undefined;
   }
-  const kind = kindName !== undefined && Object.hasOwn(KINDS, kindName)
+  const kind = kindName === undefined
+    ? KINDS["TracingPolicy"]
+    : Object.hasOwn(KINDS, kindName)
     ? KINDS[kindName]
     : undefined;
   const metadata = fields.node("metadata");
   const spec = fields.node("spec");
-  if (kindName === undefined || api === undefined || kind === undefined) {
-    if (kindName !== undefined && kind === undefined) {
+  if (kind === undefined) {
+    if (kindName !== undefined) {
       const spot = fields.valueSpot("kind");
       problems.add(spot, quoted(kindName, "is no kind"), suggestion(kindName, Object.keys(KINDS)));
     }

@@ -8,6 +8,8 @@ import { knownSyscalls, syscallName } from "../syscalls.ts";
 import type { HookKind } from "./argument_types.ts";
 import { IGNORE, KPROBE, LSM_HOOK, TRACEPOINT } from "./hook_sections.ts";
 import { quote } from "../../telemetry/mod.ts";
+import { RUNNING_KERNEL } from "./kernel_names.ts";
+import { knownLsmHooks, lsmHookKernels } from "./lsm_hooks.ts";
 import { quoted } from "./policy_problem.ts";
 import { neverReturns } from "../no_return.ts";
 import { overrideRefusal } from "./override_refusal.ts";
@@ -160,8 +162,12 @@ function readLsmHook(node: YamlNode, reading: SpecReading): PolicyHook[] {
   if (fields === undefined || name === undefined) return [];
   const spot = fields.valueSpot("hook");
   const prefix = /^(security_|bpf_lsm_|lsm\/)/.exec(name)?.[0];
-  const isGood = NAME.test(name) && prefix === undefined;
-  if (!isGood) {
+  const isName = NAME.test(name) && prefix === undefined;
+  const isGood = isName && isLsmHook(name);
+  if (isName && !isGood) {
+    const text = quoted(name, "is no LSM hook of any kernel");
+    reading.problems.add(spot, text, suggestion(name, knownLsmHooks()));
+  } else if (!isGood) {
     const hint = prefix === undefined ? "write such as file_open" : "take the prefix away";
     reading.problems.add(spot, quoted(name, "is no LSM hook"), hint);
   }
@@ -169,6 +175,11 @@ function readLsmHook(node: YamlNode, reading: SpecReading): PolicyHook[] {
   const hookName = `the LSM hook ${quote(name)}`;
   const hook = readHook(fields, { kind: "lsm", points, hookName, reading });
   return points.map((point) => ({ point, ...hook }));
+}
+
+/** A kernel newer than this program may have more: it is asked where it is there. */
+function isLsmHook(name: string): boolean {
+  return lsmHookKernels(name) !== undefined || RUNNING_KERNEL.hasLsmHook(name);
 }
 
 /** What all kinds have. Read also where the point is wrong: what is below is told too. */

@@ -114,7 +114,7 @@ export const ACTION: Section = {
   name: "an action",
   keys: {
     action: { kind: "text", what: "Post, NoPost, Sigkill, Signal or Override", isRequired: true },
-    argError: { kind: "integer", what: "of Override: the error, such as -1" },
+    argError: { kind: "text", what: "of Override: the error, such as -1 or EPERM" },
     argSig: { kind: "integer", what: "of Signal: the number of the signal" },
     rateLimit: {
       refused: "events of a policy are not limited",

@@ -5,6 +5,7 @@
  */
 import type { NumberRange, Test } from "../model.ts";
 import { networksOfClass } from "./address_classes.ts";
+import { SERVICES } from "./errno_names.ts";
 import type { Architecture } from "../syscalls.ts";
 import { type PolicyProblems, quoted } from "./policy_problem.ts";
 import {
@@ -36,7 +37,9 @@ export const TEXT_SIZE_MAX = 4095;
 export const PREFIX_SIZE_MAX = 252;
 export const POSTFIX_SIZE_MAX = 124;
 
-const PORT: NumberForm = { kind: "number", bits: 16, isSigned: false, name: "port" };
+const PORT: NumberForm = {
+  ...{ kind: "number", bits: 16, isSigned: false, name: "port", words: SERVICES },
+};
 /** Below, only privileged processes may listen (net.ipv4.ip_unprivileged_port_start). */
 const FIRST_UNPRIVILEGED_PORT = 1024n;
 
@@ -81,12 +84,44 @@ function text(
   const values = parseAll(given, (text) => {
     const bytes = new TextEncoder().encode(text);
     if (bytes.length === 0) return new BadValue("is empty", "write a text");
+    const misfit = given.form.kind === "text" && given.form.isPath
+      ? pathMisfit(text, kind)
+      : undefined;
+    if (misfit !== undefined) return misfit;
     if (bytes.includes(0)) return new BadValue("has a zero byte", "texts of the kernel end there");
     if (bytes.length <= sizeMax) return bytes;
     const hint = `${kind === "text" ? "a text" : `a ${kind}`} has ${sizeMax} bytes at most`;
     return new BadValue(`has ${bytes.length} bytes`, hint);
   });
   return values === undefined ? undefined : { kind, values };
+}
+
+/** Files without a path, whose names people know from /proc/PID/fd. */
+const PATHLESS = /^(socket|pipe|anon_inode|net|mnt|user|pid|ipc|uts|cgroup|time):/;
+
+/** Why a path of a file, which the kernel has resolved, never is or begins so. */
+function pathMisfit(text: string, kind: "text" | "prefix" | "postfix"): BadValue | undefined {
+  if (PATHLESS.test(text)) {
+    return new BadValue(
+      "never matches: what has no path is not compared by such a name",
+      "use type sock for sockets, or take it away",
+    );
+  }
+  if (/\/\.{0,2}\//.test(text) || kind === "text" && /.\/\.{0,2}$/.test(text)) {
+    return new BadValue(
+      "never matches: the path of a file is resolved, without //, /./, /../ and / at its end",
+      kind === "text"
+        ? "write the resolved path, or use Prefix for all below"
+        : "write it resolved",
+    );
+  }
+  if (kind === "postfix" || text.startsWith("/") || text.startsWith("(unreachable)")) {
+    return undefined;
+  }
+  return new BadValue(
+    "never matches: the path of a file begins with /",
+    `write /${text}, or use Postfix`,
+  );
 }
 
 function number(given: TestValues): Test | undefined {

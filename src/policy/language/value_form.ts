@@ -5,11 +5,13 @@
  */
 import type { Network, NumberRange } from "../model.ts";
 import { type Architecture, syscallName, syscallNumber } from "../syscalls.ts";
+import { errnoValue } from "./errno_names.ts";
 import type { Words } from "./kernel_words.ts";
 
 /** What the values of an operator are. */
 export type ValueForm =
-  | { readonly kind: "text" }
+  /** `isPath`: the path of a file as the kernel resolves it. */
+  | { readonly kind: "text"; readonly isPath?: true }
   | NumberForm
   | { readonly kind: "port" }
   | { readonly kind: "address" }
@@ -49,6 +51,8 @@ export function parseNumber(
   const word = form.words?.get(text);
   if (word !== undefined) return word;
   if (form.hasSyscalls && /^[_a-z]/.test(text)) return parseSyscall(text, architecture);
+  const error = form.isSigned ? errnoValue(text) : undefined;
+  if (error !== undefined && text.startsWith("-")) return BigInt(error);
   const match = NUMBER.exec(text);
   if (match === null) {
     const name = form.name ?? "number";

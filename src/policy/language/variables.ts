@@ -14,6 +14,7 @@ import {
   parseNumber,
   type ValueForm,
 } from "./value_form.ts";
+import { SERVICES } from "./errno_names.ts";
 import { CAPABILITIES } from "./kernel_words.ts";
 import type { YamlNode, YamlScalar } from "./yaml_tree.ts";
 
@@ -44,7 +45,9 @@ export interface BoundVariable {
 }
 
 const INT: NumberForm = { kind: "number", bits: 65, isSigned: true };
-const PORT: NumberForm = { kind: "number", bits: 16, isSigned: false, name: "port" };
+const PORT: NumberForm = {
+  ...{ kind: "number", bits: 16, isSigned: false, name: "port", words: SERVICES },
+};
 const CAPABILITY: NumberForm = {
   kind: "number",
   bits: 6,
