@@ -36,7 +36,7 @@ export function errnoValue(text: string): number | undefined {
   return errno === undefined ? undefined : -errno;
 }
 
-/** Ports of services that policies speak of (IANA); the file of a host would differ from another. */
+/** Ports of services that policies speak of (IANA); files of hosts differ from each other. */
 export const SERVICES: Words = new Map(
   Object.entries({
     ftp: 21,

@@ -88,7 +88,8 @@ Deno.test("readPolicies() takes errors and services by name", () => {
   const actionOf = (error: string) =>
     policyOf(
       documentText(
-        `lsmhooks: [{hook: file_open, selectors: [{matchActions: [{action: Override, argError: ${error}}]}]}]`,
+        "lsmhooks: [{hook: file_open, selectors: [{matchActions: " +
+          `[{action: Override, argError: ${error}}]}]}]`,
       ),
     ).hooks[0]!.selectors[0]!.actions[0];
   for (const [text, errno] of [["EPERM", 1], ["-EACCES", 13], ["-13", 13], ["EHWPOISON", 133]]) {
