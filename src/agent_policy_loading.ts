@@ -8,6 +8,7 @@ import type { PolicyKernel } from "./enforcement/mod.ts";
 import { LoadError } from "./loader/mod.ts";
 import {
   complaintAt,
+  type KnownPast,
   pastsOf,
   type Policy,
   type PolicyComplaint,
@@ -15,8 +16,10 @@ import {
   PolicyRefusal,
   PolicyTables,
   type RunningProcess,
+  shortestName,
   type SipSecret,
 } from "./policy/mod.ts";
+import { readGivenName } from "./state/mod.ts";
 import type { Clock, Counters, Log } from "./telemetry/mod.ts";
 
 /** What policies ask of the kernel. */
@@ -143,7 +146,7 @@ export class PolicyLoading {
   }
 
   /** Programs run before anything can match, and know what ran before them. */
-  #attach(): void {
+  async #attach(): Promise<void> {
     const { kernel, secret, log } = this.#parts;
     const wasWatching = kernel.programs().includes(WATCHING_PROGRAM);
     kernel.attach(this.tables.hooks());
@@ -151,8 +154,8 @@ export class PolicyLoading {
     const trees = this.tables.trees();
     const fresh = wasWatching ? trees.filter((tree) => !this.#treesEntered.has(tree)) : trees;
     if (wasWatching && fresh.length === 0) return;
-    const options = { secret, onlyTrees: wasWatching };
-    const lost = kernel.enterProcesses(pastsOf(this.processes(), fresh, options));
+    const options = { secret, onlyTrees: wasWatching, givenName };
+    const lost = await enterInSlices(kernel, pastsOf(this.processes(), fresh, options));
     for (const tree of fresh) this.#treesEntered.add(tree);
     if (lost === 0) return;
     log.warn("What {count} processes ran before policies came is not known to the kernel", {
@@ -197,4 +200,33 @@ export class PolicyLoading {
 export function asksForWorkloads({ workloads, hooks }: Policy): boolean {
   return workloads.length > 0 ||
     hooks.some(({ selectors }) => selectors.some(({ workloads }) => workloads.length > 0));
+}
+
+/** Other work of the agent waits no longer than this. */
+const SLICE_MS = 10;
+const SLICE_SIZE = 32;
+
+/** How many found no room. */
+async function enterInSlices(
+  kernel: Pick<PolicyKernelRoom, "enterProcesses">,
+  pasts: Iterable<KnownPast>,
+): Promise<number> {
+  let lost = 0;
+  let sinceMs = performance.now();
+  let slice: KnownPast[] = [];
+  for (const past of pasts) {
+    if (slice.push(past) < SLICE_SIZE) continue;
+    lost += kernel.enterProcesses(slice);
+    slice = [];
+    if (performance.now() - sinceMs < SLICE_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    sinceMs = performance.now();
+  }
+  return lost + kernel.enterProcesses(slice);
+}
+
+/** From the root on; a script is known by nothing else. */
+function givenName(tgid: number): Uint8Array | undefined {
+  const found = readGivenName(tgid);
+  return found === undefined ? undefined : shortestName(found.name, found.directory);
 }

@@ -131,7 +131,7 @@ Deno.test("AgentPolicies tells the kernel of processes that ran before a program
   assert.deepEqual(bench.kernel.entered.map(({ tgid, trees }) => [tgid, trees]), [
     ...[[10, 1n], [11, 1n], [12, 0n]],
   ]);
-  assert.ok(bench.kernel.entered.every(({ name }) => name !== undefined));
+  assert.ok(bench.kernel.entered.every(({ given }) => given !== undefined));
   bench.kernel.entered.length = 0;
   await bench.add(openat("q"));
   assert.deepEqual(bench.kernel.entered, [], "nothing new is asked of them");

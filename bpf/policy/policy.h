@@ -127,7 +127,6 @@ enum policy_dim_flag {
     POLICY_DIM_SIGNED = 1, /* ranges of a signed type */
     /*
      * Of FROM_BINARY: only the file that runs; else rows of it and of the given name are ORed.
-     * Prefixes and postfixes always have it.
      */
     POLICY_DIM_RESOLVED_ONLY = 2,
 };
@@ -299,15 +298,32 @@ enum policy_phase {
 };
 EXPORT_ENUM(policy_phase);
 
+/* A name of the program of a process: as a whole by its hash, and what prefixes and postfixes see.
+ */
+struct policy_name {
+    u64 hash;                         /* as in policy_text_key */
+    u32 size;                         /* 0: not known */
+    u32 flags;                        /* policy_value_flag: what of it is cut */
+    u8 back[POLICY_POSTFIX_SIZE_MAX]; /* last byte first */
+    u8 front[POLICY_PREFIX_SIZE_MAX];
+};
+EXPORT_STRUCT(policy_name);
+
+enum policy_name_kind {
+    POLICY_NAME_FILE = 0,  /* path of the file that runs */
+    POLICY_NAME_GIVEN = 1, /* name that was given to exec, from the root on, in its shortest form */
+};
+EXPORT_ENUM(policy_name_kind);
+
 /*
  * Value of `policy_processes`, by tgid: what a process has from its past. Kept by the programs of
- * fork, exec and exit, which are attached while a policy asks for it.
+ * fork, exec and exit, which are attached while a policy asks for it. Both names are those of the
+ * time of exec: PR_SET_MM_EXE_FILE, chroot and mounts do not change what a process is.
  */
 struct policy_process {
-    u64 trees;     /* a bit for each tree of processes that it is in; forks inherit them */
-    u64 name_hash; /* of the name that was given to exec, as in policy_text_key */
-    u32 name_size; /* 0: not known */
-    u32 _reserved;
+    u64 trees; /* a bit for each tree of processes that it is in; forks inherit them */
+    struct policy_name file;
+    struct policy_name given;
 };
 EXPORT_STRUCT(policy_process);
 

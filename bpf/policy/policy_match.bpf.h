@@ -181,11 +181,10 @@ static __always_inline u64 policy_dim_number(const struct policy_work *work, u32
     }
 }
 
-/* The row of text `text`; of the program that runs, that of the name it was given is added. */
+/* The row of text `text`. */
 static __always_inline u32 policy_row_of_text(struct policy_work *work, u32 id, u32 dim_id,
-                                              const struct policy_dim *dim, u32 text) {
+                                              u32 test, u32 text) {
     u32 flags = work->values[text].flags;
-    u32 test = dim->test;
     /* What could not be read, or not to where it is compared, is none that anybody has listed. */
     bool has_front = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_FRONT));
     bool has_end = !(flags & (POLICY_HIT_UNREADABLE | POLICY_VALUE_NO_END));
@@ -193,16 +192,27 @@ static __always_inline u32 policy_row_of_text(struct policy_work *work, u32 id, 
         return has_front ? policy_row_of_prefix(id, dim_id, text) : 0;
     if (test == POLICY_TEST_POSTFIX)
         return has_end ? policy_row_of_postfix(id, dim_id, text) : 0;
-    if (dim->source == POLICY_FROM_BINARY && !(dim->flags & POLICY_DIM_RESOLVED_ONLY)) {
-        u32 tgid = bpf_get_current_pid_tgid() >> 32;
-        const struct policy_process *process = bpf_map_lookup_elem(&policy_processes, &tgid);
-        if (process && process->name_size)
-            policy_or_row(id, policy_row_of_hash(dim_id, process->name_size, process->name_hash));
-    }
     if (!has_front || !has_end)
         return 0;
     u64 hash = policy_hash_text(id, text);
     return policy_row_of_hash(dim_id, work->values[text].text_size, hash);
+}
+
+/*
+ * The row of the program that runs, and where a row is wanted that of the name it was given. Of a
+ * process that nobody knows from its exec on, its file is what it is now.
+ */
+static __always_inline u32 policy_row_of_binary(struct policy_work *work, u32 id, u32 dim_id,
+                                                const struct policy_dim *dim) {
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 test = dim->test;
+    const struct policy_process *process = bpf_map_lookup_elem(&policy_processes, &tgid);
+    if (process && process->given.size && !(dim->flags & POLICY_DIM_RESOLVED_ONLY))
+        policy_or_row(id, policy_row_of_name(id, dim_id, test, POLICY_NAME_GIVEN));
+    if (process && process->file.size)
+        return policy_row_of_name(id, dim_id, test, POLICY_NAME_FILE);
+    policy_read_binary(id);
+    return policy_row_of_text(work, id, dim_id, test, POLICY_BINARY_TEXT);
 }
 
 /*
@@ -247,7 +257,6 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
     const struct policy_dim *dim = &hook->dim[index];
     u32 dim_id = POLICY_DIM_ID(hook_index, index);
     u32 slot = bounded(dim->slot, POLICY_ARGS_MAX - 1);
-    u32 text = slot;
     if (work->only_args && !(dim->source == POLICY_FROM_ARG && work->only_args >> slot & 1))
         return 1;
     if (dim->source == POLICY_FROM_ARG) {
@@ -255,16 +264,15 @@ __noinline int policy_match_dim(u32 id, u32 asked) {
         /* Whoever compares it is decided later, see policy_defer(). */
         if (work->may_defer && work->missing >> slot & 1)
             return 1;
-    } else if (dim->source == POLICY_FROM_BINARY) {
-        policy_read_binary(id);
-        text = POLICY_BINARY_TEXT;
     }
     u32 row = 0;
     switch (policy_has_value(work, slot, dim) ? dim->test : 0) {
     case POLICY_TEST_TEXT:
     case POLICY_TEST_PREFIX:
     case POLICY_TEST_POSTFIX:
-        row = policy_row_of_text(work, id, dim_id, dim, text);
+        row = dim->source == POLICY_FROM_BINARY
+                  ? policy_row_of_binary(work, id, dim_id, dim)
+                  : policy_row_of_text(work, id, dim_id, dim->test, slot);
         break;
     case POLICY_TEST_NUMBER:
         row = policy_row_of_number(dim_id, policy_dim_number(work, slot, dim));

@@ -23,15 +23,24 @@ enum policy_walk_state {
     POLICY_WALK_WHOLE = 1,
     POLICY_WALK_CUT = 2,
     POLICY_WALK_FAILED = 3,
+    /* The top, and the root of the process was not on the way: what is there has no path. */
+    POLICY_WALK_OUTSIDE = 4,
 };
+
+/* As getcwd(2) says it. */
+#define POLICY_UNREACHABLE "(unreachable)"
 
 /* From the root of a mount to the place where it is mounted. */
 static __always_inline u32 policy_leave_mount(struct policy_walk *walk) {
     u64 vfsmount_offset = bpf_core_field_offset(struct mount, mnt);
     const struct mount *mount = (const void *)(walk->vfsmount - vfsmount_offset);
     const struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+    /*
+     * A mount that is detached or lazily unmounted, or a file outside of what the process has for
+     * its root. A task that ends has none any more.
+     */
     if (parent == mount)
-        return POLICY_WALK_WHOLE; /* not below the root of the process */
+        return walk->root_dentry ? POLICY_WALK_OUTSIDE : POLICY_WALK_WHOLE;
     walk->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
     walk->vfsmount = (u64)parent + vfsmount_offset;
     walk->mount_root = (u64)BPF_CORE_READ(parent, mnt.mnt_root);
@@ -52,6 +61,13 @@ static __always_inline u32 policy_walk_step(struct policy_work *work) {
     /* What never had a place in a directory has no "/" either: a memfd is "memfd:name". */
     bool has_parent = parent != dentry;
     u64 size = bounded(BPF_CORE_READ(dentry, d_name.len), POLICY_NAME_SIZE_MAX);
+    if (!has_parent && size == 1) {
+        char name = 0;
+        bpf_probe_read_kernel(&name, 1, BPF_CORE_READ(dentry, d_name.name));
+        /* A root of a file system, or of what was opened by a handle, but of no mount. */
+        if (name == '/')
+            return POLICY_WALK_OUTSIDE;
+    }
     u64 start = bounded(walk->start, POLICY_TEXT_SIZE_MAX);
     if (size + 1 > start)
         return POLICY_WALK_CUT;
@@ -79,6 +95,22 @@ __noinline int policy_walk_steps(u32 id) {
     return POLICY_WALK_GOING;
 }
 
+/* What has no path begins with a word that no path begins with. */
+static __always_inline u32 policy_mark_unreachable(struct policy_work *work) {
+    const char mark[] = POLICY_UNREACHABLE;
+    u64 start = bounded(work->walk.start, POLICY_TEXT_SIZE_MAX);
+    if (start < sizeof(mark))
+        return POLICY_WALK_CUT;
+    if (start == POLICY_TEXT_SIZE_MAX) {
+        start--;
+        work->path[start] = '/';
+    }
+    start = bounded(start - (sizeof(mark) - 1), POLICY_TEXT_SIZE_MAX);
+    __builtin_memcpy(&work->path[start], mark, sizeof(mark) - 1);
+    work->walk.start = start;
+    return POLICY_WALK_WHOLE;
+}
+
 /* Makes text `asked` the path of the `struct path` at `address`, as the current process sees it. */
 __noinline int policy_read_path(u32 id, u32 asked, u64 address) {
     struct policy_work *work = policy_slot_of(id);
@@ -101,6 +133,8 @@ __noinline int policy_read_path(u32 id, u32 asked, u64 address) {
         if (state != POLICY_WALK_GOING)
             break;
     }
+    if (state == POLICY_WALK_OUTSIDE)
+        state = policy_mark_unreachable(work);
     u64 start = bounded(walk->start, POLICY_TEXT_SIZE_MAX);
     u64 size = bounded(POLICY_TEXT_SIZE_MAX - start, POLICY_TEXT_SIZE_MAX);
     long error = bpf_probe_read_kernel(work->texts[index], size, &work->path[start]);

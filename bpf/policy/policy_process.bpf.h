@@ -7,6 +7,7 @@
 #define SHRIKE_POLICY_PROCESS_BPF_H
 
 #include "policy_effect.bpf.h"
+#include "policy_name.bpf.h"
 #include "preemption.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -24,8 +25,7 @@ static __always_inline void inherit_past(const struct task_struct *caller,
     const struct policy_process *parent = bpf_map_lookup_elem(&policy_processes, &parent_tgid);
     if (!parent)
         return;
-    struct policy_process process = *parent;
-    policy_enter_process(tgid, &process);
+    policy_enter_process(tgid, parent);
 }
 
 /*
@@ -57,26 +57,30 @@ static __always_inline u64 policy_entered_trees(struct policy_work *work, u32 id
     return work->mask[0];
 }
 
+/*
+ * What the process is from now on. Paths are those that it sees itself, by its root and directory
+ * of this moment; another thread may have changed the directory since the call was made.
+ */
 static __always_inline void begin_image(const struct task_struct *task,
                                         const struct linux_binprm *bprm) {
     u32 id = bpf_get_smp_processor_id();
     u32 tgid = task->tgid;
     struct policy_work *work = policy_slot_of(id);
-    struct policy_process process = {};
     if (!work)
         return;
-    policy_read_string(work, 0, bprm->filename, false);
-    bool is_whole = work->values[0].flags == 0;
-    process.name_size = is_whole ? work->values[0].text_size : 0;
-    process.name_hash = is_whole ? policy_hash_text(id, 0) : 0;
+    policy_read_given_name(work, id, bprm);
+    policy_keep_name(id, POLICY_NAME_TEXT, POLICY_NAME_GIVEN);
+    work->has_binary = 0;
+    policy_read_binary(id);
+    policy_keep_name(id, POLICY_BINARY_TEXT, POLICY_NAME_FILE);
     struct policy_process *row = bpf_map_lookup_elem(&policy_processes, &tgid);
     if (row) {
         /* In place, so that no other process's row is ever read in its stead. */
-        row->name_size = 0;
-        row->name_hash = process.name_hash;
-        row->name_size = process.name_size;
+        row->file = work->process.file;
+        row->given = work->process.given;
     } else {
-        policy_enter_process(tgid, &process);
+        work->process.trees = 0;
+        policy_enter_process(tgid, &work->process);
     }
     u64 trees = policy_entered_trees(work, id);
     row = bpf_map_lookup_elem(&policy_processes, &tgid);

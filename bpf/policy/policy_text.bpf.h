@@ -113,6 +113,21 @@ __noinline int policy_row_of_prefix(u32 id, u32 dim_id, u32 asked) {
     return row ? *row : 0;
 }
 
+/* The end of text `index`, last byte first. */
+static __always_inline void policy_reverse_end(struct policy_work *work, u64 index, u8 *to) {
+    u64 size = bounded(work->values[index].text_size, POLICY_TEXT_SIZE_MAX);
+    u64 used = bounded(size, POLICY_POSTFIX_SIZE_MAX);
+    /* The last `used` bytes to the end of `tail`, then turned word by word. */
+    bpf_probe_read_kernel(&work->tail[bounded(POLICY_TAIL_SIZE - used, POLICY_TAIL_SIZE)], used,
+                          &work->texts[index][bounded(size - used, POLICY_TEXT_SIZE_MAX)]);
+    for (u32 i = 0; i < POLICY_POSTFIX_SIZE_MAX / 8; i++) {
+        u64 word = *(u64 *)&work->tail[POLICY_TAIL_SIZE - 8 - i * 8];
+        *(u64 *)&to[i * 8] = __builtin_bswap64(word);
+    }
+    u32 first = *(u32 *)&work->tail[POLICY_TAIL_SIZE - POLICY_POSTFIX_SIZE_MAX];
+    *(u32 *)&to[POLICY_POSTFIX_SIZE_MAX - 4] = __builtin_bswap32(first);
+}
+
 /* Row of the longest listed postfix of text `asked`. */
 __noinline int policy_row_of_postfix(u32 id, u32 dim_id, u32 asked) {
     struct policy_work *work = policy_slot_of(id);
@@ -122,19 +137,65 @@ __noinline int policy_row_of_postfix(u32 id, u32 dim_id, u32 asked) {
     u32 dim = __builtin_bswap32(dim_id);
     u64 size = bounded(work->values[index].text_size, POLICY_TEXT_SIZE_MAX);
     u64 used = bounded(size, POLICY_POSTFIX_SIZE_MAX);
-    /* The last `used` bytes to the end of `tail`, then turned word by word. */
-    bpf_probe_read_kernel(&work->tail[bounded(POLICY_TAIL_SIZE - used, POLICY_TAIL_SIZE)], used,
-                          &work->texts[index][bounded(size - used, POLICY_TEXT_SIZE_MAX)]);
-    for (u32 i = 0; i < POLICY_POSTFIX_SIZE_MAX / 8; i++) {
-        u64 word = *(u64 *)&work->tail[POLICY_TAIL_SIZE - 8 - i * 8];
-        *(u64 *)&work->postfix.text[i * 8] = __builtin_bswap64(word);
-    }
-    u32 first = *(u32 *)&work->tail[POLICY_TAIL_SIZE - POLICY_POSTFIX_SIZE_MAX];
-    *(u32 *)&work->postfix.text[POLICY_POSTFIX_SIZE_MAX - 4] = __builtin_bswap32(first);
+    policy_reverse_end(work, index, work->postfix.text);
     __builtin_memcpy(work->postfix.dim, &dim, 4);
     work->postfix.bits = 32 + used * 8;
     const u32 *row = bpf_map_lookup_elem(&policy_postfixes, &work->postfix);
     return row ? *row : 0;
+}
+
+/* Makes text `asked` the name `kind` of `work->process`; not known when it is not readable. */
+__noinline int policy_keep_name(u32 id, u32 asked, u32 kind) {
+    struct policy_work *work = policy_slot_of(id);
+    if (!work || asked >= POLICY_TEXTS)
+        return 0;
+    u64 index = bounded(asked, POLICY_TEXTS - 1);
+    struct policy_name *name =
+        kind == POLICY_NAME_GIVEN ? &work->process.given : &work->process.file;
+    u32 flags = work->values[index].flags;
+    u64 size = bounded(work->values[index].text_size, POLICY_TEXT_SIZE_MAX);
+    name->size = flags & POLICY_HIT_UNREADABLE ? 0 : size;
+    name->flags = flags;
+    name->hash = policy_hash_text(id, index);
+    bpf_probe_read_kernel(name->front, bounded(size, POLICY_PREFIX_SIZE_MAX), work->texts[index]);
+    policy_reverse_end(work, index, name->back);
+    return 0;
+}
+
+/* Row of name `kind` of the current process in a test of texts. */
+__noinline int policy_row_of_name(u32 id, u32 dim_id, u32 test, u32 kind) {
+    struct policy_work *work = policy_slot_of(id);
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    const struct policy_process *process = bpf_map_lookup_elem(&policy_processes, &tgid);
+    if (!work || !process)
+        return 0;
+    const struct policy_name *name = kind == POLICY_NAME_GIVEN ? &process->given : &process->file;
+    u32 size = name->size;
+    u32 dim = __builtin_bswap32(dim_id);
+    const u32 *row;
+    if (test == POLICY_TEST_PREFIX) {
+        if (name->flags & POLICY_VALUE_NO_FRONT)
+            return 0;
+        __builtin_memcpy(work->prefix.dim, &dim, 4);
+        work->prefix.bits =
+            32 + (size < POLICY_PREFIX_SIZE_MAX ? size : POLICY_PREFIX_SIZE_MAX) * 8;
+        bpf_probe_read_kernel(work->prefix.text, POLICY_PREFIX_SIZE_MAX, name->front);
+        row = bpf_map_lookup_elem(&policy_prefixes, &work->prefix);
+        return row ? *row : 0;
+    }
+    if (test == POLICY_TEST_POSTFIX) {
+        if (name->flags & POLICY_VALUE_NO_END)
+            return 0;
+        __builtin_memcpy(work->postfix.dim, &dim, 4);
+        work->postfix.bits =
+            32 + (size < POLICY_POSTFIX_SIZE_MAX ? size : POLICY_POSTFIX_SIZE_MAX) * 8;
+        bpf_probe_read_kernel(work->postfix.text, POLICY_POSTFIX_SIZE_MAX, name->back);
+        row = bpf_map_lookup_elem(&policy_postfixes, &work->postfix);
+        return row ? *row : 0;
+    }
+    if (name->flags & (POLICY_VALUE_NO_FRONT | POLICY_VALUE_NO_END))
+        return 0;
+    return policy_row_of_hash(dim_id, size, name->hash);
 }
 
 #endif

@@ -22,6 +22,9 @@ enum policy_work_limit {
     /* The arguments' texts, and the path of the program that runs. */
     POLICY_TEXTS = POLICY_ARGS_MAX + 1,
     POLICY_BINARY_TEXT = POLICY_ARGS_MAX,
+    /* At exec, when there are no arguments. */
+    POLICY_NAME_TEXT = 0,
+    POLICY_RAW_NAME_TEXT = 1,
     /* Helpers are given room for one byte more than is told, and names of 255 bytes. */
     POLICY_TEXT_ROOM = POLICY_TEXT_SIZE_MAX + 256,
     POLICY_RAW_VALUES = 64, /* fields of a tracepoint that have a number in policies */
@@ -61,6 +64,15 @@ struct policy_walk {
     u64 start; /* first byte in use */
 };
 
+/* A name on its way from text POLICY_RAW_NAME_TEXT to POLICY_NAME_TEXT, in its shortest form. */
+struct policy_shortening {
+    u32 in;
+    u32 out;  /* bytes that stay */
+    u32 size; /* bytes of the name's part that is being read, behind `out` and a "/" */
+    u32 dots; /* how many of them are "." from the first on */
+    u32 is_going_up;
+};
+
 /* SipHash under way. */
 struct policy_sip {
     u64 v[4];
@@ -92,6 +104,8 @@ struct policy_work {
     struct policy_call call;
     struct policy_deferral deferral;
     struct policy_sip sip;
+    struct policy_shortening shortening;
+    struct policy_process process;
     u8 tail[POLICY_TAIL_SIZE];
     struct policy_value values[POLICY_TEXTS];
     struct policy_walk walk;

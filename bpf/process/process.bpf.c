@@ -134,6 +134,8 @@ static __always_inline u32 append_exe(struct scratch *slot, u32 id,
         return flags;
     }
     u32 state = append_path(slot, id, PROCESS_PATH_SIZE_MAX, &file->f_path, &task->fs->root);
+    if (state == WALK_AT_TOP)
+        flags |= PROCESS_EXE_UNREACHABLE;
     if (state == WALK_CUT)
         flags |= PROCESS_EXE_CUT;
     if (state == WALK_FAILED)

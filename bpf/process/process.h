@@ -43,6 +43,8 @@ enum process_flag {
     PROCESS_PARENT_KERNEL = 16384,   /* the parent is a kernel thread */
     PROCESS_CWD_UNREACHABLE = 32768, /* cwd lies outside the process's root */
     PROCESS_NO_AUDIT = 65536,        /* kernel without CONFIG_AUDIT: login_uid is not known */
+    /* The file lies outside the process's root, or on a detached mount. */
+    PROCESS_EXE_UNREACHABLE = 131072,
 };
 EXPORT_ENUM(process_flag);
 

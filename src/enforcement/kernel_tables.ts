@@ -88,7 +88,7 @@ export class KernelTables implements TableWriter {
     return this.#deferring.has(hook);
   }
 
-  /** Whether any hook looks at names given to exec, or at trees of processes. */
+  /** Whether any hook looks at names of programs, or at trees of processes. */
   get looksAtPast(): boolean {
     return this.#pastDims.size > 0;
   }
@@ -236,10 +236,8 @@ function packDim(dim: KernelDim | undefined): bigint {
   return BigInt(head >>> 0) | BigInt(dim.flags) << 32n;
 }
 
-function looksAtPast({ source, test, flags }: KernelDim): boolean {
-  if (source === PolicySource.POLICY_FROM_TREE) return true;
-  return source === PolicySource.POLICY_FROM_BINARY && test === PolicyTest.POLICY_TEST_TEXT &&
-    (flags & PolicyDimFlag.POLICY_DIM_RESOLVED_ONLY) === 0;
+function looksAtPast({ source }: KernelDim): boolean {
+  return source === PolicySource.POLICY_FROM_TREE || source === PolicySource.POLICY_FROM_BINARY;
 }
 
 /** The process may have ended meanwhile. */

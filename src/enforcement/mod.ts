@@ -4,5 +4,4 @@
  * @module
  */
 export { PolicyKernel, type PolicyKernelOptions } from "./policy_kernel.ts";
-export type { ProcessPast } from "./process_pasts.ts";
 export { nearestNames, ProbedAbilities, type ProbedAbilitiesOptions } from "./probed_abilities.ts";

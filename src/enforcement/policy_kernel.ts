@@ -16,6 +16,7 @@ import {
   type Architecture,
   type HookInUse,
   type KernelAbilities,
+  type KnownPast,
   type SipSecret,
   SOCKETCALL_NUMBER,
   syscallPlaces,
@@ -29,7 +30,7 @@ import { KERNEL_COUNTS } from "./kernel_counts.ts";
 import { hasKeptBits, KEPT_CALLS } from "./kept_calls.ts";
 import { KernelTables } from "./kernel_tables.ts";
 import { ProbedAbilities } from "./probed_abilities.ts";
-import { enterProcesses, type ProcessPast } from "./process_pasts.ts";
+import { enterProcesses } from "./process_pasts.ts";
 import { hookError, loadPart, type ObjectSource, ProgramPart } from "./program_part.ts";
 
 /** What `PolicyKernel` works with. */
@@ -257,7 +258,7 @@ export class PolicyKernel {
    *
    * @returns how many found no room.
    */
-  enterProcesses(processes: Iterable<ProcessPast>): number {
+  enterProcesses(processes: Iterable<KnownPast>): number {
     return enterProcesses(this.#object.map("policy_processes"), processes);
   }
 

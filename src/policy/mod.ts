@@ -89,7 +89,14 @@ export {
   PolicyLibrary,
 } from "./library/policy_library.ts";
 export { planPolicies } from "./library/plan_policies.ts";
-export { type KnownPast, pastsOf, type RunningProcess } from "./library/process_pasts.ts";
+export {
+  type KnownName,
+  knownName,
+  type KnownPast,
+  pastsOf,
+  type RunningProcess,
+} from "./library/process_pasts.ts";
+export { shortestName } from "./library/shortest_name.ts";
 export { PolicyRecord } from "./hits/policy_record.ts";
 export { HitEvents } from "./hits/tell_hits.ts";
 export { PolicyRefusal } from "./compile/policy_refusal.ts";

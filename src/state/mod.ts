@@ -13,6 +13,7 @@ export type {
   RecalledCgroup,
 } from "./cgroup_table_options.ts";
 export { type FoundImage, ProcessCache, type ProcessCacheOptions } from "./process_cache.ts";
+export { type GivenName, readGivenName } from "./given_name.ts";
 export type { EnteredListener, Identity, IdentityOf } from "./process_identity.ts";
 export { hasEnded, parseStat } from "./proc_text.ts";
 export { buildProcessTree, type ProcessTree } from "./process_tree.ts";

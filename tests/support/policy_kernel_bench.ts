@@ -15,11 +15,11 @@ import {
 } from "../../src/loader/mod.ts";
 import {
   type KernelAbilities,
+  knownName,
   type Policy,
   PolicyTables,
   type PolicyTablesOptions,
   randomSipSecret,
-  sipHash,
   type SipSecret,
 } from "../../src/policy/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
@@ -220,10 +220,8 @@ export class PolicyKernelBench {
 
   /** Tells the kernel which name a process was given before it was looked at. */
   enterName(tgid: number, name: string): void {
-    const bytes = new TextEncoder().encode(name);
-    const [low, high] = sipHash(this.secret, bytes);
-    const hash = BigInt(low) | BigInt(high) << 32n;
-    this.kernel.enterProcesses([{ tgid, trees: 0n, name: { size: bytes.length, hash } }]);
+    const given = knownName(this.secret, new TextEncoder().encode(name))!;
+    this.kernel.enterProcesses([{ tgid, trees: 0n, given }]);
   }
 
   /** Hits so far, in time order; records of a call are in the ring when the call returns. */

@@ -114,6 +114,11 @@ export class SystemCaller {
     if (answer !== "ready") throw new Error(`exec: ${answer}`);
   }
 
+  /** Says that it is the file at `path`, without exec; an errno, or 0. */
+  async becomeOtherExe(path: string): Promise<number> {
+    return Number(await this.#ask(`other-exe ${argumentText(path)}`));
+  }
+
   /** From here on a child makes the calls, in its stead. */
   async fork(): Promise<string> {
     return await this.#ask("fork");

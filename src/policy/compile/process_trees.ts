@@ -107,8 +107,8 @@ export class ProcessTrees {
 }
 
 function treeKey({ subject, test, isNegated }: TreeCondition): string {
-  // Negated conditions on texts look at one name of the program, others at two.
-  const isResolvedOnly = subject.of === "binary" && (isNegated || test.kind !== "text");
+  // Negated conditions look at one name of the program, others at two.
+  const isResolvedOnly = subject.of === "binary" && isNegated;
   return JSON.stringify([subject, test, isResolvedOnly], (_, value) => {
     if (typeof value === "bigint") return `${value}n`;
     return value instanceof Uint8Array ? byteText(value) : value;

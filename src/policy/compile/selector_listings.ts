@@ -131,7 +131,7 @@ function comparisonOf(
   const kind = isTree ? TestNumber.BITS : TEST_NUMBERS[test.kind];
   let flags = test.kind === "range" && test.isSigned ? DimFlag.SIGNED : 0;
   // Rows of two names can be ORed when a row is wanted, not when its absence is.
-  if (subject.of === "binary" && !isTree && (isNegated || test.kind !== "text")) {
+  if (subject.of === "binary" && !isTree && isNegated) {
     flags |= DimFlag.RESOLVED_ONLY;
   }
   return { test: kind, flags, part: 0, ...placeOf(subject, isTree) };
@@ -189,6 +189,12 @@ function mergeGroup({ comparison, positive, negative }: Comparands): Digits[] {
       return mergeExact(numberSets(positive), numberSets(negative));
     case TestNumber.PREFIX:
     case TestNumber.POSTFIX:
+      if (comparison.source === Source.BINARY) {
+        return [
+          ...prefixLists(positive).map(listed),
+          unlisted(shortestPrefixes(prefixLists(negative).flat())),
+        ];
+      }
       return mergePrefixes(prefixLists(positive), prefixLists(negative));
     case TestNumber.BITS:
       return mergeMasks(masks(positive), masks(negative));

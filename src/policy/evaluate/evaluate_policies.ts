@@ -180,9 +180,7 @@ function ownValues(
       return [BigInt(subject.isNamespacePid ? process.namespaceTgid : process.tgid)];
     case "binary":
       // A given name can be anything: it may bring a process under a rule, never out of one.
-      return test.kind === "text" && !isNegated
-        ? [process.binary, process.givenName]
-        : [process.binary];
+      return isNegated ? [process.binary] : [process.binary, process.givenName];
     case "namespace":
       return [BigInt(process.namespaces[subject.namespace])];
     case "capabilities":

@@ -29,9 +29,9 @@ export interface CallProcess {
   readonly tgid: number;
   /** In its own pid namespace; 0 when that is the host's. */
   readonly namespaceTgid: number;
-  /** Path of the file that runs. */
+  /** Path of the file that runs, as it was when it was executed. */
   readonly binary: Uint8Array | undefined;
-  /** The name that was given to execve(2). */
+  /** The name that was given to execve(2), from the root on: `shortestName()`. */
   readonly givenName: Uint8Array | undefined;
   /** Inode numbers. */
   readonly namespaces: Readonly<Record<NamespaceName, number>>;

@@ -19,7 +19,7 @@ const PROBLEM_FLAGS = ProcessFlag.PROCESS_ARGUMENTS_CUT | ProcessFlag.PROCESS_AR
   ProcessFlag.PROCESS_FILENAME_CUT | ProcessFlag.PROCESS_FILENAME_FAILED |
   ProcessFlag.PROCESS_CWD_CUT | ProcessFlag.PROCESS_CWD_FAILED | ProcessFlag.PROCESS_EXE_CUT;
 
-/** What getcwd(2) puts before a directory outside the process's root. */
+/** What getcwd(2) puts before a directory outside the process's root; also said of programs. */
 const UNREACHABLE = "(unreachable)";
 
 /** Reads `struct process_exec` and the six byte strings behind it. */
@@ -72,8 +72,10 @@ export class ExecDecoder implements RecordDecoder {
     const { view, offset } = record;
     const device = view.getUint32(offset + Offset.exeDevice, true);
     const cut = (flags & ProcessFlag.PROCESS_EXE_CUT) !== 0;
+    const path = this.#texts.path(record.bytes, start, end, cut);
+    const isReachable = (flags & ProcessFlag.PROCESS_EXE_UNREACHABLE) === 0;
     return {
-      path: this.#texts.path(record.bytes, start, end, cut),
+      path: isReachable ? path : prefixed(UNREACHABLE, path),
       inode: view.getBigUint64(offset + Offset.exeInode, true),
       device: { major: device >>> 20, minor: device & 0xfffff },
       links: view.getUint32(offset + Offset.exeLinks, true),

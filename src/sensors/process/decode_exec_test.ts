@@ -67,6 +67,11 @@ Deno.test("ExecDecoder.decode() marks a directory outside the root", () => {
   strictEqual(decode({ cwd: "/a/b" }, { processFlags }).cwd.text, "(unreachable)/a/b");
 });
 
+Deno.test("ExecDecoder.decode() marks a program outside the root", () => {
+  const processFlags = ProcessFlag.PROCESS_EXE_UNREACHABLE;
+  strictEqual(decode({ exe: "/a/b" }, { processFlags }).exe?.path.text, "(unreachable)/a/b");
+});
+
 Deno.test("ExecDecoder.decode() knows each flag by itself", () => {
   const problems: Record<string, number> = {
     argumentsCut: ProcessFlag.PROCESS_ARGUMENTS_CUT,

@@ -714,29 +714,68 @@ export const PolicyPhase = {
 } as const;
 export type PolicyPhase = typeof PolicyPhase[keyof typeof PolicyPhase];
 
+/** Size of `struct policy_name` in bytes. */
+export const POLICY_NAME_SIZE = 392;
+
+/** Offsets in `struct policy_name`, bytes. */
+export const PolicyNameOffset = {
+  hash: 0,
+  size: 8,
+  flags: 12,
+  back: 16,
+  front: 140,
+} as const;
+
+/** `struct policy_name` of `bpf/policy/policy.h`. */
+export interface PolicyName {
+  readonly hash: bigint;
+  readonly size: number;
+  readonly flags: number;
+  readonly back: readonly number[];
+  readonly front: readonly number[];
+}
+
+/** Reads a `struct policy_name` that starts at byte `at`. */
+export function readPolicyName(view: DataView, at: number): PolicyName {
+  return {
+    hash: view.getBigUint64(at + 0, true),
+    size: view.getUint32(at + 8, true),
+    flags: view.getUint32(at + 12, true),
+    back: [view.getUint8(at + 16), view.getUint8(at + 17), view.getUint8(at + 18), view.getUint8(at + 19), view.getUint8(at + 20), view.getUint8(at + 21), view.getUint8(at + 22), view.getUint8(at + 23), view.getUint8(at + 24), view.getUint8(at + 25), view.getUint8(at + 26), view.getUint8(at + 27), view.getUint8(at + 28), view.getUint8(at + 29), view.getUint8(at + 30), view.getUint8(at + 31), view.getUint8(at + 32), view.getUint8(at + 33), view.getUint8(at + 34), view.getUint8(at + 35), view.getUint8(at + 36), view.getUint8(at + 37), view.getUint8(at + 38), view.getUint8(at + 39), view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55), view.getUint8(at + 56), view.getUint8(at + 57), view.getUint8(at + 58), view.getUint8(at + 59), view.getUint8(at + 60), view.getUint8(at + 61), view.getUint8(at + 62), view.getUint8(at + 63), view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79), view.getUint8(at + 80), view.getUint8(at + 81), view.getUint8(at + 82), view.getUint8(at + 83), view.getUint8(at + 84), view.getUint8(at + 85), view.getUint8(at + 86), view.getUint8(at + 87), view.getUint8(at + 88), view.getUint8(at + 89), view.getUint8(at + 90), view.getUint8(at + 91), view.getUint8(at + 92), view.getUint8(at + 93), view.getUint8(at + 94), view.getUint8(at + 95), view.getUint8(at + 96), view.getUint8(at + 97), view.getUint8(at + 98), view.getUint8(at + 99), view.getUint8(at + 100), view.getUint8(at + 101), view.getUint8(at + 102), view.getUint8(at + 103), view.getUint8(at + 104), view.getUint8(at + 105), view.getUint8(at + 106), view.getUint8(at + 107), view.getUint8(at + 108), view.getUint8(at + 109), view.getUint8(at + 110), view.getUint8(at + 111), view.getUint8(at + 112), view.getUint8(at + 113), view.getUint8(at + 114), view.getUint8(at + 115), view.getUint8(at + 116), view.getUint8(at + 117), view.getUint8(at + 118), view.getUint8(at + 119), view.getUint8(at + 120), view.getUint8(at + 121), view.getUint8(at + 122), view.getUint8(at + 123), view.getUint8(at + 124), view.getUint8(at + 125), view.getUint8(at + 126), view.getUint8(at + 127), view.getUint8(at + 128), view.getUint8(at + 129), view.getUint8(at + 130), view.getUint8(at + 131), view.getUint8(at + 132), view.getUint8(at + 133), view.getUint8(at + 134), view.getUint8(at + 135), view.getUint8(at + 136), view.getUint8(at + 137), view.getUint8(at + 138), view.getUint8(at + 139)],
+    front: [view.getUint8(at + 140), view.getUint8(at + 141), view.getUint8(at + 142), view.getUint8(at + 143), view.getUint8(at + 144), view.getUint8(at + 145), view.getUint8(at + 146), view.getUint8(at + 147), view.getUint8(at + 148), view.getUint8(at + 149), view.getUint8(at + 150), view.getUint8(at + 151), view.getUint8(at + 152), view.getUint8(at + 153), view.getUint8(at + 154), view.getUint8(at + 155), view.getUint8(at + 156), view.getUint8(at + 157), view.getUint8(at + 158), view.getUint8(at + 159), view.getUint8(at + 160), view.getUint8(at + 161), view.getUint8(at + 162), view.getUint8(at + 163), view.getUint8(at + 164), view.getUint8(at + 165), view.getUint8(at + 166), view.getUint8(at + 167), view.getUint8(at + 168), view.getUint8(at + 169), view.getUint8(at + 170), view.getUint8(at + 171), view.getUint8(at + 172), view.getUint8(at + 173), view.getUint8(at + 174), view.getUint8(at + 175), view.getUint8(at + 176), view.getUint8(at + 177), view.getUint8(at + 178), view.getUint8(at + 179), view.getUint8(at + 180), view.getUint8(at + 181), view.getUint8(at + 182), view.getUint8(at + 183), view.getUint8(at + 184), view.getUint8(at + 185), view.getUint8(at + 186), view.getUint8(at + 187), view.getUint8(at + 188), view.getUint8(at + 189), view.getUint8(at + 190), view.getUint8(at + 191), view.getUint8(at + 192), view.getUint8(at + 193), view.getUint8(at + 194), view.getUint8(at + 195), view.getUint8(at + 196), view.getUint8(at + 197), view.getUint8(at + 198), view.getUint8(at + 199), view.getUint8(at + 200), view.getUint8(at + 201), view.getUint8(at + 202), view.getUint8(at + 203), view.getUint8(at + 204), view.getUint8(at + 205), view.getUint8(at + 206), view.getUint8(at + 207), view.getUint8(at + 208), view.getUint8(at + 209), view.getUint8(at + 210), view.getUint8(at + 211), view.getUint8(at + 212), view.getUint8(at + 213), view.getUint8(at + 214), view.getUint8(at + 215), view.getUint8(at + 216), view.getUint8(at + 217), view.getUint8(at + 218), view.getUint8(at + 219), view.getUint8(at + 220), view.getUint8(at + 221), view.getUint8(at + 222), view.getUint8(at + 223), view.getUint8(at + 224), view.getUint8(at + 225), view.getUint8(at + 226), view.getUint8(at + 227), view.getUint8(at + 228), view.getUint8(at + 229), view.getUint8(at + 230), view.getUint8(at + 231), view.getUint8(at + 232), view.getUint8(at + 233), view.getUint8(at + 234), view.getUint8(at + 235), view.getUint8(at + 236), view.getUint8(at + 237), view.getUint8(at + 238), view.getUint8(at + 239), view.getUint8(at + 240), view.getUint8(at + 241), view.getUint8(at + 242), view.getUint8(at + 243), view.getUint8(at + 244), view.getUint8(at + 245), view.getUint8(at + 246), view.getUint8(at + 247), view.getUint8(at + 248), view.getUint8(at + 249), view.getUint8(at + 250), view.getUint8(at + 251), view.getUint8(at + 252), view.getUint8(at + 253), view.getUint8(at + 254), view.getUint8(at + 255), view.getUint8(at + 256), view.getUint8(at + 257), view.getUint8(at + 258), view.getUint8(at + 259), view.getUint8(at + 260), view.getUint8(at + 261), view.getUint8(at + 262), view.getUint8(at + 263), view.getUint8(at + 264), view.getUint8(at + 265), view.getUint8(at + 266), view.getUint8(at + 267), view.getUint8(at + 268), view.getUint8(at + 269), view.getUint8(at + 270), view.getUint8(at + 271), view.getUint8(at + 272), view.getUint8(at + 273), view.getUint8(at + 274), view.getUint8(at + 275), view.getUint8(at + 276), view.getUint8(at + 277), view.getUint8(at + 278), view.getUint8(at + 279), view.getUint8(at + 280), view.getUint8(at + 281), view.getUint8(at + 282), view.getUint8(at + 283), view.getUint8(at + 284), view.getUint8(at + 285), view.getUint8(at + 286), view.getUint8(at + 287), view.getUint8(at + 288), view.getUint8(at + 289), view.getUint8(at + 290), view.getUint8(at + 291), view.getUint8(at + 292), view.getUint8(at + 293), view.getUint8(at + 294), view.getUint8(at + 295), view.getUint8(at + 296), view.getUint8(at + 297), view.getUint8(at + 298), view.getUint8(at + 299), view.getUint8(at + 300), view.getUint8(at + 301), view.getUint8(at + 302), view.getUint8(at + 303), view.getUint8(at + 304), view.getUint8(at + 305), view.getUint8(at + 306), view.getUint8(at + 307), view.getUint8(at + 308), view.getUint8(at + 309), view.getUint8(at + 310), view.getUint8(at + 311), view.getUint8(at + 312), view.getUint8(at + 313), view.getUint8(at + 314), view.getUint8(at + 315), view.getUint8(at + 316), view.getUint8(at + 317), view.getUint8(at + 318), view.getUint8(at + 319), view.getUint8(at + 320), view.getUint8(at + 321), view.getUint8(at + 322), view.getUint8(at + 323), view.getUint8(at + 324), view.getUint8(at + 325), view.getUint8(at + 326), view.getUint8(at + 327), view.getUint8(at + 328), view.getUint8(at + 329), view.getUint8(at + 330), view.getUint8(at + 331), view.getUint8(at + 332), view.getUint8(at + 333), view.getUint8(at + 334), view.getUint8(at + 335), view.getUint8(at + 336), view.getUint8(at + 337), view.getUint8(at + 338), view.getUint8(at + 339), view.getUint8(at + 340), view.getUint8(at + 341), view.getUint8(at + 342), view.getUint8(at + 343), view.getUint8(at + 344), view.getUint8(at + 345), view.getUint8(at + 346), view.getUint8(at + 347), view.getUint8(at + 348), view.getUint8(at + 349), view.getUint8(at + 350), view.getUint8(at + 351), view.getUint8(at + 352), view.getUint8(at + 353), view.getUint8(at + 354), view.getUint8(at + 355), view.getUint8(at + 356), view.getUint8(at + 357), view.getUint8(at + 358), view.getUint8(at + 359), view.getUint8(at + 360), view.getUint8(at + 361), view.getUint8(at + 362), view.getUint8(at + 363), view.getUint8(at + 364), view.getUint8(at + 365), view.getUint8(at + 366), view.getUint8(at + 367), view.getUint8(at + 368), view.getUint8(at + 369), view.getUint8(at + 370), view.getUint8(at + 371), view.getUint8(at + 372), view.getUint8(at + 373), view.getUint8(at + 374), view.getUint8(at + 375), view.getUint8(at + 376), view.getUint8(at + 377), view.getUint8(at + 378), view.getUint8(at + 379), view.getUint8(at + 380), view.getUint8(at + 381), view.getUint8(at + 382), view.getUint8(at + 383), view.getUint8(at + 384), view.getUint8(at + 385), view.getUint8(at + 386), view.getUint8(at + 387), view.getUint8(at + 388), view.getUint8(at + 389), view.getUint8(at + 390), view.getUint8(at + 391)],
+  };
+}
+
+/** `enum policy_name_kind` of `bpf/policy/policy.h`. */
+export const PolicyNameKind = {
+  POLICY_NAME_FILE: 0,
+  POLICY_NAME_GIVEN: 1,
+} as const;
+export type PolicyNameKind = typeof PolicyNameKind[keyof typeof PolicyNameKind];
+
 /** Size of `struct policy_process` in bytes. */
-export const POLICY_PROCESS_SIZE = 24;
+export const POLICY_PROCESS_SIZE = 792;
 
 /** Offsets in `struct policy_process`, bytes. */
 export const PolicyProcessOffset = {
   trees: 0,
-  nameHash: 8,
-  nameSize: 16,
+  file: 8,
+  given: 400,
 } as const;
 
 /** `struct policy_process` of `bpf/policy/policy.h`. */
 export interface PolicyProcess {
   readonly trees: bigint;
-  readonly nameHash: bigint;
-  readonly nameSize: number;
+  readonly file: PolicyName;
+  readonly given: PolicyName;
 }
 
 /** Reads a `struct policy_process` that starts at byte `at`. */
 export function readPolicyProcess(view: DataView, at: number): PolicyProcess {
   return {
     trees: view.getBigUint64(at + 0, true),
-    nameHash: view.getBigUint64(at + 8, true),
-    nameSize: view.getUint32(at + 16, true),
+    file: readPolicyName(view, at + 8),
+    given: readPolicyName(view, at + 400),
   };
 }
 

@@ -38,6 +38,7 @@ export const ProcessFlag = {
   PROCESS_PARENT_KERNEL: 16384,
   PROCESS_CWD_UNREACHABLE: 32768,
   PROCESS_NO_AUDIT: 65536,
+  PROCESS_EXE_UNREACHABLE: 131072,
 } as const;
 export type ProcessFlag = typeof ProcessFlag[keyof typeof ProcessFlag];
 

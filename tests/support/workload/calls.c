@@ -210,6 +210,10 @@ static void answer(char *word, char **rest) {
         check(pthread_join(thread, NULL) == 0, "wait for a thread");
         return;
     }
+    if (strcmp(word, "other-exe") == 0) {
+        printf("%d\n", become_other_exe((const char *)parse_arg(strtok_r(NULL, " ", rest))));
+        return;
+    }
     if (strcmp(word, "as") == 0) {
         request.uid = strtol(strtok_r(NULL, " ", rest), NULL, 0);
         parse_call(&request, rest);

@@ -39,6 +39,8 @@ behaviour run_unshare, run_setns, run_user_namespace, run_cgroup_namespace;
 
 /* Waits for a child and ends the program unless it exited with 0. */
 void wait_for(int pid);
+/* Says that it is the file at `path`, without exec; 0 or an errno. */
+int become_other_exe(const char *path);
 /* Becomes `workload exit CODE`. */
 void exec_exit(const char *code);
 
