@@ -9,7 +9,6 @@ import {
   POLICY_ARG_SIZE,
   POLICY_DIM_SIZE,
   POLICY_EFFECT_SIZE,
-  PolicyDimFlag,
   PolicyDimOffset as Dim,
   PolicyEffectKind,
   PolicyEffectOffset as Effect,
@@ -21,7 +20,6 @@ import {
   PolicyRowOffset as Row,
   PolicySlotOffset as Slot,
   PolicySource,
-  PolicyTest,
 } from "../wire/mod.ts";
 import { DEFERRED_CALLS, hasKeptBits } from "./kept_calls.ts";
 import { MappedArray } from "./mapped_array.ts";

@@ -143,12 +143,12 @@ export function meets(
   { subject, test, isNegated }: Pick<Condition, "subject" | "test" | "isNegated">,
   process: CallProcess,
 ): boolean {
-  return ownValues(subject, test, isNegated, process).some((value) => passes(test, value));
+  return ownValues(subject, isNegated, process).some((value) => passes(test, value));
 }
 
 /** What a condition looks at; more than one value when any of them will do. */
 function valuesOf(
-  { subject, test, isNegated }: Condition,
+  { subject, isNegated }: Condition,
   hook: PolicyHook,
   call: PolicyCall,
 ): readonly CallValue[] {
@@ -164,14 +164,13 @@ function valuesOf(
       const isTree = (subject.of === "pid" && subject.followForks) ||
         (subject.of === "binary" && subject.followChildren);
       const processes = isTree ? [call.process, ...call.process.ancestors] : [call.process];
-      return processes.flatMap((process) => ownValues(subject, test, isNegated, process));
+      return processes.flatMap((process) => ownValues(subject, isNegated, process));
     }
   }
 }
 
 function ownValues(
   subject: Subject,
-  test: Test,
   isNegated: boolean,
   process: CallProcess,
 ): CallValue[] {
