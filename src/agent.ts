@@ -97,7 +97,12 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const workloads = started.use(rooms.openWorkloads({ config, counters, cgroups }));
   // Runtimes take some milliseconds to answer; meanwhile the sensors are loaded.
   workloads.start();
-  const loadParts = { libbpf, payload, ...sensorParts(config, cgroups), log: log("loader") };
+  const loadParts = {
+    libbpf,
+    payload,
+    ...sensorParts(config, cgroups, libc.pageSize),
+    log: log("loader"),
+  };
   const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
   const captureParts = { ...shared, payload, recordsMapFd, config, log: log("capture") };
@@ -238,17 +243,24 @@ function pipelineOptions(
   };
 }
 
-function sensorParts(config: Config, { settings, mapEntries }: CgroupRoom): {
+function sensorParts(
+  config: Config,
+  { settings, mapEntries }: CgroupRoom,
+  pageSize: number,
+): {
   readonly settings: Readonly<Record<string, SensorSettings>>;
   readonly mapEntries: MapEntries;
   readonly withNetwork: boolean;
+  readonly withSignals: boolean;
 } {
   const process = { ...settings.all, environment_variables: config.withEnvironment };
   const network = { ...settings.all, ...networkSettings(config) };
+  const signal = { ...settings.all, report_all: config.signals === "all", page_size: pageSize };
   return {
-    settings: { process, cgroup: settings.cgroup, network },
+    settings: { process, cgroup: settings.cgroup, network, signal },
     mapEntries: { ...mapEntries, ...networkMapEntries(config) },
     withNetwork: needsNetwork(config),
+    withSignals: config.signals !== "none",
   };
 }
 

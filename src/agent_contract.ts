@@ -196,6 +196,8 @@ export interface AgentRooms {
     readonly mapEntries: MapEntries;
     /** Whether the network sensor is wanted. */
     readonly withNetwork: boolean;
+    /** Whether the signal sensor is wanted. */
+    readonly withSignals: boolean;
     readonly log: Log;
   }): LoadedSensors;
   openCapture(parts: CaptureParts): Capture;

@@ -34,11 +34,15 @@ function openHostLibc(): Libc {
   return libc;
 }
 
+const SIGNAL_SENSOR = "signal";
+
 /** With them, what the kernel says of the host's namespaces. */
-const loadSensorsOfHost: AgentRooms["loadSensors"] = ({ withNetwork, ...parts }) => {
+const loadSensorsOfHost: AgentRooms["loadSensors"] = ({ withNetwork, withSignals, ...parts }) => {
   const sensors = loadSensors({
     ...parts,
-    sensors: SENSORS.filter(({ name }) => withNetwork || name !== NETWORK_SENSOR),
+    sensors: SENSORS.filter(({ name }) =>
+      (withNetwork || name !== NETWORK_SENSOR) && (withSignals || name !== SIGNAL_SENSOR)
+    ),
   });
   learnHostNamespaces(sensors);
   return sensors;

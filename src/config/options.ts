@@ -161,6 +161,13 @@ export const OPTIONS = {
     commands: ["run"],
     help: "Write process_fork events",
   }),
+  signals: option(choice(["fatal", "all", "none"]), "fatal", {
+    flag: "signal-events",
+    key: "process.signal_events",
+    group: "Process events",
+    commands: ["run"],
+    help: "Write process_signal events of signals that end a process, or of all; and oom_kill",
+  }),
   cacheEntries: option(integer({ min: 1024, max: 4_194_304 }), 65_536, {
     flag: "process-cache-entries",
     key: "process.cache_entries",

@@ -8,6 +8,7 @@ import type { EventMark, ProcessEventBase, ProcessReference } from "./event_base
 import type { FlowEvent, NetworkProcessEvent } from "./network.ts";
 import type { PolicyEvent } from "./policy.ts";
 import type { CgroupPlace } from "./process.ts";
+import type { SignalEvent } from "./signal.ts";
 import type { Workload } from "./workload.ts";
 
 /** A new image runs, or was found running at start (flag procFS). */
@@ -107,6 +108,6 @@ export interface AmendEvent {
 /** Events about the life of a process. */
 export type LifeEvent = ProcessExecEvent | ProcessForkEvent | ProcessExitEvent;
 /** Events about a process. */
-export type ProcessEvent = LifeEvent | PolicyEvent | NetworkProcessEvent;
+export type ProcessEvent = LifeEvent | PolicyEvent | NetworkProcessEvent | SignalEvent;
 /** Everything a sink is given. */
 export type AgentEvent = ProcessEvent | CgroupEvent | FlowEvent | AmendEvent | GapEvent;

@@ -7,6 +7,7 @@ import type { FactBase } from "./fact_base.ts";
 import type { NetworkFact } from "./network.ts";
 import type { PolicyHit } from "./policy.ts";
 import type { CgroupPlace, Credentials, Executable, Namespaces } from "./process.ts";
+import type { SignalFact } from "./signal.ts";
 import type { Text } from "./text.ts";
 
 /** A thread group was made and has not run yet. */
@@ -168,6 +169,6 @@ export type CgroupFact =
   | CgroupRenamed
   | CgroupAttached;
 /** Facts that a record of the kernel can make. */
-export type KernelFact = ProcessFact | CgroupFact | PolicyHit | NetworkFact;
+export type KernelFact = ProcessFact | CgroupFact | PolicyHit | NetworkFact | SignalFact;
 /** Everything that changes state. */
 export type Fact = KernelFact | ProcessFound | CgroupFound;

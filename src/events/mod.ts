@@ -10,5 +10,6 @@ export type * from "./fact_base.ts";
 export type * from "./network.ts";
 export type * from "./policy.ts";
 export type * from "./process.ts";
+export type * from "./signal.ts";
 export type * from "./text.ts";
 export type * from "./workload.ts";

@@ -19,11 +19,12 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isNetworkEvent, isPolicyEvent, isProcessEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isProcessEvent, isSignalEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { flowWords, isNetworkFailure, networkWords } from "./network_words.ts";
 import { callWords, verdictWords } from "./policy_words.ts";
 import { fitToColumns } from "./terminal_columns.ts";
+import { signalWords } from "./signal_words.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
 import { type UserNaming, userText } from "./user_names.ts";
@@ -112,6 +113,7 @@ export class CompactEncoder implements LineEncoder {
       const words = networkWords(event);
       return " " + (isNetworkFailure(event) ? this.#paint(RED, words) : words);
     }
+    if (isSignalEvent(event)) return " " + this.#paint(wordColour(event), signalWords(event));
     const words = cutArguments(terminalArguments(event.subject.process.argv));
     const shown = words === "" ? "" : ` ${words}`;
     return shown + this.#parent(event);
@@ -169,6 +171,10 @@ function wordColour(event: ProcessEvent): string {
     case "process_close":
     case "process_dns":
       return isNetworkFailure(event) ? RED : BLUE;
+    case "process_signal":
+      return event.isFatal ? RED : YELLOW;
+    case "oom_kill":
+      return RED;
     default:
       return event.policy.isEnforced ? RED : MAGENTA;
   }

@@ -61,8 +61,11 @@ const EVENT_NAMES = new Map<string, EventType>([
   ["listen", "process_listen"],
   ["close", "process_close"],
   ["dns", "process_dns"],
+  ["signal", "process_signal"],
+  ["oom_kill", "oom_kill"],
   ["flow", "flow"],
   ["amend", "amend"],
+  ["process_signal", "process_signal"],
   ["process_exec", "process_exec"],
   ["process_exit", "process_exit"],
   ["process_fork", "process_fork"],
@@ -84,7 +87,7 @@ const EVENT_NAMES = new Map<string, EventType>([
 /** Those that hints name. */
 const EVENT_WORDS = [
   ...["exec", "exit", "fork", "kprobe", "tracepoint", "lsm", "amend", "gap"],
-  ...["connect", "accept", "listen", "close", "dns", "flow"],
+  ...["connect", "accept", "listen", "close", "dns", "flow", "signal", "oom_kill"],
 ];
 
 /** All expressions must hold, one value of each list is enough. Gap events always pass. */

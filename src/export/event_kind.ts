@@ -12,6 +12,7 @@ import type {
   NetworkEvent,
   PolicyEvent,
   ProcessEvent,
+  SignalEvent,
   SocketEvent,
 } from "../events/mod.ts";
 
@@ -29,6 +30,8 @@ export function isProcessEvent(event: AgentEvent): event is ProcessEvent {
     case "process_listen":
     case "process_close":
     case "process_dns":
+    case "process_signal":
+    case "oom_kill":
       return true;
     default:
       event satisfies FlowEvent | CgroupEvent | AmendEvent | GapEvent;
@@ -46,6 +49,11 @@ export function isPolicyEvent(event: AgentEvent): event is PolicyEvent {
     default:
       return false;
   }
+}
+
+/** Whether an event tells of a signal, or of a victim of the OOM killer. */
+export function isSignalEvent(event: AgentEvent): event is SignalEvent {
+  return event.type === "process_signal" || event.type === "oom_kill";
 }
 
 /** Whether an event tells of one socket's life. */

@@ -41,6 +41,10 @@ export function eventWord(event: AgentEvent): string {
       return "clos";
     case "process_dns":
       return "dns ";
+    case "process_signal":
+      return event.isFatal ? "sig!" : "sig ";
+    case "oom_kill":
+      return "oom!";
     case "flow":
       return "flow";
     case "cgroup_created":

@@ -14,7 +14,7 @@ import type {
   ProcessReference,
   Workload,
 } from "../events/mod.ts";
-import { isNetworkEvent, isPolicyEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isSignalEvent } from "./event_kind.ts";
 import { jsonString, jsonStrings } from "./json_text.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { networkMembers, socketJson, trafficJson } from "./network_json.ts";
@@ -25,6 +25,7 @@ import {
   processFragment,
   type ProcessJsonOptions,
 } from "./process_json.ts";
+import { signalMembers } from "./signal_json.ts";
 import { Rfc3339Format } from "./timestamp.ts";
 import { identityMembers, type WorkloadFragment, workloadFragment } from "./workload_json.ts";
 
@@ -83,6 +84,8 @@ export class JsonEncoder implements LineEncoder {
       case "process_listen":
       case "process_close":
       case "process_dns":
+      case "process_signal":
+      case "oom_kill":
         return this.#body(event, time);
       case "flow":
         return this.#flow(event);
@@ -149,13 +152,18 @@ export class JsonEncoder implements LineEncoder {
       if (event.coreDumped) body += ',"core_dumped":true';
     } else if (isPolicyEvent(event)) body += policyMembers(event);
     else if (isNetworkEvent(event)) body += networkMembers(event);
+    else if (isSignalEvent(event)) {
+      body += signalMembers(event, (of, tid) => this.#reference(of, "short", { tid }));
+    }
     body += `,"cpu":${event.cpu}`;
     if (event.marks.length > 0) body += `,"marks":${jsonStrings(event.marks)}`;
     return body + "}";
   }
 
   #subject(event: ProcessEvent): string {
-    if (isPolicyEvent(event)) return this.#reference(event.subject, "full", { tid: event.tid });
+    if (isPolicyEvent(event) || event.type === "process_signal") {
+      return this.#reference(event.subject, "full", { tid: event.tid });
+    }
     if (event.type === "process_exec" && this.#options.enableProcessCred) {
       const properties = binaryPropertiesJson(event.subject.process);
       if (properties !== "") {

@@ -5,7 +5,7 @@
  */
 import type { Process, ProcessEvent } from "../events/mod.ts";
 import type { Counter } from "../telemetry/mod.ts";
-import { isNetworkEvent, isPolicyEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isSignalEvent } from "./event_kind.ts";
 
 /** Living members. Beyond it new ones are shown, but their children are not followed. */
 const MEMBERS_MAX = 65_536;
@@ -49,7 +49,7 @@ export class ProcessTree {
   observe(event: ProcessEvent): boolean {
     const { tgid, execId } = event.subject.process;
     // It makes no image and ends none, and may come after the exit.
-    if (isPolicyEvent(event) || isNetworkEvent(event)) {
+    if (isPolicyEvent(event) || isNetworkEvent(event) || isSignalEvent(event)) {
       return this.#touchEnded(execId) || this.#belongs(event);
     }
     const belongs = this.#belongs(event);

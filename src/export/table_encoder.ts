@@ -19,10 +19,11 @@ import {
   exitWords,
   gapWords,
 } from "./event_words.ts";
-import { isNetworkEvent, isPolicyEvent, isProcessEvent } from "./event_kind.ts";
+import { isNetworkEvent, isPolicyEvent, isProcessEvent, isSignalEvent } from "./event_kind.ts";
 import type { LineEncoder } from "./line_encoder.ts";
 import { flowWords, networkWords } from "./network_words.ts";
 import { callWords, verdictWords } from "./policy_words.ts";
+import { signalWords } from "./signal_words.ts";
 import { cutToColumns, fitToColumns } from "./terminal_columns.ts";
 import { terminalArguments, terminalString, terminalText } from "./terminal_text.ts";
 import { TimeOfDayFormat } from "./timestamp.ts";
@@ -153,6 +154,7 @@ function detailWords(event: ProcessEvent | FlowEvent): string {
   if (event.type === "process_exit") return exitWords(event);
   if (event.type === "flow") return flowWords(event);
   if (isNetworkEvent(event)) return networkWords(event);
+  if (isSignalEvent(event)) return signalWords(event);
   const { process } = event.subject;
   return `${exeWords(process).trimStart()} ${terminalArguments(process.argv)}`.trim();
 }

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { CgroupFact, KernelFact, NetworkFact, PolicyHit, ProcessFact } from "../events/mod.ts";
+import type {
+  CgroupFact,
+  KernelFact,
+  NetworkFact,
+  PolicyHit,
+  ProcessFact,
+  SignalFact,
+} from "../events/mod.ts";
 
 /** Whether a fact changes the table of processes. */
 export function isProcessFact(fact: KernelFact): fact is ProcessFact {
@@ -13,13 +20,15 @@ export function isProcessFact(fact: KernelFact): fact is ProcessFact {
     case "process_exited":
       return true;
     default:
-      fact satisfies CgroupFact | PolicyHit | NetworkFact;
+      fact satisfies CgroupFact | PolicyHit | NetworkFact | SignalFact;
       return false;
   }
 }
 
 /** Whether a fact changes the table of cgroups. */
-export function isCgroupFact(fact: CgroupFact | PolicyHit | NetworkFact): fact is CgroupFact {
+export function isCgroupFact(
+  fact: CgroupFact | PolicyHit | NetworkFact | SignalFact,
+): fact is CgroupFact {
   switch (fact.type) {
     case "cgroup_created":
     case "cgroup_removed":
@@ -28,7 +37,12 @@ export function isCgroupFact(fact: CgroupFact | PolicyHit | NetworkFact): fact i
     case "cgroup_attached":
       return true;
     default:
-      fact satisfies PolicyHit | NetworkFact;
+      fact satisfies PolicyHit | NetworkFact | SignalFact;
       return false;
   }
+}
+
+/** Whether a fact tells of a signal. */
+export function isSignalFact(fact: PolicyHit | NetworkFact | SignalFact): fact is SignalFact {
+  return fact.type === "process_signaled" || fact.type === "oom_killed";
 }

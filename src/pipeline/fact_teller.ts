@@ -6,16 +6,23 @@
  */
 import type {
   FactBase,
+  MemoryLimit,
   NetworkFact,
   NetworkProcessEvent,
   PolicyEvent,
   PolicyHit,
   ProcessEvent,
   ProcessEventBase,
+  SignalFact,
 } from "../events/mod.ts";
 import type { CachedProcess, ProcessCache } from "../state/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
 import { processContext } from "./attach_context.ts";
+import { isSignalFact } from "./fact_kind.ts";
+import { signalEvent } from "./signal_event.ts";
+
+/** Where a sender is, when nothing but its ids is known. */
+const NO_PLACE = { id: 0n, trackingId: 0n, level: 0, hierarchy: 0 };
 
 /** What an event about the process of a fact carries, as of now. */
 export type FactContext<Fact> = (fact: Fact, isLate: boolean) => ProcessEventBase;
@@ -47,6 +54,8 @@ export interface FactTellersParts {
   readonly policies: HitTeller | undefined;
   readonly network: NetworkTeller | undefined;
   emit(event: ProcessEvent): void;
+  /** Path of a cgroup of the memory controller, when the cgroups that are followed have it. */
+  pathOf(memory: MemoryLimit): string | undefined;
   /** A process is about to be told of: whoever can learn of it does so now. */
   want(fact: FactBase): void;
 }
@@ -56,6 +65,7 @@ export class FactTellers {
   readonly #parts: FactTellersParts;
   readonly #hitContext: HitContext;
   readonly #networkContext: NetworkContext;
+  readonly #signalContext: FactContext<SignalFact>;
 
   constructor(parts: FactTellersParts) {
     this.#parts = parts;
@@ -64,6 +74,7 @@ export class FactTellers {
       parts.want(hit);
       return cache.observe(hit);
     });
+    this.#signalContext = this.#contextOf((fact) => this.#processOf(fact));
     // The process of a socket is the one that was seen to use it, maybe long ago: it may have
     // ended, and it may be in another cgroup by now. So the fact says nothing new about it.
     this.#networkContext = this.#contextOf((fact) => {
@@ -72,8 +83,9 @@ export class FactTellers {
     });
   }
 
-  apply(fact: PolicyHit | NetworkFact, isLate: boolean): void {
+  apply(fact: PolicyHit | NetworkFact | SignalFact, isLate: boolean): void {
     const { policies, network } = this.#parts;
+    if (isSignalFact(fact)) return this.#tellSignal(fact, isLate);
     if (fact.type === "policy_hit") this.#emit(policies?.take(fact, isLate, this.#hitContext));
     else this.#emit(network?.take(fact, isLate, this.#networkContext));
   }
@@ -86,6 +98,21 @@ export class FactTellers {
   giveUp(): void {
     this.#emit(this.#parts.policies?.giveUp());
     this.#emit(this.#parts.network?.giveUp());
+  }
+
+  #tellSignal(fact: SignalFact, isLate: boolean): void {
+    this.#parts.emit(signalEvent(fact, {
+      base: this.#signalContext(fact, isLate),
+      processOf: (ids) => this.#processOf({ ...fact, ...ids, cgroup: NO_PLACE }),
+      pathOf: (memory) => this.#parts.pathOf(memory),
+    }));
+  }
+
+  /** Either end of a signal may have ended by now. */
+  #processOf(fact: FactBase): CachedProcess {
+    this.#parts.want(fact);
+    const { cache } = this.#parts;
+    return cache.find(fact.tgid, fact.leaderStartNs) ?? cache.standIn(fact);
   }
 
   /** One for all facts of a kind. */

@@ -35,6 +35,8 @@ export class Outlets {
       process_listen: counter("process_listen"),
       process_close: counter("process_close"),
       process_dns: counter("process_dns"),
+      process_signal: counter("process_signal"),
+      oom_kill: counter("oom_kill"),
       flow: counter("flow"),
       cgroup_created: counter("cgroup_created"),
       cgroup_removed: counter("cgroup_removed"),

@@ -94,6 +94,10 @@ export class Pipeline {
       ...{ policies: options.policies, network: options.network },
       emit: (event) => this.#outlets.push(event),
       want: (fact) => this.#resync?.want(fact),
+      pathOf: ({ cgroupId, hierarchy }) => {
+        const place = parts.cgroups?.find(cgroupId)?.place;
+        return place?.hierarchy === hierarchy ? place.path : undefined;
+      },
     });
     this.#records = counters.counter("shrike_pipeline_records_total", "Records taken from rings");
     this.#windowsCut = counters.counter(

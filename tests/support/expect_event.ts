@@ -40,6 +40,8 @@ export interface RecorderSettings {
   readonly cgroup?: SensorSettings;
   /** Settings of the network sensor, which is loaded with them only. */
   readonly network?: SensorSettings;
+  /** Settings of the signal sensor, which is loaded with them only. */
+  readonly signal?: SensorSettings;
   readonly mapEntries?: MapEntries;
 }
 
@@ -70,15 +72,21 @@ export class SensorRecorder {
    * @param starts false: loads only
    */
   constructor(settings: SensorSettings = {}, more: RecorderSettings = {}, starts = true) {
-    const { cgroup = {}, network, mapEntries = {} } = more;
+    const { cgroup = {}, network, signal, mapEntries = {} } = more;
     const payload = openPayload();
     this.#libc = openLibc();
     this.#libbpf = openLibbpf(payload.libbpfPath());
     this.sensors = loadSensors({
       libbpf: this.#libbpf,
       payload,
-      sensors: SENSORS.filter(({ name }) => name !== "network" || network !== undefined),
-      settings: { process: { ...cgroup, ...settings }, cgroup, network: { ...cgroup, ...network } },
+      sensors: SENSORS.filter(({ name }) =>
+        (name !== "network" || network !== undefined) &&
+        (name !== "signal" || signal !== undefined)
+      ),
+      settings: {
+        ...{ process: { ...cgroup, ...settings }, cgroup },
+        ...{ network: { ...cgroup, ...network }, signal: { ...cgroup, ...signal } },
+      },
       mapEntries,
       log: { warn: fail, debug: () => {} },
     });

@@ -36,7 +36,7 @@ export function randomEvent(random: SeededRandom): AgentEvent {
       ? { ancestors: Array.from({ length: random.below(3) }, reference) }
       : {}),
   };
-  switch (random.below(5)) {
+  switch (random.below(7)) {
     case 0:
       return sampleExec(process, fields);
     case 1:
@@ -45,6 +45,27 @@ export function randomEvent(random: SeededRandom): AgentEvent {
       return randomPolicyEvent(fields, random);
     case 3:
       return randomNetworkEvent(fields, random);
+    case 4:
+      return {
+        ...fields,
+        ...{ type: "process_signal", tid: random.below(9), signal: "SIGTERM" },
+        ...{ code: random.pick([0, 7]), isFatal: random.chance(0.5) },
+        ...{ isToThread: random.chance(0.5), fate: random.pick(["delivered", "blocked"]) },
+        ...(random.chance(0.5) && {
+          sender: { ...reference(), tid: random.below(9), isUnsure: random.chance(0.5) },
+        }),
+      };
+    case 5:
+      return {
+        ...{ type: "oom_kill", ...fields },
+        ...(random.chance(0.5) && {
+          memory: {
+            ...{ cgroupId: random.u64(), cgroupLevel: random.below(4), hierarchy: 0 },
+            ...{ limitBytes: random.u64(), usageBytes: random.u64() },
+            ...(random.chance(0.5) && { path: "/a" }),
+          },
+        }),
+      };
     default:
       return sampleExit(process, {
         ...fields,

@@ -58,6 +58,30 @@ function referenceEvent(event: AgentEvent, options: JsonEncoderOptions): Json {
     case "process_close":
     case "process_dns":
       return { ...referenceBody(event, options), ...referenceNetwork(event) };
+    case "process_signal":
+      return {
+        ...referenceBody(event, options),
+        signal: event.signal,
+        code: event.code === 0 ? "SI_USER" : String(event.code),
+        fatal: event.isFatal || undefined,
+        to_thread: event.isToThread || undefined,
+        fate: omit(event.fate, "delivered"),
+        sender: event.sender && { ...reference(event.sender, options), tid: event.sender.tid },
+        sender_unsure: event.sender?.isUnsure || undefined,
+      };
+    case "oom_kill":
+      return {
+        ...referenceBody(event, options),
+        memory: event.memory && {
+          cgroup: {
+            id: String(event.memory.cgroupId),
+            path: event.memory.path,
+            level: event.memory.cgroupLevel,
+          },
+          limit_bytes: String(event.memory.limitBytes),
+          usage_bytes: String(event.memory.usageBytes),
+        },
+      };
     case "flow":
       return referenceFlow(event, options);
     case "amend":

@@ -3,6 +3,7 @@ import type { Sensor } from "../sensor.ts";
 import { cgroupSensor } from "../cgroup/sensor.ts";
 import { networkSensor } from "../network/sensor.ts";
 import { processSensor } from "../process/sensor.ts";
+import { signalSensor } from "../signal/sensor.ts";
 
 /** Every sensor of this build, by folder name. */
-export const SENSORS: readonly Sensor[] = [cgroupSensor, networkSensor, processSensor];
+export const SENSORS: readonly Sensor[] = [cgroupSensor, networkSensor, processSensor, signalSensor];

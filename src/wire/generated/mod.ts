@@ -5,4 +5,5 @@ export * from "./cgroup.ts";
 export * from "./network.ts";
 export * from "./policy.ts";
 export * from "./process.ts";
+export * from "./signal.ts";
 export { LAYOUT_HASH } from "./layout_hash.ts";
