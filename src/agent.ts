@@ -97,12 +97,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   const workloads = started.use(rooms.openWorkloads({ config, counters, cgroups }));
   // Runtimes take some milliseconds to answer; meanwhile the sensors are loaded.
   workloads.start();
-  const loadParts = {
-    libbpf,
-    payload,
-    ...sensorParts(config, cgroups, libc.pageSize),
-    log: log("loader"),
-  };
+  const wanted = sensorParts(config, cgroups, libc.pageSize);
+  const loadParts = { libbpf, payload, ...wanted, log: log("loader") };
   const sensors = started.use(rooms.loadSensors(loadParts));
   const { recordsMapFd } = sensors;
   const captureParts = { ...shared, payload, recordsMapFd, config, log: log("capture") };

@@ -15,7 +15,7 @@ import { ProcCgroups } from "./agent_proc_cgroups.ts";
 import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
-import { learnHostNamespaces, openSystemClock } from "./host.ts";
+import { learnHostNamespaces, openSystemClock, START_OFFSET_NS } from "./host.ts";
 import { KernelDrops, loadSensors, openPayload, requireOpenFiles } from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
@@ -99,6 +99,7 @@ export function hostRooms(): AgentRooms {
         placeOf: (text) => cgroups.placeOf(text),
         readLink: (path) => libc.readlink(path),
         environment: config.withEnvironment,
+        startOffsetNs: START_OFFSET_NS,
       });
     },
     openPipeline: ({ nodeName, config, options, cgroups, workloads, ...parts }) => {

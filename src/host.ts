@@ -4,6 +4,7 @@
  * @module
  */
 import { ClockId, LibbpfError, type Libc, openLibbpf, openLibc } from "../ffi/mod.ts";
+import { HostFiles, readTimeOffsets } from "./cgroups/mod.ts";
 import type { Namespaces } from "./events/mod.ts";
 import {
   type LoadedSensors,
@@ -17,9 +18,19 @@ import { type Counters, SystemClock } from "./telemetry/mod.ts";
 
 export type { ProcessTree } from "./state/mod.ts";
 
-/** The clocks of this host, read through `libc`, which must stay open as long as they are used. */
+/** How far the clocks of this process are ahead of the host's; it does not change. */
+const offsets = readTimeOffsets(new HostFiles()) ?? { monotonicNs: 0n, boottimeNs: 0n };
+const OFFSETS = { realtime: 0n, monotonic: offsets.monotonicNs, boottime: offsets.boottimeNs };
+
+/** Of start times in /proc, ns. */
+export const START_OFFSET_NS = offsets.boottimeNs;
+
+/**
+ * The clocks of this host, whatever time namespace this process is in; read through `libc`, which
+ * must stay open as long as they are used.
+ */
 export function openSystemClock(libc: Libc): SystemClock {
-  return new SystemClock((clock) => libc.clockGettimeNs(ClockId[clock]));
+  return new SystemClock((clock) => libc.clockGettimeNs(ClockId[clock]) - OFFSETS[clock]);
 }
 
 /** The processes of this host as a starting agent knows them; `<kernel>` is the first root. */
@@ -28,7 +39,11 @@ export function readProcessTree(
 ): ProcessTree[] {
   using libc = openLibc();
   const clock = openSystemClock(libc);
-  const found = scanProcesses({ clock, readLink: (path) => libc.readlink(path) });
+  const found = scanProcesses({
+    clock,
+    readLink: (path) => libc.readlink(path),
+    startOffsetNs: START_OFFSET_NS,
+  });
   return buildProcessTree(found, { nodeName, clock, counters });
 }
 

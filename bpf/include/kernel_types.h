@@ -330,36 +330,6 @@ typedef struct {
     unsigned long sig[1];
 } sigset_t;
 
-struct sigaction {
-    void *sa_handler;
-};
-
-struct k_sigaction {
-    struct sigaction sa;
-};
-
-struct sighand_struct {
-    struct k_sigaction action[1];
-};
-
-struct kernel_siginfo {
-    int si_code;
-};
-
-struct page_counter {
-    atomic64_t usage;
-    unsigned long max;
-};
-
-struct mem_cgroup {
-    struct page_counter memory;
-};
-
-/* What the tracepoint tells: with `uid`, its argument is the task. */
-struct trace_event_raw_mark_victim {
-    u32 uid;
-};
-
 struct task_struct {
     struct thread_info thread_info;
     unsigned int flags;

@@ -11,6 +11,7 @@
  */
 #include "kernel_types.h"
 #include "signal.h"
+#include "signal_kernel_types.h"
 #include "preemption.bpf.h"
 #include "record.bpf.h"
 #include "signal_memory.bpf.h"

@@ -5,6 +5,7 @@
 
 #include "kernel_types.h"
 #include "signal.h"
+#include "signal_kernel_types.h"
 #include "cgroup.bpf.h"
 #include <bpf/bpf_core_read.h>
 

@@ -42,3 +42,4 @@ export {
   WALKED_CGROUPS_MAX,
   type WalkedCgroup,
 } from "./walk_cgroups.ts";
+export { hasOwnTime, readTimeOffsets, type TimeOffsets } from "./time_namespace.ts";

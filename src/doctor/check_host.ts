@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type Deployment, hasHostPids, type HostFiles, OWN_PIDS } from "../cgroups/mod.ts";
+import {
+  type Deployment,
+  hasHostPids,
+  hasOwnTime,
+  type HostFiles,
+  OWN_PIDS,
+  readTimeOffsets,
+} from "../cgroups/mod.ts";
 import { type Finding, TopicFindings } from "./finding.ts";
 
 /** What is looked at. */
@@ -37,6 +44,7 @@ export function checkHost(check: HostCheck): Finding[] {
   const besides = doubts.length > 0 ? ` (doubtful: ${doubts.join("; ")})` : "";
   found.ok("deployment", `${what.join(", ")}: ${evidence.join("; ")}${besides}`);
   if (!hasHostPids(files)) found.warning("process ids", OWN_PIDS);
+  checkTime(files, found);
   checkSystemd(files, found);
   checkBpfUsers(check, found);
   if (nowMs < CLOCK_MIN_MS) {
@@ -49,6 +57,21 @@ export function checkHost(check: HostCheck): Finding[] {
     found.ok("clock", new Date(nowMs).toISOString());
   }
   return found.findings;
+}
+
+function checkTime(files: HostFiles, found: TopicFindings): void {
+  if (!hasOwnTime(files)) return;
+  const offsets = readTimeOffsets(files);
+  const text = "this process is in a time namespace of its own";
+  if (offsets === undefined) {
+    return found.warning("time namespace", {
+      text: `${text}, and its offsets cannot be read`,
+      follows: "times in events and the start times of processes are wrong by these offsets",
+      hint: "start the agent in the host's time namespace (nsenter -T -t 1)",
+    });
+  }
+  const seconds = offsets.monotonicNs / 1_000_000_000n;
+  found.ok("time namespace", `${text} (${seconds} s off); times are the host's all the same`);
 }
 
 function checkSystemd(files: HostFiles, found: TopicFindings): void {

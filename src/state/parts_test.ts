@@ -72,11 +72,18 @@ Deno.test("privilegeRaise() reports setgid, both bits, and file capabilities alo
 Deno.test("joinPath() makes relative names absolute and leaves others alone", () => {
   const join = (cwd: string, name: string) => joinPath({ text: cwd }, { text: name }).text;
   assert.equal(join("/a/b", "./c"), "/a/b/c");
-  assert.equal(join("/a/b", "../c//d"), "/a/c/d");
+  assert.equal(join("/a/b", "c//d"), "/a/b/c/d");
+  assert.equal(join("/", "./"), "/");
   assert.equal(join("/", "c"), "/c");
   assert.equal(join("/a", "/x/./y"), "/x/./y");
   assert.equal(join("", "c"), "c");
   assert.equal(join("/a", ""), "");
+});
+
+Deno.test("joinPath() does not follow .. by its text: a symbolic link may stand before it", () => {
+  const join = (cwd: string, name: string) => joinPath({ text: cwd }, { text: name }).text;
+  assert.equal(join("/", "tmp/l/../../../usr/bin/apt-get"), "/tmp/l/../../../usr/bin/apt-get");
+  assert.equal(join("/tmp/l", "../../usr/bin/apt-get"), "/tmp/l/../../usr/bin/apt-get");
 });
 
 Deno.test("joinPath() keeps bytes that are not UTF-8", () => {

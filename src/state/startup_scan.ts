@@ -9,6 +9,7 @@
  */
 import type { CgroupPlace, Executable, Namespaces, ProcessFound, Text } from "../events/mod.ts";
 import type { Clock } from "../telemetry/mod.ts";
+import { NS_PER_TICK } from "./cache_entry.ts";
 import {
   hasEnded,
   parseNamespaceLink,
@@ -30,6 +31,8 @@ export interface ScanOptions {
    * not UTF-8 (Deno 2.9.6 refuses them), which then stay empty; libc's readlink() can.
    */
   readonly readLink?: (path: string) => Uint8Array;
+  /** How far start times in /proc are ahead of the host's here (time namespaces). Default 0. */
+  readonly startOffsetNs?: bigint;
   /** Whether to read environments. Default false. */
   readonly environment?: boolean;
   /**
@@ -72,12 +75,14 @@ export class ProcReader implements ProcessReader {
   readonly #readLink: (path: string) => Uint8Array;
   readonly #buffer = new Uint8Array(ARGUMENTS_SIZE_MAX + 1);
   readonly #kernelThreads = new Set<number>();
+  readonly #startOffsetTicks: bigint;
   readonly #decoder = new TextDecoder();
 
   constructor(options: ScanOptions) {
     this.#options = options;
     this.#procPath = options.procPath ?? "/proc";
     this.#readLink = options.readLink ?? readLinkAsUtf8;
+    this.#startOffsetTicks = (options.startOffsetNs ?? 0n) / NS_PER_TICK;
   }
 
   list(): number[] {
@@ -92,7 +97,7 @@ export class ProcReader implements ProcessReader {
     const stat = parseStat(this.#read(`${this.#procPath}/${tgid}/stat`));
     return stat === undefined || stat.isKernelThread || hasEnded(stat)
       ? undefined
-      : stat.startTicks;
+      : stat.startTicks - this.#startOffsetTicks;
   }
 
   read(tgid: number): ProcessFound | undefined {
@@ -103,7 +108,8 @@ export class ProcReader implements ProcessReader {
   }
 
   readExecutable(tgid: number): Executable | undefined {
-    return this.#readExecutable(`${this.#procPath}/${tgid}`);
+    const folder = `${this.#procPath}/${tgid}`;
+    return this.#readExecutable(folder, this.#rootOf(folder));
   }
 
   /** All of them, as at a start. */
@@ -145,8 +151,9 @@ export class ProcReader implements ProcessReader {
     const environment = this.#options.environment
       ? parseStrings(this.#read(`${alive}/environ`, ENVIRONMENT_SIZE_MAX))
       : undefined;
+    const root = this.#rootOf(alive);
     const cwd = this.#link(`${alive}/cwd`);
-    const exe = this.#readExecutable(alive);
+    const exe = this.#readExecutable(alive, root);
     const cgroup = this.#readCgroup(folder);
     const commandLine = this.#read(`${alive}/cmdline`, ARGUMENTS_SIZE_MAX + 1);
     const argumentsCut = commandLine.length > ARGUMENTS_SIZE_MAX;
@@ -158,7 +165,7 @@ export class ProcReader implements ProcessReader {
       tgid,
       namespaceTgid: status.namespaceTgid,
       pidNsLevel: status.pidNsLevel,
-      startTicks: after.startTicks,
+      startTicks: after.startTicks - this.#startOffsetTicks,
       readFromNs,
       readToNs: this.#options.clock.monotonicNs(),
       parentTgid: after.parentTgid,
@@ -168,7 +175,7 @@ export class ProcReader implements ProcessReader {
       ...(exe !== undefined && { exe }),
       argv,
       argumentsCut,
-      cwd: cwd === undefined ? NO_TEXT : withoutDeleted(cwd),
+      cwd: cwd === undefined ? NO_TEXT : seenFrom(root, withoutDeleted(cwd), true),
       ...(environment !== undefined && { environment }),
       cgroup,
     };
@@ -204,6 +211,14 @@ export class ProcReader implements ProcessReader {
     };
   }
 
+  /** Where a process in a chroot has its root; "" for all others, and when it is not shown. */
+  #rootOf(folder: string): string {
+    const link = this.#link(`${folder}/root`);
+    if (link === undefined) return "";
+    const root = textFromBytes(link);
+    return root.text === "/" || root.raw !== undefined ? "" : root.text;
+  }
+
   #readNamespaces(folder: string): Namespaces {
     return readNamespaces((name) => this.#namespace(`${folder}/ns/${name}`));
   }
@@ -222,7 +237,7 @@ export class ProcReader implements ProcessReader {
     return placeOf(this.#decoder.decode(this.#read(`${folder}/cgroup`)));
   }
 
-  #readExecutable(folder: string): Executable | undefined {
+  #readExecutable(folder: string, root: string): Executable | undefined {
     const link = this.#link(`${folder}/exe`);
     if (link === undefined) return undefined;
     let info: Deno.FileInfo;
@@ -232,10 +247,11 @@ export class ProcReader implements ProcessReader {
       return undefined;
     }
     const path = textFromBytes(link);
-    const isNamed = !path.text.endsWith(DELETED) || this.#isSameFile(folder, path, info);
+    const isNamed = !path.text.endsWith(DELETED) ||
+      this.#isSameFile(folder, seenFrom(root, path, false), info);
     const memfd = !isNamed && path.text.startsWith("/memfd:");
     return {
-      path: isNamed ? path : withoutDeleted(link),
+      path: seenFrom(root, isNamed ? path : withoutDeleted(link), false),
       inode: BigInt(info.ino ?? 0),
       device: splitDevice(info.dev),
       links: info.nlink ?? 0,
@@ -297,6 +313,20 @@ export function readNamespaces(inode: (name: string) => number): Namespaces {
     cgroup: inode("cgroup"),
     user: inode("user"),
   };
+}
+
+/**
+ * A path as a process with that root sees it, as records have it: /proc shows it as the reader
+ * does. A working directory outside is marked as getcwd(2) marks it.
+ */
+function seenFrom(root: string, path: Text, marksOutside: boolean): Text {
+  if (root === "" || !path.text.startsWith("/")) return path;
+  if (path.text === root) return { text: "/" };
+  if (!path.text.startsWith(`${root}/`)) {
+    return marksOutside && path.raw === undefined ? { text: `(unreachable)${path.text}` } : path;
+  }
+  if (path.raw === undefined) return { text: path.text.slice(root.length) };
+  return textFromBytes(path.raw.subarray(new TextEncoder().encode(root).length));
 }
 
 function withoutDeleted(link: Uint8Array): Text {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FakeClock } from "../../tests/support/sample_facts.ts";
 import { Counters } from "../telemetry/mod.ts";
 import { buildProcessTree, type ProcessTree } from "./process_tree.ts";
-import { scanProcesses } from "./startup_scan.ts";
+import { ProcReader, scanProcesses } from "./startup_scan.ts";
 
 /** A directory that looks like /proc; gone when disposed. */
 class FakeProc {
@@ -196,4 +196,39 @@ Deno.test("buildProcessTree() has <kernel> first, children below parents, orphan
     children.map(shape),
   ];
   assert.deepEqual(roots.map(shape), [[0, [[1, [[10, [[11, []]]]]]]], [12, []]]);
+});
+
+Deno.test("scanProcesses() shows paths of a chrooted process as the process sees them", () => {
+  using proc = new FakeProc();
+  const root = join(proc.path, "jail");
+  Deno.mkdirSync(join(root, "bin"), { recursive: true });
+  Deno.writeTextFileSync(join(root, "bin/sleep"), "");
+  const add = (tgid: number, cwd: string, rootLink: string) => {
+    const folder = proc.add(tgid);
+    Deno.symlinkSync(join(root, "bin/sleep"), join(folder, "exe"));
+    Deno.symlinkSync(cwd, join(folder, "cwd"));
+    Deno.symlinkSync(rootLink, join(folder, "root"));
+  };
+  add(42, root, root);
+  add(43, join(root, "bin"), root);
+  add(44, "/elsewhere", root);
+  add(45, root, "/");
+  const shown = scan(proc).sort((a, b) => a.tgid - b.tgid).map((
+    { exe, cwd },
+  ) => [exe?.path.text, cwd.text]);
+  assert.deepEqual(shown, [
+    ["/bin/sleep", "/"],
+    ["/bin/sleep", "/bin"],
+    ["/bin/sleep", "(unreachable)/elsewhere"],
+    [join(root, "bin/sleep"), root],
+  ]);
+});
+
+Deno.test("ProcReader takes the offset of a time namespace out of start times", () => {
+  using proc = new FakeProc();
+  proc.add(42, { ticks: 100_000_123 });
+  const startOffsetNs = 1_000_000_000_000_000n;
+  const reader = new ProcReader({ clock, procPath: proc.path, startOffsetNs });
+  assert.equal(reader.startTicks(42), 123n);
+  assert.equal(reader.read(42)?.startTicks, 123n);
 });

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { posix } from "node:path";
 import { Buffer } from "node:buffer";
 import type { Text } from "../events/mod.ts";
 
@@ -23,17 +22,24 @@ export function textFromBytes(bytes: Uint8Array): Text {
 }
 
 /**
- * A file name as execve took it, made absolute with the working directory and freed of `.`, `..`
- * and double slashes. An absolute name, or one whose directory is not known, stays as it is.
+ * A file name as execve took it, made absolute with the working directory and freed of `.` and
+ * double slashes. `..` stays: behind a symbolic link it leads elsewhere than its text says, and
+ * anybody could make the name of a file out of it that never ran. An absolute name, or one whose
+ * directory is not known, stays as it is.
  */
 export function joinPath(cwd: Text, filename: Text): Text {
   if (filename.text === "" || filename.text.startsWith("/") || cwd.text === "") return filename;
   if (cwd.raw === undefined && filename.raw === undefined) {
-    return { text: posix.join(cwd.text, filename.text) };
+    return { text: joinParts(cwd.text, filename.text) };
   }
-  // Latin-1 maps each byte to one character and back, so the path functions can work on any bytes.
-  const joined = posix.join(latin1(cwd), latin1(filename));
+  // Latin-1 maps each byte to one character and back, so the parts can be joined as bytes.
+  const joined = joinParts(latin1(cwd), latin1(filename));
   return textFromBytes(Uint8Array.from(Buffer.from(joined, "latin1")));
+}
+
+function joinParts(cwd: string, filename: string): string {
+  const parts = filename.split("/").filter((part) => part !== "" && part !== ".");
+  return [cwd === "/" ? "" : cwd, ...parts].join("/") || "/";
 }
 
 function latin1({ text, raw }: Text): string {
