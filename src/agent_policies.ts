@@ -135,6 +135,7 @@ export class AgentPolicies implements PolicyService {
         records,
         others: stays.map(({ policy }) => policy),
         subjects: this.#loading.coverage.subjects(),
+        abilities: this.#parts.abilities,
         isHooked: (point) => this.#loading.tables.hookOf(point) !== undefined,
       });
     });

@@ -51,5 +51,6 @@ export function planJson(plan: PolicyPlan): Record<string, unknown> {
     kernel_size: plan.kernelSize,
     workloads: plan.workloads.map(({ policy, names }) => ({ policy, names })),
     conflicts: plan.conflicts,
+    notes: plan.notes.map(complaintJson),
   };
 }

@@ -77,5 +77,6 @@ export function readPlan(fields: JsonFields): PolicyPlan {
       names: each.texts("names"),
     })),
     conflicts: fields.texts("conflicts"),
+    notes: fields.objects("notes").map(readComplaint),
   };
 }

@@ -6,6 +6,7 @@
 import {
   placeText,
   type PolicyFiles,
+  policyNotes,
   type PolicyProblem,
   problemLine,
   readPolicyFiles,
@@ -47,10 +48,16 @@ export function checkPolicies(
     },
   });
   const isEmpty = found.files.length === 0 && found.problems.length === 0;
-  const checked = isEmpty ? { ...found, problems: [noFiles(paths[0]!)] } : found;
+  const all = { ...found, notes: [...found.notes, ...notesOf(found)] };
+  const checked = isEmpty ? { ...all, problems: [noFiles(paths[0]!)] } : all;
   if (format === "json") terminal.writeOut(`${JSON.stringify(jsonOf(checked))}\n`);
   else writeText(checked, texts, terminal);
   return Promise.resolve(checked.problems.length === 0 ? ExitCode.ok : ExitCode.usage);
+}
+
+/** Of the policies that came out of the files, those of bindings among them. */
+function notesOf({ policies }: PolicyFiles): PolicyProblem[] {
+  return policies.flatMap((policy) => policyNotes(policy).map((note) => ({ ...note, path: "" })));
 }
 
 function writeText(

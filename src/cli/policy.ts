@@ -33,8 +33,8 @@ function addCheckCommand(policy: Command, terminal: Terminal, dispatch: Dispatch
     .description(
       "Reads files, and of folders those that end in .yaml, .yml or .json. Templates are joined " +
         "with the bindings that are read beside them. Needs no root, no kernel and no agent: " +
-        "whether this kernel has the hooks is not asked. The exit code is 2 when there is a " +
-        "mistake.",
+        "whether this kernel has the hooks is only noted. Notes say what is weaker than it may " +
+        "look. The exit code is 2 when there is a mistake.",
     )
     .addArgument(new Argument("<path...>", "Files and folders, - for stdin"))
     .addOption(

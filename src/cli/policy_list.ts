@@ -4,7 +4,7 @@
  * @module
  */
 import { terminalString } from "../export/mod.ts";
-import type { PolicyPlan, PolicyStatus, RuleStatus } from "../policy/mod.ts";
+import type { PolicyComplaint, PolicyPlan, PolicyStatus, RuleStatus } from "../policy/mod.ts";
 import { escapeControls } from "../telemetry/mod.ts";
 import { formatList, type TextLook } from "./text_list.ts";
 
@@ -61,7 +61,7 @@ export function formatPolicy(status: PolicyStatus, text: string, look: TextLook)
 
 /** What would come of adding policies. */
 export function formatPlan(plan: PolicyPlan, look: TextLook): string {
-  const { policies, hooks, workloads, conflicts, kernelSize } = plan;
+  const { policies, hooks, workloads, conflicts, kernelSize, notes } = plan;
   const parts = [
     formatRules(policies, look),
     formatList({
@@ -85,9 +85,14 @@ export function formatPlan(plan: PolicyPlan, look: TextLook): string {
       texts: workloads.map(({ names }) => names.map(terminalString).join(", ") || NONE),
     }, look),
     `Kernel memory: ${kernelSize} bytes more\n`,
+    ...notes.length === 0 ? [] : [notes.map(noteLine).join("")],
     ...conflicts.map((conflict) => `Conflict: ${terminalString(conflict)}\n`),
   ];
   return parts.join("\n");
+}
+
+function noteLine({ file, line, column, text, hint }: PolicyComplaint): string {
+  return `Note: ${escapeControls(`${file}:${line}:${column}: ${text} (${hint})`)}\n`;
 }
 
 /** A line per rule: what becomes of it on this kernel. */

@@ -88,6 +88,7 @@ export {
   type LibraryChange,
   PolicyLibrary,
 } from "./library/policy_library.ts";
+export { type PolicyNote, policyNotes } from "./notes/policy_notes.ts";
 export { planPolicies } from "./library/plan_policies.ts";
 export {
   type KnownName,

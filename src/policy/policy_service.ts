@@ -95,6 +95,8 @@ export interface PolicyPlan {
   readonly workloads: readonly { readonly policy: string; readonly names: readonly string[] }[];
   /** Two bindings of one template on one workload, and the like, in words. */
   readonly conflicts: readonly string[];
+  /** What is right and weaker than it may look. */
+  readonly notes: readonly PolicyComplaint[];
 }
 
 /** How policies are added. */

@@ -121,6 +121,7 @@ export class FakePolicyService implements PolicyService {
       kernelSize: 2048,
       workloads: [{ policy: name, names: ["container web"] }],
       conflicts: ['binding "a" and binding "b" select container web'],
+      notes: [{ file: source.file, line: 1, column: 1, text: "is weak", hint: "see" }],
     });
   }
 

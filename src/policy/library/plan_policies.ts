@@ -7,8 +7,11 @@ import type { Workload } from "../../events/mod.ts";
 import { estimateMemory } from "../compile/memory_estimate.ts";
 import { pointText } from "../guarantee.ts";
 import type { PolicyRecord } from "../hits/policy_record.ts";
+import type { KernelAbilities } from "../kernel_abilities.ts";
 import type { HookPoint, Policy } from "../model.ts";
+import { policyNotes } from "../notes/policy_notes.ts";
 import type { PolicyPlan } from "../policy_service.ts";
+import { complaintAt } from "./policy_library.ts";
 import { conflictText, decideBindings } from "../workloads/decide_bindings.ts";
 import { WorkloadMatcher, type WorkloadSubject } from "../workloads/match_workload.ts";
 
@@ -21,6 +24,7 @@ export interface PlanParts {
   /** What runs on the host. */
   readonly subjects: Iterable<WorkloadSubject>;
   isHooked(point: HookPoint): boolean;
+  readonly abilities: KernelAbilities;
 }
 
 /** Names per policy. */
@@ -28,7 +32,8 @@ const NAMES_MAX = 1_000;
 const CONFLICTS_MAX = 100;
 
 /** Changes nothing. */
-export function planPolicies({ records, others, subjects, isHooked }: PlanParts): PolicyPlan {
+export function planPolicies(parts: PlanParts): PolicyPlan {
+  const { records, others, subjects, isHooked, abilities } = parts;
   const points = new Map<string, HookPoint>();
   for (const { policy } of records) {
     for (const { point } of policy.hooks) points.set(pointText(point), point);
@@ -65,6 +70,11 @@ export function planPolicies({ records, others, subjects, isHooked }: PlanParts)
     workloads: records.filter(({ policy }) => policy.workloads.length > 0)
       .map(({ policy, key }) => ({ policy: key, names: [...names.get(policy)!].sort() })),
     conflicts: [...conflicts],
+    notes: records.flatMap(({ policy }) =>
+      policyNotes(policy, abilities).map(({ place, text, hint }) =>
+        complaintAt(place, { text, hint })
+      )
+    ),
   };
 }
 
