@@ -104,13 +104,14 @@ export class AgentMetrics implements AsyncDisposable {
     const { AgentHealth, MetricsCounts, MetricsPages, MetricsServer } = await import(
       "./metrics/mod.ts"
     );
+    const { log } = this.#parts;
     const health = new AgentHealth();
     const counts = new MetricsCounts(this.#parts.counters);
     const pages = new MetricsPages({ sources: await this.#sources(health), health, counts });
     if (address.kind === "unix") {
       this.#parting.use(await ControlSocket.claim(address.path, PURPOSE));
     }
-    this.#parting.use(await MetricsServer.open({ place: address, pages, counts }));
+    this.#parting.use(await MetricsServer.open({ place: address, pages, counts, log }));
     this.#health = health;
     this.#parts.log.info("Metrics are at {address}", { address: addressText(address) });
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IncomingMessage } from "node:http";
+import type { HttpRequest } from "../http/mod.ts";
 import { type Log, quote } from "../telemetry/mod.ts";
 import { JsonFieldError, JsonFields } from "./json_fields.ts";
 import { readBody, RequestError } from "./read_body.ts";
@@ -40,11 +40,11 @@ const UNAVAILABLE = 503;
 
 /** Never rejects: what goes wrong is an answer too. */
 export async function answerRequest(
-  request: IncomingMessage,
+  request: HttpRequest,
   parts: AnswerParts,
 ): Promise<RoutedAnswer> {
-  const path = (request.url ?? "").split("?")[0]!;
-  const match = matchRoute(request.method ?? "", path);
+  const path = request.target.split("?")[0]!;
+  const match = matchRoute(request.method, path);
   if ("allowed" in match) return { route: "none", answer: noRoute(match.allowed, path) };
   const { route } = match;
   try {
@@ -56,13 +56,13 @@ export async function answerRequest(
 
 async function answerRoute(
   { route, name }: { readonly route: Route; readonly name: string },
-  request: IncomingMessage,
+  request: HttpRequest,
   { agent, services, log, bodySizeMax }: AnswerParts,
 ): Promise<Answer> {
   const { fields, change, needs } = route;
   const body = fields === undefined
     ? new JsonFields({}, "the body")
-    : await readBody(request, bodySizeMax);
+    : readBody(request.body, bodySizeMax);
   const unknown = body.names().find((field) => !fields!.includes(field));
   if (unknown !== undefined) {
     const hint = `it may have ${fields!.join(", ")}; is the agent older than the command?`;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Refusal } from "../http/mod.ts";
 import type { Counter, Counters } from "../telemetry/mod.ts";
 
 /** Counters of one server. */
@@ -12,6 +13,7 @@ export class ControlCounts {
   /** Clients that took too long to ask or to take the answer. */
   readonly timeouts: Counter;
   readonly refusedConnections: Counter;
+  readonly displacedConnections: Counter;
   readonly failedConnections: Counter;
   readonly #counters: Counters;
 
@@ -29,10 +31,23 @@ export class ControlCounts {
       "shrike_api_refused_connections_total",
       "Connections of the control socket beyond the limit",
     );
+    this.displacedConnections = counters.counter(
+      "shrike_api_displaced_connections_total",
+      "Connections of the control socket that were closed to make room for another",
+    );
     this.failedConnections = counters.counter(
       "shrike_api_failed_connections_total",
       "Connections of the control socket that the kernel could not hand over",
     );
+  }
+
+  /** A client was turned away. */
+  refusal(refusal: Refusal): void {
+    const counter = {
+      ...{ malformed: this.malformed, slow: this.timeouts, refused: this.refusedConnections },
+      ...{ displaced: this.displacedConnections, failed: this.failedConnections },
+    };
+    counter[refusal].value++;
   }
 
   /** @param route name of the table, so the labels are bounded */

@@ -4,7 +4,6 @@ import { eventually } from "../../tests/support/eventually.ts";
 import { FakePolicyService, samplePolicyStatus } from "../../tests/support/fake_policy_service.ts";
 import { Counters, type Log } from "../telemetry/mod.ts";
 import { ControlClient, RefusedError } from "./control_client.ts";
-import type { ControlError } from "./control_error.ts";
 import { type ControlLimits, ControlServer } from "./control_server.ts";
 
 interface Situation {
@@ -275,20 +274,37 @@ Deno.test("ControlServer hangs up on a client that does not take its answer", ()
     assert.equal((await client.status()).pid, 42);
   }, { limits: { answerTimeoutMs: 100 } }));
 
-Deno.test("ControlServer takes so many connections and no more", () =>
-  serving(async ({ path, counters, client }) => {
-    const sockets = Array.from({ length: 12 }, () => connect({ path }));
+Deno.test("ControlServer closes the oldest idle connection for a new one", () =>
+  serving(async ({ path, counters, client, lines }) => {
+    const sockets = Array.from({ length: 200 }, () => connect({ path }));
     for (const socket of sockets) socket.on("error", () => {});
-    const refused = () => counters.total("shrike_api_refused_connections_total");
-    await eventually(() => refused() === 8, "those beyond the limit are closed");
-    await assert.rejects(client.list(), (error: ControlError) => error.name === "ControlError");
+    const displaced = () => counters.total("shrike_api_displaced_connections_total");
+    await eventually(() => displaced() === 196, "those that came first give way");
+    assert.equal((await client.status()).pid, 42);
+    assert.equal(lines.length, 1);
     for (const socket of sockets) socket.destroy();
-    let isAnswered = false;
-    await eventually(() => {
-      client.status().then(() => isAnswered = true).catch(() => {});
-      return isAnswered;
-    }, "there is room again");
   }, { limits: { connectionsMax: 4 } }));
+
+Deno.test("ControlServer refuses a connection when all others are being answered", () =>
+  serving(async ({ path, counters, client, policies }) => {
+    const gate = Promise.withResolvers<void>();
+    policies.delay = gate.promise;
+    const added = ["a", "b"].map((name) => client.add({ file: name, text: `policy ${name}` }));
+    await eventually(() => policies.calls.length === 2, "both are under way");
+    assert.equal(await talk(path, "GET /v1/status HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+    assert.equal(counters.total("shrike_api_refused_connections_total"), 1);
+    gate.resolve();
+    await Promise.all(added);
+    assert.equal((await client.status()).pid, 42);
+  }, { limits: { connectionsMax: 2 } }));
+
+Deno.test("ControlServer does one of the requests that are sent at once", () =>
+  serving(async (situation) => {
+    const request = "DELETE /v1/policies/a HTTP/1.1\r\nHost: a\r\n\r\n";
+    const text = await talk(situation.path, request.repeat(500));
+    assert.equal(text.split("HTTP/1.1 ").length - 1, 1);
+    assert.deepEqual(requestsOf(situation), { "delete refused": 1 });
+  }));
 
 Deno.test("ControlServer lets a change under way end when it stops, but not for ever", async () => {
   await serving(async ({ client, policies, server }) => {

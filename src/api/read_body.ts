@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IncomingMessage } from "node:http";
+import type { HttpBody } from "../http/mod.ts";
 import { JsonFieldError, JsonFields } from "./json_fields.ts";
 
 /** Why a request is not answered as it wants. */
@@ -27,33 +27,11 @@ const TOO_LARGE = 413;
  *
  * @throws {RequestError} it is too long, cut or no JSON object
  */
-export async function readBody(request: IncomingMessage, sizeMax: number): Promise<JsonFields> {
-  const announced = Number(request.headers["content-length"] ?? 0);
-  if (announced > sizeMax) throw tooLarge(sizeMax);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+export function readBody(body: HttpBody, sizeMax: number): JsonFields {
+  if (body === "too_large") throw tooLarge(sizeMax);
+  if (body === "cut") throw new RequestError(BAD_REQUEST, "it is cut", "send all of the body");
   try {
-    for await (const chunk of request as AsyncIterable<Uint8Array>) {
-      size += chunk.length;
-      if (size > sizeMax) throw tooLarge(sizeMax);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof RequestError) throw error;
-    throw new RequestError(BAD_REQUEST, "it is cut", "send all of the body");
-  }
-  return parse(chunks, size);
-}
-
-function parse(chunks: readonly Uint8Array[], size: number): JsonFields {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
     return new JsonFields(JSON.parse(text), "the body");
   } catch (error) {
     const state = error instanceof JsonFieldError ? error.message : "the body is not JSON";

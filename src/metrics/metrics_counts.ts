@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Refusal } from "../http/mod.ts";
 import type { Counter, Counters } from "../telemetry/mod.ts";
 
 /** Counters of one endpoint. */
@@ -10,7 +11,9 @@ export class MetricsCounts {
   readonly malformed: Counter;
   readonly timeouts: Counter;
   readonly refusedConnections: Counter;
+  readonly displacedConnections: Counter;
   readonly failedConnections: Counter;
+  readonly olderPages: Counter;
   readonly collections: Counter;
   readonly collectSeconds: Counter;
   readonly #counters: Counters;
@@ -29,6 +32,14 @@ export class MetricsCounts {
       "shrike_metrics_refused_connections_total",
       "Connections of the metrics endpoint beyond the limit",
     );
+    this.displacedConnections = counters.counter(
+      "shrike_metrics_displaced_connections_total",
+      "Connections of the metrics endpoint that were closed to make room for another",
+    );
+    this.olderPages = counters.counter(
+      "shrike_metrics_older_pages_total",
+      "Answers with the page before because a new one took too long",
+    );
     this.failedConnections = counters.counter(
       "shrike_metrics_failed_connections_total",
       "Connections of the metrics endpoint that the kernel could not hand over",
@@ -41,6 +52,15 @@ export class MetricsCounts {
       "shrike_metrics_collect_seconds_total",
       "Time from the first source to the finished text",
     );
+  }
+
+  /** A client was turned away. */
+  refusal(refusal: Refusal): void {
+    const counter = {
+      ...{ malformed: this.malformed, slow: this.timeouts, refused: this.refusedConnections },
+      ...{ displaced: this.displacedConnections, failed: this.failedConnections },
+    };
+    counter[refusal].value++;
   }
 
   /** @param page of the table, so the labels are bounded */

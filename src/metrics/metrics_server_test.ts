@@ -1,26 +1,36 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
+import process from "node:process";
 import { gunzipSync } from "node:zlib";
 import { eventually } from "../../tests/support/eventually.ts";
-import { Counters, type Sample } from "../telemetry/mod.ts";
+import { Counters, type Log, type Sample } from "../telemetry/mod.ts";
 import { AgentHealth } from "./agent_health.ts";
 import { MetricsCounts } from "./metrics_counts.ts";
-import { MetricsPages } from "./metrics_pages.ts";
+import { MetricsPages, type PageTimes } from "./metrics_pages.ts";
 import { type MetricsLimits, MetricsServer } from "./metrics_server.ts";
 import { gauge } from "./sample.ts";
 
 /** A server on a port of its own. */
 class Bench implements AsyncDisposable {
   readonly counters = new Counters();
+  readonly lines: string[] = [];
+  readonly log: Log;
   readonly health = new AgentHealth();
   collected = 0;
   sample: () => Iterable<Sample> = () => [gauge("g", "A gauge", 1)];
   server!: MetricsServer;
 
+  constructor() {
+    const write = (text: string, fields: Record<string, unknown> = {}) =>
+      void this.lines.push(`${text} ${JSON.stringify(fields)}`);
+    this.log = { error: write, warn: write, info: write, debug: write };
+  }
+
   static async open(
     limits: Partial<MetricsLimits> = {},
     path?: string,
+    pageTimes: Partial<PageTimes> = {},
   ): Promise<Bench> {
     const bench = new Bench();
     const counts = new MetricsCounts(bench.counters);
@@ -30,11 +40,12 @@ class Bench implements AsyncDisposable {
     };
     const counted = { name: "counters", collect: () => bench.counters.snapshot() };
     const sources = [{ name: "test", collect }, counted];
-    const pages = new MetricsPages({ sources, health: bench.health, counts });
+    const times = { shareFactor: 0, ...pageTimes };
+    const pages = new MetricsPages({ sources, health: bench.health, counts, times });
     const place = path === undefined
       ? { kind: "tcp", host: "127.0.0.1", port: 0 } as const
       : { kind: "unix", path } as const;
-    bench.server = await MetricsServer.open({ place, pages, counts, limits });
+    bench.server = await MetricsServer.open({ place, pages, counts, limits, log: bench.log });
     return bench;
   }
 
@@ -187,25 +198,96 @@ Deno.test("MetricsServer lets go of a client that does not take its answer", asy
   socket.destroy();
 });
 
-Deno.test("MetricsServer refuses connections beyond its limit and serves the next", async () => {
-  await using bench = await Bench.open({ connectionsMax: 2 });
-  const silent = [bench.socket(), bench.socket()];
-  await Promise.all(
-    silent.map((socket) => new Promise((resolve) => socket.on("connect", resolve))),
+Deno.test("MetricsServer closes the oldest idle connection for a new one", async () => {
+  await using bench = await Bench.open({ connectionsMax: 4 });
+  const sockets = Array.from({ length: 12 }, () => bench.socket());
+  const displaced = () => bench.counters.total("shrike_metrics_displaced_connections_total");
+  await eventually(() => displaced() === 8, "those that came first give way");
+  const asked = sockets.filter((socket) => !socket.destroyed).length;
+  assert.equal((await bench.fetch("/healthz")).status, 200);
+  assert.ok(asked > 0);
+  assert.equal(bench.counters.total("shrike_metrics_refused_connections_total"), 0);
+  for (const socket of sockets) socket.destroy();
+});
+
+Deno.test("MetricsServer answers one of the requests that are sent at once", async () => {
+  await using bench = await Bench.open();
+  const text = await bench.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000));
+  assert.equal(text.split("HTTP/1.1 200").length - 1, 1);
+  assert.equal(bench.counters.total("shrike_metrics_requests_total"), 1);
+  assert.equal(bench.collected, 1);
+});
+
+Deno.test("MetricsServer has room for probes when scrapes have all of theirs", async () => {
+  await using bench = await Bench.open({ connectionsMax: 4, scrapesMax: 2 });
+  bench.sample = () => [gauge("g", "x".repeat(8 * 1024 ** 2), 1)];
+  const scrapers = [bench.socket(), bench.socket()];
+  for (const socket of scrapers) {
+    socket.pause();
+    socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  const ok = () => bench.counters.total("shrike_metrics_requests_total");
+  await eventually(() => ok() === 2, "both have their answer to take");
+  for (const _ of Array(8)) bench.socket();
+  assert.equal((await bench.fetch("/healthz")).status, 200);
+  let last: Response | undefined;
+  await eventually(async () => {
+    last = await bench.fetch("/metrics");
+    await last.body?.cancel();
+    return last.status === 200;
+  }, "who does not take the answer gives way to another scrape");
+  for (const socket of scrapers) socket.destroy();
+});
+
+Deno.test("MetricsServer bounds the bytes that wait for clients", async () => {
+  await using bench = await Bench.open({ waitingSizeMax: 9 * 1024 ** 2 });
+  bench.sample = () => [gauge("g", "x".repeat(8 * 1024 ** 2), 1)];
+  const slow = bench.socket();
+  slow.pause();
+  slow.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(
+    () => bench.counters.total("shrike_metrics_requests_total") === 1,
+    "it has its answer to take",
   );
-  // The server has taken both once it refuses a third.
-  await eventually(() => {
-    bench.socket();
-    return bench.counters.total("shrike_metrics_refused_connections_total") > 0;
-  }, "one is refused");
-  for (const socket of silent) socket.destroy();
-  let status = 0;
-  const look = async () =>
-    status = (await bench.fetch("/healthz").catch(() => undefined))?.status ?? 0;
-  await eventually(() => {
-    void look();
-    return status === 200;
-  }, "the next is served");
+  const second = await bench.fetch("/metrics", { headers: { "Accept-Encoding": "identity" } });
+  assert.equal(second.status, 503);
+  assert.equal(second.headers.get("retry-after"), "1");
+  await second.body?.cancel();
+  slow.destroy();
+});
+
+Deno.test("MetricsServer gives a page to those who come soon after", async () => {
+  await using bench = await Bench.open({}, undefined, { shareFactor: 1e9, shareMaxMs: 1e9 });
+  for (const _ of Array(5)) await (await bench.fetch("/metrics")).text();
+  assert.equal(bench.collected, 1);
+});
+
+Deno.test("MetricsServer gives the page before to who has waited long", async () => {
+  await using bench = await Bench.open({}, undefined, { waitMs: 0 });
+  assert.match(await (await bench.fetch("/metrics")).text(), /\ng 1\n/);
+  bench.sample = () => Array.from({ length: 30_000 }, (_, i) => gauge(`h_${i}`, "One of many", i));
+  assert.match(await (await bench.fetch("/metrics")).text(), /\ng 1\n/);
+  assert.equal(bench.counters.total("shrike_metrics_older_pages_total"), 1);
+  const collections = () => bench.counters.total("shrike_metrics_collections_total");
+  await eventually(() => collections() === 2, "the new page is made all the same");
+});
+
+Deno.test("MetricsServer says in one line of the log that clients send garbage", async () => {
+  await using bench = await Bench.open();
+  const warnings: unknown[] = [];
+  const listen = (warning: unknown) => warnings.push(warning);
+  process.on("warning", listen);
+  try {
+    for (const text of [`GET /${"a".repeat(10_000_000)}`, "\0\0\r\n\r\n", "SSH-2.0-x\r\n"]) {
+      await bench.send(text);
+    }
+  } finally {
+    process.off("warning", listen);
+  }
+  assert.deepEqual(warnings, []);
+  assert.equal(bench.counters.total("shrike_metrics_malformed_total"), 3);
+  assert.equal(bench.lines.length, 1, bench.lines.join("\n"));
+  assert.match(bench.lines[0]!, /metrics endpoint.*1 did not send HTTP/);
 });
 
 Deno.test("MetricsServer listens at a socket for its owner alone, and ends with open clients", async () => {
@@ -233,5 +315,7 @@ Deno.test("MetricsServer says that a port is taken", async () => {
   const counts = new MetricsCounts(counters);
   const pages = new MetricsPages({ sources: [], health: first.health, counts });
   const place = { kind: "tcp", host: "127.0.0.1", port: first.server.port } as const;
-  await assert.rejects(MetricsServer.open({ place, pages, counts }), { code: "EADDRINUSE" });
+  await assert.rejects(MetricsServer.open({ place, pages, counts, log: first.log }), {
+    code: "EADDRINUSE",
+  });
 });

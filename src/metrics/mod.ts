@@ -7,7 +7,6 @@ export { AgentHealth, type HealthAnswer, type SensorState } from "./agent_health
 export { MetricsCounts } from "./metrics_counts.ts";
 export { MetricsPages, type MetricsPagesParts } from "./metrics_pages.ts";
 export {
-  type ListenPlace,
   METRICS_LIMITS,
   type MetricsLimits,
   MetricsServer,
