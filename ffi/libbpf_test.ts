@@ -17,6 +17,7 @@ const CANNOT_FAIL = [
   "bpf_program__autoload",
   "bpf_map__name",
   "bpf_map__type",
+  "bpf_link__fd",
   "bpf_map__key_size",
   "bpf_map__value_size",
   "bpf_map__max_entries",
@@ -54,7 +55,8 @@ function useEverything(fake: FakeLibbpf): void {
   object.program("on_exec").attachTracepoint("sched", "sched_process_exit");
   object.program("on_exec").attachRawTracepoint("sched_process_exit");
   object.program("on_exec").attachCgroup(3);
-  using _link = object.program("on_exit").attach();
+  using link = object.program("on_exit").attach();
+  strictEqual(link.openIterator(), 9);
 }
 
 Deno.test("Libbpf closes everything it opened", () => {
@@ -145,6 +147,7 @@ Deno.test("BpfObject throws, and does not crash, when it is used after its end",
     () => program.info(),
     () => program.testRun(),
     () => program.setAutoload(false),
+    () => link.openIterator(),
     () => object.map("records"),
     () => object.load(),
   ];

@@ -53,6 +53,8 @@ export interface AgentNetworkParts {
   readonly openKernel: () => OpenedKernel;
   readonly cgroups: Pick<AgentCgroups, "table" | "observe">;
   readonly workloads: Pick<AgentWorkloads, "workloadAt">;
+  /** Learns whose the sockets are that are older than the agent; undefined: it cannot. */
+  readonly meetOldSockets?: () => Promise<{ readonly isCut: boolean } | undefined>;
   /** Time of all programs of the agent; undefined when it is not measured. */
   readonly programTime: () => ProgramTime | undefined;
   readonly clock: Clock;
@@ -152,6 +154,7 @@ export class AgentNetwork implements NetworkService {
   start(): void {
     const { config, clock, counters, log, timers } = this.#parts;
     const kernel = this.#kernel;
+    if (kernel !== undefined) void this.#meetOldSockets();
     if (kernel === undefined || !config.withFlows) return;
     this.#flows = new FlowReports({
       ...{ kernel, clock, counters, log, intervalMs: config.flowIntervalMs },
@@ -228,6 +231,22 @@ export class AgentNetwork implements NetworkService {
 
   get #kernel(): NetworkKernel | undefined {
     return "reason" in this.#opened ? undefined : this.#opened;
+  }
+
+  /** The table of cgroups is filled by now, so each socket finds its workload. */
+  async #meetOldSockets(): Promise<void> {
+    const { meetOldSockets, log } = this.#parts;
+    const follows = "they belong to nobody until somebody is seen to use them";
+    try {
+      const reading = await meetOldSockets?.();
+      if (reading?.isCut !== true) return;
+      log.warn("Too many files are open to find all older sockets; {follows}", { follows });
+    } catch (error) {
+      log.warn("Sockets older than the agent cannot be found: {error}; {follows}", {
+        error,
+        follows,
+      });
+    }
   }
 
   #makeDns(): DnsTeller {

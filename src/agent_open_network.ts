@@ -7,7 +7,7 @@ import type { NetworkParts } from "./agent_contract.ts";
 import { LibbpfError } from "../ffi/mod.ts";
 import { AgentNetwork, needsNetwork, type OpenedKernel } from "./agent_network.ts";
 import type { Config } from "./config/mod.ts";
-import { type LoadedSensors, type MapEntries, NetworkMaps } from "./loader/mod.ts";
+import { type LoadedSensors, type MapEntries, meetOldSockets, NetworkMaps } from "./loader/mod.ts";
 import type { ProgramTime } from "./network/mod.ts";
 import type { SensorSettings } from "./sensors/mod.ts";
 import { NetworkLimit } from "./wire/mod.ts";
@@ -17,10 +17,11 @@ export const NETWORK_SENSOR = "network";
 
 /** Without the sensor, programs started are counted all the same. */
 export function openNetwork(parts: NetworkParts): AgentNetwork {
-  const { sensors, config } = parts;
+  const { sensors, config, libc } = parts;
   return new AgentNetwork({
     ...parts,
     openKernel: () => openKernel(parts),
+    meetOldSockets: () => meetOldSockets({ sensors, libc }),
     programTime: () => config.measurePrograms ? programTime(sensors) : undefined,
   });
 }
@@ -83,5 +84,6 @@ export function networkMapEntries(config: Config): MapEntries {
     // One for each workload with flows, of two intervals.
     flow_counts: config.withFlows ? 2 * config.cgroupEntries : 1,
     traffic: config.cgroupEntries,
+    handshakes: config.withConnections ? NetworkLimit.NETWORK_HANDSHAKE_ENTRIES : 1,
   };
 }

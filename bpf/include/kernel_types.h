@@ -273,6 +273,7 @@ struct sock {
 };
 
 struct socket {
+    struct file *file;
     struct sock *sk;
 };
 
@@ -282,6 +283,8 @@ struct tcp_sock {
 
 struct sk_buff {
     struct sock *sk;
+    u16 transport_header;
+    u16 network_header;
     char cb[48];
 };
 

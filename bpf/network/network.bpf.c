@@ -17,6 +17,7 @@
 #include "network_dns.bpf.h"
 #include "network_state.bpf.h"
 #include "network_use.bpf.h"
+#include "network_old.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char license_text[] SEC("license") = "Dual BSD/GPL";
@@ -39,10 +40,13 @@ static __noinline int look_closer(struct __sk_buff *skb, struct network_socket *
     struct packet packet;
     if (report_connections && direction == NETWORK_SENT)
         tell_udp_connect(skb, socket);
-    if (!report_flows && !report_dns)
+    bool counts_handshake = report_connections && is_handshake(skb, socket);
+    if (!report_flows && !report_dns && !counts_handshake)
         return 0;
     if (read_packet(skb, &packet, direction, socket->tuple.net_ns))
         return 0;
+    if (counts_handshake && packet.has_ports)
+        count_handshake(skb, &packet.tuple, direction, segments);
     if (report_flows)
         count_flow(skb, socket, &packet.tuple, direction, segments);
     if (report_dns)
@@ -53,6 +57,8 @@ static __noinline int look_closer(struct __sk_buff *skb, struct network_socket *
 /* The first packet of a socket, and each one of which more is to be known than its size. */
 static __noinline int take_packet(struct __sk_buff *skb, u32 direction) {
     struct network_socket *socket = take_socket(skb);
+    if (report_connections && socket)
+        see_disconnect(skb, socket, skb_socket(skb));
     u32 segments = segments_of(skb);
     direction &= 1;
     count_traffic(skb, socket, direction, segments);

@@ -22,6 +22,8 @@ enum network_limit {
     /* Rows unless the loader sets other numbers. */
     NETWORK_SOCKET_ENTRIES = 16384,
     NETWORK_LISTENER_ENTRIES = 4096,
+    /* Connections to come whose packets are remembered; one more pushes the oldest out. */
+    NETWORK_HANDSHAKE_ENTRIES = 4096,
     NETWORK_TRAFFIC_ENTRIES = 16384,
     /* Rows of `traffic_slots`, 256 bytes for each CPU: a power of 2. */
     NETWORK_TRAFFIC_SLOTS = 256,
@@ -102,6 +104,8 @@ struct network_dns_record {
     u32 included_size;  /* bytes of it that are here */
     u32 payload_offset; /* in the packet, behind the headers */
     u32 flags;
+    u32 segment_size; /* UDP: of each datagram that the packet is cut into; 0: it is one */
+    u32 _reserved;
 };
 EXPORT_STRUCT(network_dns_record);
 
@@ -164,6 +168,13 @@ struct network_socket {
     struct network_tuple tuple;
 };
 EXPORT_STRUCT(network_socket);
+
+/* A row of the map `handshakes`: a connection to come, as its listener's host sees it. */
+struct network_handshake {
+    u64 bytes[NETWORK_DIRECTIONS];
+    u64 packets[NETWORK_DIRECTIONS];
+};
+EXPORT_STRUCT(network_handshake);
 
 /* A row of the per-CPU map `traffic`, by tracking id. */
 struct network_traffic {
@@ -247,9 +258,10 @@ enum network_count {
     NETWORK_COUNT_FLOWS_LOST = 8,       /* it is in no flow at all */
     NETWORK_COUNT_CGROUP_CONFIRMED = 9, /* sockets whose v2 cgroup is that of their maker */
     NETWORK_COUNT_CGROUP_CONTRADICTED = 10,
-    NETWORK_COUNT_NO_OWNER = 11, /* packets of sockets whose workload is not known */
-    NETWORK_COUNT_DNS_CUT = 12,  /* packets of DNS that did not fit a record */
-    NETWORK_COUNTS = 13,
+    NETWORK_COUNT_NO_OWNER = 11,      /* packets of sockets whose workload is not known */
+    NETWORK_COUNT_DNS_CUT = 12,       /* packets of DNS that did not fit a record */
+    NETWORK_COUNT_SOCKETS_FOUND = 13, /* of TCP that are older than the programs */
+    NETWORK_COUNTS = 14,
 };
 EXPORT_ENUM(network_count);
 

@@ -102,6 +102,7 @@ static __noinline int tell_dns(struct __sk_buff *skb, const struct network_socke
     record.tuple = packet->tuple;
     record.packet_size = size;
     record.included_size = included;
+    record.segment_size = packet->tuple.protocol == IPPROTO_UDP ? skb->gso_size : 0;
     fill_owner_header(&record.header, NETWORK_DNS_RECORD, sizeof(record) + included,
                       &socket->owner);
     emit_packet(skb, &record, included);

@@ -8,6 +8,7 @@
 #define SHRIKE_NETWORK_FLOW_BPF_H
 
 #include "network_packet.bpf.h"
+#include "network_traffic.bpf.h"
 
 static __always_inline struct network_flow *find_flow(u64 interval,
                                                       const struct network_flow_key *key) {
@@ -103,7 +104,7 @@ static __noinline int count_flow(struct __sk_buff *skb, struct network_socket *s
     if (!flow)
         return 0;
     direction &= 1;
-    __sync_fetch_and_add(&flow->bytes[direction], skb->len);
+    __sync_fetch_and_add(&flow->bytes[direction], wire_bytes(skb, segments));
     __sync_fetch_and_add(&flow->packets[direction], segments);
     if (flow->first_ns == 0)
         flow->first_ns = now_ns;

@@ -65,6 +65,14 @@ struct {
     __uint(max_entries, NETWORK_LISTENER_ENTRIES);
 } listeners SEC(".maps");
 
+/* Where connections are told, the loader gives it room. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __type(key, struct network_tuple);
+    __type(value, struct network_handshake);
+    __uint(max_entries, NETWORK_HANDSHAKE_ENTRIES);
+} handshakes SEC(".maps");
+
 /* Not preallocated: a row is 192 bytes for each CPU, and most hosts have few workloads. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -6,6 +6,7 @@
 #define SHRIKE_NETWORK_STATE_BPF_H
 
 #include "network_flow.bpf.h"
+#include "network_handshake.bpf.h"
 #include "network_record.bpf.h"
 #include "network_traffic.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -90,6 +91,8 @@ static __noinline int see_transition(void *ctx, struct network_socket *socket, u
     read_tuple(sk, &socket->tuple);
     if (before == TCP_LISTEN && after == TCP_SYN_RECV && !is_copied(socket))
         inherit_owner(socket);
+    if (before == TCP_LISTEN && after == TCP_SYN_RECV)
+        take_handshake(socket);
     if (after == TCP_LISTEN) {
         enter_listener(socket);
         return tell_socket(ctx, socket, NETWORK_LISTEN, before, 0);

@@ -120,6 +120,29 @@ static __always_inline u32 segments_of(struct __sk_buff *skb) {
     return size ? (skb->len + size - 1) / size : 1;
 }
 
+/*
+ * Bytes of headers that each segment of a buffer has on the wire. The buffer has them once: it is
+ * cut behind this program, or was put together before it.
+ */
+static __noinline u32 segment_headers(struct __sk_buff *skb) {
+    const struct sk_buff *buffer = (const void *)skb;
+    u8 byte = 0;
+    u32 size =
+        (u16)(BPF_CORE_READ(buffer, transport_header) - BPF_CORE_READ(buffer, network_header));
+    if (BPF_CORE_READ(SOCK(skb_socket(skb)), sk_protocol) != IPPROTO_TCP)
+        return size + 8;
+    bpf_skb_load_bytes(skb, size + 12, &byte, 1);
+    return size + (byte >> 4) * 4;
+}
+
+/* Bytes of a packet as on the wire. */
+static __always_inline u64 wire_bytes(struct __sk_buff *skb, u32 segments) {
+    u64 bytes = skb->len;
+    if (segments > 1)
+        bytes += (u64)segment_headers(skb) * (segments - 1);
+    return bytes;
+}
+
 /* Place of a packet's direction and family: received over IPv4, over IPv6, sent over the two. */
 static __always_inline u32 line_of(struct __sk_buff *skb, u32 direction) {
     u32 line = direction == NETWORK_SENT ? 2 : 0;
@@ -128,7 +151,7 @@ static __always_inline u32 line_of(struct __sk_buff *skb, u32 direction) {
 
 /* Atomic, because an interrupt may send and receive in the middle of this. */
 static __always_inline void add_sums(u64 *sums, struct __sk_buff *skb, u32 segments) {
-    __sync_fetch_and_add(&sums[0], skb->len);
+    __sync_fetch_and_add(&sums[0], wire_bytes(skb, segments));
     __sync_fetch_and_add(&sums[1], segments);
 }
 
@@ -182,6 +205,13 @@ static __always_inline bool count_plain(struct __sk_buff *skb, u32 direction) {
     return add_to_row(skb, socket, direction);
 }
 
+/* Packets at a listener are of connections to come: they count there, see count_handshake(). */
+static __always_inline bool is_handshake(struct __sk_buff *skb,
+                                         const struct network_socket *socket) {
+    struct bpf_sock *pointer = skb->sk;
+    return pointer && socket->protocol_class == CLASS_TCP && pointer->state == TCP_LISTEN;
+}
+
 static __always_inline void count_traffic(struct __sk_buff *skb, struct network_socket *socket,
                                           u32 direction, u32 segments) {
     u64 tracking_id = socket ? socket->owner.tracking_id : 0;
@@ -195,8 +225,8 @@ static __always_inline void count_traffic(struct __sk_buff *skb, struct network_
     if (tracking_id == 0)
         count_network(NETWORK_COUNT_NO_OWNER);
     add_packet(row, skb, direction, socket ? socket->protocol_class : CLASS_OTHER, segments);
-    if (report_connections && socket) {
-        __sync_fetch_and_add(&socket->bytes[direction], skb->len);
+    if (report_connections && socket && !is_handshake(skb, socket)) {
+        __sync_fetch_and_add(&socket->bytes[direction], wire_bytes(skb, segments));
         __sync_fetch_and_add(&socket->packets[direction], segments);
     }
 }

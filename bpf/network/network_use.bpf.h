@@ -33,12 +33,38 @@ int on_sock_create(struct bpf_sock *context) {
     return LET_PASS;
 }
 
+/*
+ * What went to the peer of a UDP socket ends: it gets another one, or none. The row keeps the peer
+ * that it had, because the socket may not have it any more.
+ */
+static __noinline int end_peer(void *ctx, struct network_socket *socket) {
+    if (socket->protocol_class != CLASS_UDP || !socket->carries)
+        return 0;
+    tell_socket(ctx, socket, NETWORK_CLOSE, 0, 0);
+    end_flow(socket);
+    __builtin_memset(socket->tuple.remote_address, 0, sizeof(socket->tuple.remote_address));
+    socket->tuple.remote_port = 0;
+    begin_socket(socket, NETWORK_SIDE_UNKNOWN);
+    return 0;
+}
+
+/*
+ * connect(2) to AF_UNSPEC takes the peer away, and runs no program: the next packet, datagram or
+ * the end of the socket shows it.
+ */
+static __noinline int see_disconnect(void *ctx, struct network_socket *socket, u64 sk) {
+    if (socket->is_told && BPF_CORE_READ(SOCK(sk), __sk_common.skc_state) != TCP_ESTABLISHED)
+        end_peer(ctx, socket);
+    return 0;
+}
+
 /* Of UDP and the like, which have no other end; connections of TCP live on, see on_tcp_destroy. */
 SEC("cgroup/sock_release")
 int on_sock_release(struct bpf_sock *context) {
     struct network_socket *socket = FIND_SOCKET(context, own_address(context));
     if (!socket || socket->protocol_class == CLASS_TCP)
         return LET_PASS;
+    see_disconnect(context, socket, own_address(context));
     read_tuple(own_address(context), &socket->tuple);
     if (socket->protocol_class == CLASS_UDP && (socket->carries || socket->is_bound))
         tell_socket(context, socket, NETWORK_CLOSE, 0, 0);
@@ -54,6 +80,7 @@ static __always_inline int see_connect(struct bpf_sock_addr *context) {
     if (!socket)
         return LET_PASS;
     if (socket->protocol_class != CLASS_TCP) {
+        end_peer(context, socket);
         begin_socket(socket, NETWORK_SIDE_LOCAL);
     }
     own_socket(socket);
@@ -74,8 +101,11 @@ int on_connect6(struct bpf_sock_addr *context) {
 static __always_inline int see_datagram(struct bpf_sock_addr *context) {
     struct network_socket *socket =
         MAKE_SOCKET(context->sk, called_address(context), bpf_get_socket_cookie(context));
-    if (socket)
-        own_socket(socket);
+    if (!socket)
+        return LET_PASS;
+    if (report_connections)
+        see_disconnect(context, socket, called_address(context));
+    own_socket(socket);
     return LET_PASS;
 }
 

@@ -92,7 +92,7 @@ export interface DnsSeen extends FactBase {
   readonly cookie: bigint;
   readonly tuple: SocketTuple;
   readonly isOutgoing: boolean;
-  /** UDP: one datagram. TCP: a part of the stream that begins at `sequence`. */
+  /** UDP: one datagram, or several of `segmentSize`. TCP: the stream from `sequence` on. */
   readonly payload: Uint8Array;
   /** TCP sequence number of the first byte of `payload`, modulo 2^32; 0 for UDP. */
   readonly sequence: number;
@@ -101,6 +101,8 @@ export interface DnsSeen extends FactBase {
   readonly isEnd: boolean;
   /** Bytes that went over the wire; more than `payload` has when that was cut. */
   readonly size: number;
+  /** UDP: bytes of each of the datagrams that were handed over as one (UDP_SEGMENT); 0: one. */
+  readonly segmentSize: number;
 }
 
 /** An end as it is told. */

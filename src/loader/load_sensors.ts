@@ -240,6 +240,22 @@ export class LoadedSensors {
     return undefined;
   }
 
+  /**
+   * Opens an iterator for the caller to read and close; undefined when the program is not loaded.
+   *
+   * @throws {LibbpfError} the kernel refuses.
+   */
+  openIterator(name: string): number | undefined {
+    for (const { sensor, object } of this.#sensors) {
+      if (!sensor.programs.some((program) => program.name === name)) continue;
+      const program = object.program(name);
+      if (!program.autoload) return undefined;
+      using link = program.attach();
+      return link.openIterator();
+    }
+    return undefined;
+  }
+
   /** Records of a kind that were lost in the kernel, a row per CPU that lost some. */
   readDrops(kind: number): KernelDropRow[] {
     const map = this.#maps.get(RECORD_DROPS_MAP);

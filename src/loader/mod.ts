@@ -50,4 +50,5 @@ export {
   NetworkMaps,
   type NetworkMapsOptions,
 } from "./network_maps.ts";
+export { meetOldSockets, type OldSocketsParts, type OldSocketsReading } from "./old_sockets.ts";
 export { type ManifestObject, readManifest, writeGlobals } from "./manifest.ts";

@@ -140,6 +140,94 @@ testFamilies({
 });
 
 testFamilies({
+  name: "network sensor ends what went to each peer of a UDP socket, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} udp socket 1 ${family} udp bind 1 7001 socket 2 ${family} udp bind 2 7002
+       connect 0 7001 send 0 1 recv 1 1 connect 0 7002 send 0 2 send 0 3 recv-any 2 recv-any 2
+       disconnect 0 sendto 0 7001 4 recv 1 4 connect 0 7001 send 0 5 recv 1 5 disconnect 0 close 0`,
+    );
+    const header = family === 4 ? 28n : 48n;
+    const cookie = changesTo(changes, "connect")[0]?.cookie;
+    const own = changes.filter((fact) => fact.cookie === cookie);
+    deepStrictEqual(
+      own.map(({ change, tuple, counts }) => [change, tuple.remote.port, counts.bytesSent]),
+      [
+        // The datagram that shows the connection is counted before it is told.
+        ["connect", 7001, 1n + header],
+        ["close", 7001, 1n + header],
+        ["connect", 7002, 2n + header],
+        ["close", 7002, 5n + 2n * header],
+        ["close", 0, 4n + header],
+        ["connect", 7001, 5n + header],
+        ["close", 7001, 5n + header],
+      ],
+    );
+    for (const { change, tuple } of own) {
+      if (change === "close" && tuple.remote.port) {
+        strictEqual(tuple.remote.address, LOOPBACK[family]);
+      }
+    }
+  },
+});
+
+testFamilies({
+  name: "network sensor counts the packets of a handshake for the accepted socket, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} tcp bind 0 7000 listen 0 socket 1 ${family} tcp connect 1 7000
+       accept 0 2 send 1 100 recv 2 100 shut 1 eof 2 close 2 eof 1 close 1 close 0`,
+    );
+    const closes = changesTo(changes, "close");
+    const listener = single(closes.filter(({ state }) => state === "LISTEN"), "listener");
+    const cookieOf = (change: SocketChanged["change"]) =>
+      single(changesTo(changes, change), change).cookie;
+    const countsOf = (cookie: bigint) =>
+      single(closes.filter((fact) => fact.cookie === cookie), "close").counts;
+    const [client, server] = [countsOf(cookieOf("connect")), countsOf(cookieOf("accept"))];
+    deepStrictEqual([listener.counts.packetsReceived, listener.counts.packetsSent], [0n, 0n]);
+    // Its SYN and the acknowledgment; the client's last one may find no socket any more.
+    const missed = client.packetsSent - server.packetsReceived;
+    ok(missed === 0n || missed === 1n, `${missed}`);
+    // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
+    const unseen = client.packetsReceived - server.packetsSent;
+    ok(unseen === 0n || (family === 6 && unseen === 1n), `${unseen}`);
+  },
+});
+
+testFamilies({
+  name:
+    "network sensor counts and tells datagrams of one call as they go over the wire, IPv4 and IPv6",
+  settings: { report_connections: true, report_dns: true },
+  async run(bench, family) {
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes, dns } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} udp bind 0 53 socket 1 ${family} udp connect 1 53
+       segments 1 250 100 recv-any 0 recv-any 0 recv-any 0 close 1 close 0`,
+    );
+    const sent = dns.filter(({ isOutgoing }) => isOutgoing);
+    deepStrictEqual(sent.map(({ size, segmentSize }) => [size, segmentSize]), [[250, 100]]);
+    const header = family === 4 ? 28n : 48n;
+    const client = changesTo(changes, "close").find(({ tuple }) => tuple.remote.port === 53);
+    deepStrictEqual(
+      [client?.counts.packetsSent, client?.counts.bytesSent],
+      [3n, 250n + 3n * header],
+    );
+    strictEqual(bench.traffic(cgroup.id, { direction: "transmit" }).bytes, 250n + 3n * header);
+  },
+});
+
+testFamilies({
   name: "network sensor hands over packets of DNS, IPv4 and IPv6",
   settings: { report_dns: true, dns_ports: "53,5353" },
   async run(bench, family) {

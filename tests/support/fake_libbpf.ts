@@ -41,6 +41,7 @@ const FAILURES: Partial<Record<SymbolName, "null" | "negative">> = {
   bpf_map_delete_elem: "negative",
   bpf_map_lookup_and_delete_elem: "negative",
   bpf_map_lookup_and_delete_batch: "negative",
+  bpf_iter_create: "negative",
   bpf_link__destroy: "negative",
 };
 
@@ -189,6 +190,8 @@ export class FakeLibbpf {
         (count as Uint32Array)[0] = 1;
         return place === null ? 0 : -Errno.ENOENT;
       },
+      bpf_link__fd: () => 8,
+      bpf_iter_create: () => 9,
       bpf_link__destroy: () => {
         this.#closed("link");
         return 0;

@@ -39,6 +39,7 @@ export function dnsSeen(payload: Uint8Array, fields: Partial<DnsSeen> = {}): Dns
     isStart: false,
     isEnd: false,
     size: payload.length,
+    segmentSize: 0,
     ...fields,
   };
 }

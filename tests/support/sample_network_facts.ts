@@ -26,7 +26,7 @@ export function dnsSeen(fields: Partial<DnsSeen> = {}): DnsSeen {
   const payload = new Uint8Array(20);
   return {
     ...{ ...BASE, type: "dns_seen", tuple: sampleTuple({ protocol: "udp" }), isOutgoing: true },
-    ...{ payload, sequence: 0, isStart: false, isEnd: false, size: payload.length },
+    ...{ payload, sequence: 0, isStart: false, isEnd: false, size: payload.length, segmentSize: 0 },
     ...fields,
   };
 }

@@ -22,6 +22,8 @@ import type { NameCache } from "./name_cache.ts";
 import { DnsParser } from "./parse_dns.ts";
 
 const NO_EVENTS: readonly DnsEvent[] = [];
+/** The kernel takes no more in one call (UDP_MAX_SEGMENTS of include/linux/udp.h). */
+const SEGMENTS_MAX = 128;
 /** The questions stand alone and in the keys of both ends. */
 const KEY_TEXTS = 3;
 
@@ -124,7 +126,10 @@ export class DnsTeller {
 
   /** What is to be told now. */
   take(fact: DnsSeen, isLate: boolean, context: Context): readonly DnsEvent[] {
-    if (fact.tuple.protocol !== "tcp") return this.#takeMessage(fact, isLate, context);
+    if (fact.tuple.protocol !== "tcp") {
+      return datagramsOf(fact)
+        .flatMap((datagram) => this.#takeMessage(fact, isLate, context, datagram));
+    }
     return this.#streams.take(fact)
       .flatMap((message) => this.#takeMessage(message.fact, isLate, context, message));
   }
@@ -291,6 +296,20 @@ export class DnsTeller {
       repeats: query?.repeats ?? 0,
     };
   }
+}
+
+/** Datagrams that a program hands over as one (UDP_SEGMENT), apart as they go over the wire. */
+function datagramsOf(fact: DnsSeen): readonly Pick<StreamedMessage, "payload" | "size">[] {
+  const { payload, size, segmentSize } = fact;
+  if (segmentSize === 0 || segmentSize >= size) return [fact];
+  const datagrams: Pick<StreamedMessage, "payload" | "size">[] = [];
+  for (let at = 0; at < size && datagrams.length < SEGMENTS_MAX; at += segmentSize) {
+    datagrams.push({
+      payload: payload.subarray(at, at + segmentSize),
+      size: Math.min(segmentSize, size - at),
+    });
+  }
+  return datagrams;
 }
 
 /** The question is the same. Servers leave it out when they could not read it; mDNS always does. */

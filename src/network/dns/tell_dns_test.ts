@@ -277,6 +277,22 @@ Deno.test("DnsTeller can learn without telling", () => {
   assert.deepEqual(test.teller.giveUp(), []);
 });
 
+Deno.test("DnsTeller tells each of the queries that one call hands over as one packet", () => {
+  const test = new Case();
+  const queries = ["one.test", "two.test", "six.test", "x.test"].map((name) => queryOf(name));
+  const segmentSize = queries[0]!.length;
+  const payload = new Uint8Array(queries.flatMap((query) => [...query]));
+  const told = test.ask(payload, { segmentSize });
+  const names = ["one.test", "two.test", "six.test", "x.test"];
+  assert.deepEqual(told.map(({ questions }) => questions[0]?.name), names);
+  assert.equal(test.total("malformed_total"), 0);
+  // What did not fit the record is counted as such.
+  const cut = new Case();
+  const fields = { segmentSize, size: payload.length };
+  assert.equal(cut.ask(payload.subarray(0, 2 * segmentSize), fields).length, 2);
+  assert.equal(cut.total("malformed_total"), 2);
+});
+
 Deno.test("DnsTeller reads TCP, several messages in one segment and one in several", () => {
   const test = new Case();
   const tcp = { tuple: { ...CLIENT_TUPLE, protocol: "tcp" } } as const;

@@ -45,6 +45,7 @@ export class DnsDecoder implements RecordDecoder {
       isStart: (flags & NetworkDnsFlag.NETWORK_DNS_START) !== 0,
       isEnd: (flags & NetworkDnsFlag.NETWORK_DNS_END) !== 0,
       size: size - payloadAt,
+      segmentSize: view.getUint32(offset + Offset.segmentSize, true),
     };
   }
 }

@@ -52,6 +52,7 @@ export const networkSensor: Sensor = {
       before: USE_TRACEPOINTS,
       isRepeated: true,
     })),
+    { name: "on_old_socket", hook: "iter/task_file", required: false, isRunByAgent: true },
     atRoot("on_ingress", "cgroup_skb/ingress", true),
     atRoot("on_egress", "cgroup_skb/egress", true),
   ],

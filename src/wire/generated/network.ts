@@ -15,6 +15,7 @@ export const NetworkLimit = {
   NETWORK_DNS_PACKET_SIZE_MAX: 16384,
   NETWORK_SOCKET_ENTRIES: 16384,
   NETWORK_LISTENER_ENTRIES: 4096,
+  NETWORK_HANDSHAKE_ENTRIES: 4096,
   NETWORK_TRAFFIC_ENTRIES: 16384,
   NETWORK_TRAFFIC_SLOTS: 256,
   NETWORK_OTHER_FLOWS: 1024,
@@ -137,7 +138,7 @@ export const NetworkDnsFlag = {
 export type NetworkDnsFlag = typeof NetworkDnsFlag[keyof typeof NetworkDnsFlag];
 
 /** Size of `struct network_dns_record` in bytes. */
-export const NETWORK_DNS_RECORD_SIZE = 136;
+export const NETWORK_DNS_RECORD_SIZE = 144;
 
 /** Offsets in `struct network_dns_record`, bytes. */
 export const NetworkDnsRecordOffset = {
@@ -149,6 +150,7 @@ export const NetworkDnsRecordOffset = {
   includedSize: 124,
   payloadOffset: 128,
   flags: 132,
+  segmentSize: 136,
 } as const;
 
 /** `struct network_dns_record` of `bpf/network/network.h`. */
@@ -161,6 +163,7 @@ export interface NetworkDnsRecord {
   readonly includedSize: number;
   readonly payloadOffset: number;
   readonly flags: number;
+  readonly segmentSize: number;
 }
 
 /** Reads a `struct network_dns_record` that starts at byte `at`. */
@@ -174,6 +177,7 @@ export function readNetworkDnsRecord(view: DataView, at: number): NetworkDnsReco
     includedSize: view.getUint32(at + 124, true),
     payloadOffset: view.getUint32(at + 128, true),
     flags: view.getUint32(at + 132, true),
+    segmentSize: view.getUint32(at + 136, true),
   };
 }
 
@@ -305,6 +309,29 @@ export function readNetworkSocket(view: DataView, at: number): NetworkSocket {
     interval: view.getUint32(at + 124, true),
     transition: view.getUint32(at + 128, true),
     tuple: readNetworkTuple(view, at + 132),
+  };
+}
+
+/** Size of `struct network_handshake` in bytes. */
+export const NETWORK_HANDSHAKE_SIZE = 32;
+
+/** Offsets in `struct network_handshake`, bytes. */
+export const NetworkHandshakeOffset = {
+  bytes: 0,
+  packets: 16,
+} as const;
+
+/** `struct network_handshake` of `bpf/network/network.h`. */
+export interface NetworkHandshake {
+  readonly bytes: readonly bigint[];
+  readonly packets: readonly bigint[];
+}
+
+/** Reads a `struct network_handshake` that starts at byte `at`. */
+export function readNetworkHandshake(view: DataView, at: number): NetworkHandshake {
+  return {
+    bytes: [view.getBigUint64(at + 0, true), view.getBigUint64(at + 8, true)],
+    packets: [view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true)],
   };
 }
 
@@ -494,6 +521,7 @@ export const NetworkCount = {
   NETWORK_COUNT_CGROUP_CONTRADICTED: 10,
   NETWORK_COUNT_NO_OWNER: 11,
   NETWORK_COUNT_DNS_CUT: 12,
-  NETWORK_COUNTS: 13,
+  NETWORK_COUNT_SOCKETS_FOUND: 13,
+  NETWORK_COUNTS: 14,
 } as const;
 export type NetworkCount = typeof NetworkCount[keyof typeof NetworkCount];

@@ -8,6 +8,8 @@
  *   socket N FAMILY TYPE       FAMILY 4 or 6; TYPE tcp, udp, raw (ICMP)
  *   bind N PORT, listen N, connect N PORT, accept N M, close N
  *   fail N PORT                a connect that must be refused
+ *   disconnect N               takes the peer away
+ *   segments N SIZE OF         one call that sends datagrams of OF bytes
  *   send N SIZE, sendto N PORT SIZE, recv N SIZE, text N HEX, recv-any N, ping N
  *   shut N, eof N              ends the sending side; waits for the other one's end
  *   pass N M, take N M         sends slot M through the unix socket N; gets it
@@ -145,6 +147,14 @@ static void send_bytes(int at, long size) {
         check(sent > 0, "send");
         done += sent;
     }
+}
+
+/* UDP_SEGMENT of linux/udp.h. */
+static void send_segments(int at, long size, int segment) {
+    check(setsockopt(fds[at], IPPROTO_UDP, 103, &segment, sizeof(segment)) == 0, "segments");
+    check(send(fds[at], chunk, size, 0) == size, "send segments");
+    segment = 0;
+    setsockopt(fds[at], IPPROTO_UDP, 103, &segment, sizeof(segment));
 }
 
 static void receive_bytes(int at, long size) {
@@ -288,6 +298,12 @@ static int use_socket(char **word) {
         socklen_t size = address_of(families[at], word[2], &to);
         return check(connect(fds[at], (void *)&to, size) == 0, "connect"), 3;
     }
+    if (strcmp(name, "disconnect") == 0) {
+        struct sockaddr none = {.sa_family = AF_UNSPEC};
+        return check(connect(fds[at], &none, sizeof(none)) == 0, "disconnect"), 2;
+    }
+    if (strcmp(name, "segments") == 0)
+        return send_segments(at, atol(word[2]), atoi(word[3])), 4;
     if (strcmp(name, "fail") == 0) {
         socklen_t size = address_of(families[at], word[2], &to);
         return check(connect(fds[at], (void *)&to, size) != 0, "fail to connect"), 3;
