@@ -204,7 +204,9 @@ export class CgroupTable {
   #current(id: bigint, createdNs: bigint): CgroupEntry | undefined {
     const known = this.#entries.get(id);
     if (known === undefined || known.createdNs === createdNs) return known;
-    if (known.createdNs === 0n && known.state !== "removed") return known;
+    // Found by the walk; an id is used again only after its cgroup has gone.
+    const { removedNs } = known;
+    if (known.createdNs === 0n && (removedNs === undefined || createdNs <= removedNs)) return known;
     if (createdNs === 0n) return known;
     this.#counts.idReuse.value += 1;
     if (known.state !== "removed") this.#options.onChange?.("removed", known);

@@ -129,6 +129,19 @@ Deno.test("CgroupTable knows from its end a cgroup that the walk came too late f
   assert.equal(table.find(10n)?.state, "removed");
 });
 
+Deno.test("CgroupTable keeps what the walk found and the kernel dates through its whole end", () => {
+  const { table, apply, told, value } = bench();
+  table.applyFound(cgroupFound(WEB));
+  // The record of the making was lost: only the end tells when it was.
+  apply("cgroup_removed", { ...WEB, createdNs: 5n * S }, 6n * S);
+  apply("cgroup_released", { ...WEB, createdNs: 5n * S }, 7n * S);
+  assert.equal(table.find(10n)?.state, "removed");
+  assert.deepEqual(told, ["added 10 /web.service", "removed 10 /web.service"]);
+  assert.equal(value("shrike_cgroup_id_reuse_total"), 0);
+  apply("cgroup_created", { ...WEB, path: "/other.service" }, 8n * S);
+  assert.equal(table.find(10n)?.path, "/other.service", "a later one has only the same id");
+});
+
 Deno.test("CgroupTable tracks the ancestor that the path names", () => {
   const track = (path: string) => {
     const at = path.split("/").findIndex((part) => part.endsWith(".service"));
