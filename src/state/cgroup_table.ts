@@ -11,7 +11,7 @@
 import type { CgroupFact, CgroupFound, CgroupPlace } from "../events/mod.ts";
 import { CgroupCounts } from "./cgroup_counts.ts";
 import { CgroupEntry, type CgroupFields, type KnownCgroup } from "./cgroup_entry.ts";
-import type { CgroupTableOptions } from "./cgroup_table_options.ts";
+import type { CgroupTableOptions, RecalledCgroup } from "./cgroup_table_options.ts";
 
 const ENTRIES_MAX = 16_384;
 const REMOVAL_DELAY_MS = 60_000;
@@ -292,16 +292,32 @@ export class CgroupTable {
     });
   }
 
-  #recall(place: CgroupPlace): CgroupEntry | undefined {
-    const recalled = this.#options.recall?.(place.id);
-    if (recalled === undefined) return undefined;
-    const { name, ...fields } = recalled;
-    const path = name === undefined ? undefined : this.#below(recalled.parentId, name);
+  /** With ancestors whose makings were lost, too: the path is made of their names. */
+  #recall({ id, hierarchy }: Pick<CgroupPlace, "id" | "hierarchy">): CgroupEntry | undefined {
+    const missing: (readonly [bigint, RecalledCgroup])[] = [];
+    let missingId = id;
+    while (missing.length < LEVEL_MAX && missingId !== 0n && !this.#entries.has(missingId)) {
+      const recalled = this.#options.recall?.(missingId);
+      if (recalled === undefined) break;
+      missing.push([missingId, recalled]);
+      missingId = recalled.parentId;
+    }
+    for (const [recalledId, recalled] of missing.reverse()) {
+      this.#addRecalled({ id: recalledId, hierarchy }, recalled);
+    }
+    return this.#entries.get(id);
+  }
+
+  #addRecalled(
+    { id, hierarchy }: Pick<CgroupPlace, "id" | "hierarchy">,
+    { name, ...fields }: RecalledCgroup,
+  ): void {
+    const path = name === undefined ? undefined : this.#below(fields.parentId, name);
     const tracking = path === undefined
       ? undefined
-      : this.#trackingOf(path, { id: place.id, level: recalled.level }, recalled.parentId);
-    return this.#add({
-      ...{ ...fields, ...tracking, hierarchy: place.hierarchy, id: place.id, path },
+      : this.#trackingOf(path, { id, level: fields.level }, fields.parentId);
+    this.#add({
+      ...{ ...fields, ...tracking, hierarchy, id, path },
       ...{ pathSource: "kernel", state: "running", removedNs: undefined },
     });
   }

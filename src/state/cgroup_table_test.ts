@@ -280,6 +280,29 @@ Deno.test("CgroupTable asks the kernel's table when the record of a making was l
   assert.equal(table.size, 3);
 });
 
+Deno.test("CgroupTable asks for ancestors whose makings were lost, too, and no end of them", () => {
+  const rows = new Map([
+    [11n, { parentId: 10n, name: "web", level: 2 }],
+    [10n, { parentId: 1n, name: "docker", level: 1 }],
+    // A row that names itself as its parent.
+    [99n, { parentId: 99n, name: "loop", level: 1 }],
+  ]);
+  const asked: bigint[] = [];
+  const { table, place } = bench({
+    recall: (id) => {
+      asked.push(id);
+      const row = rows.get(id);
+      return row && { ...row, trackingId: id, createdNs: 5n, isLeaf: false, isContainer: false };
+    },
+  });
+  table.applyFound(cgroupFound(ROOT));
+  assert.equal(place(11n, 6n * S).path, "/docker/web");
+  assert.equal(table.find(10n)?.path, "/docker");
+  assert.deepEqual(asked, [11n, 10n]);
+  assert.equal(place(99n, 6n * S).path, undefined);
+  assert(asked.length < 100);
+});
+
 Deno.test("CgroupTable finds missed removals, and only those", () => {
   const gone = new Set<bigint>();
   const { table, apply, value } = bench({ exists: (_, id) => !gone.has(id) });

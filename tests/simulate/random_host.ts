@@ -40,6 +40,8 @@ export class RandomHost {
   readonly #live: Proc[] = [];
   readonly #byTgid = new Map<number, Proc>();
   readonly #boxes = new Map<bigint, Box>();
+  /** The kernel's table, which keeps what has gone until an agent has told of it. */
+  readonly #table = new Map<bigint, Box>();
   readonly #init: Proc;
   #lossesLeft = 0;
   #nextTgid = 2;
@@ -117,7 +119,7 @@ export class RandomHost {
 
   /** The kernel's table. */
   recall(id: bigint): RecalledCgroup | undefined {
-    const box = this.#boxes.get(id);
+    const box = this.#table.get(id);
     return box && {
       ...{ parentId: box.parent?.id ?? 0n, trackingId: box.naming.id, createdNs: box.createdNs },
       ...{ level: box.level, isLeaf: box.containerId !== undefined, name: box.name },
@@ -305,6 +307,7 @@ export class RandomHost {
       naming: isInside ? parent.naming : undefined,
     };
     box.naming ??= box as Box;
+    this.#table.set(box.id, box as Box);
     return box as Box;
   }
 
