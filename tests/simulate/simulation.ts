@@ -38,7 +38,9 @@ export class SimulationError extends Error {
   constructor(readonly seed: number, readonly record: number, cause: Error) {
     super(
       `Cannot go on after record ${record} of seed ${seed}: ${cause.message}\n` +
-        `again with: SHRIKE_SEED=${seed} SHRIKE_SIMULATE=${record + 10_000}`,
+        `again with: SHRIKE_SEED=${seed} SHRIKE_SIMULATE=${
+          record + 10_000
+        } deno test -A tests/simulate`,
       { cause },
     );
     this.name = "SimulationError";
@@ -48,7 +50,7 @@ export class SimulationError extends Error {
 /** Things that happen between two looks at the rings. */
 const BATCH = 1_000;
 /** A line of so many is read back. */
-const LINES_EVERY = 8;
+const LINES_EVERY = 32;
 /** Looks at a stalled ring that show nothing: some of them end before the merge gives up. */
 const STALLED_LOOKS_MAX = 40;
 const LOOK_NS = 1_000n;
