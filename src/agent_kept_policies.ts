@@ -11,12 +11,15 @@ import {
 } from "./agent_policy_store.ts";
 import {
   type AddOptions,
+  type DocumentText,
+  finishInSlices,
   type PolicyComplaint,
   type PolicyOutcome,
   type PolicyPlan,
   type PolicyService,
   type PolicySource,
   type PolicyStatus,
+  readingPolicies,
   splitDocuments,
 } from "./policy/mod.ts";
 import type { Log } from "./telemetry/mod.ts";
@@ -108,7 +111,7 @@ export class KeptPolicies implements PolicyService {
       const outcome = await this.#policies.add(source, options);
       // Policies of that name that were kept are not there any more.
       if (outcome.isDone) {
-        for (const { key } of splitDocuments(source.text)) this.#store?.remove(key);
+        for (const { key } of await documentsOf(source)) this.#store?.remove(key);
       }
       return outcome;
     }
@@ -116,9 +119,10 @@ export class KeptPolicies implements PolicyService {
       if (this.#store === undefined) throw new NowhereToKeepError();
       const { mode, isDisabled = false } = options;
       const kept = { file: source.file, ...(mode !== undefined && { mode }), isDisabled };
+      const documents = await documentsOf(source);
       // On the disk first: then only a rename may fail after the policies are in force.
       using staged = this.#store.stage(
-        splitDocuments(source.text).map((document) => ({ ...kept, ...document })),
+        documents.map((document) => ({ ...kept, ...document })),
       );
       const outcome = await this.#policies.add(source, options);
       if (outcome.isDone) commit(staged);
@@ -215,4 +219,8 @@ function complaintOf(file: string, error: unknown): PolicyComplaint {
   const hint = (error as { hint?: unknown } | undefined)?.hint;
   const place = { file, line: 1, column: 1 };
   return { ...place, text, hint: typeof hint === "string" ? hint : "see the agent's log" };
+}
+
+async function documentsOf({ file, text }: PolicySource): Promise<DocumentText[]> {
+  return splitDocuments(await finishInSlices(readingPolicies(text, { file })));
 }

@@ -14,6 +14,7 @@ import {
   type AddOptions,
   type ComingPolicy,
   complaintAt,
+  finishInSlices,
   HitEvents,
   type HostNamespaces,
   type KernelAbilities,
@@ -30,6 +31,7 @@ import {
   type PolicySource,
   type PolicyStatus,
   type RunningProcess,
+  type Steps,
   unknownHostNamespaces,
   withHostNamespaces,
 } from "./policy/mod.ts";
@@ -75,7 +77,10 @@ export class AgentPolicies implements PolicyService {
   }
 
   add(source: PolicySource, options: AddOptions = {}): Promise<PolicyOutcome> {
-    return this.#inTurn(() => this.#change(this.#library.stageAdd(source, options)));
+    return this.#inTurn(async () => {
+      const change = await this.#inSlices(this.#library.stagingAdd(source, options));
+      return await this.#change(change);
+    });
   }
 
   removeFile(file: string): Promise<PolicyOutcome> {
@@ -123,10 +128,11 @@ export class AgentPolicies implements PolicyService {
   plan(
     source: PolicySource,
   ): Promise<PolicyPlan | { readonly complaints: readonly PolicyComplaint[] }> {
-    return this.#inTurn(() => {
-      const change = this.#library.stageAdd(source, { isTrial: true });
+    return this.#inTurn(async () => {
+      const steps = this.#library.stagingAdd(source, { isTrial: true });
+      const change = await this.#inSlices(steps);
       if ("complaints" in change) return change;
-      const { records, complaints } = this.#recordsOf(change.comes);
+      const { records, complaints } = await this.#inSlices(this.#recordsOf(change.comes));
       if (complaints.length > 0) return { complaints };
       const stays = [...this.#records.values()].filter(({ key, state }) =>
         state === "enabled" && !change.goes.includes(key)
@@ -190,7 +196,7 @@ export class AgentPolicies implements PolicyService {
     change: LibraryChange | { readonly complaints: readonly PolicyComplaint[] },
   ): Promise<PolicyOutcome> {
     if ("complaints" in change) return refused(change.complaints);
-    const { records, complaints } = this.#recordsOf(change.comes);
+    const { records, complaints } = await this.#inSlices(this.#recordsOf(change.comes));
     if (complaints.length > 0) return refused(complaints);
     const goes = change.goes.map((key) => this.#records.get(key)!);
     const failure = await this.#loading.replace(
@@ -208,13 +214,14 @@ export class AgentPolicies implements PolicyService {
     return this.#done(records);
   }
 
-  #recordsOf(comes: readonly ComingPolicy[]): {
+  *#recordsOf(comes: readonly ComingPolicy[]): Steps<{
     readonly records: PolicyRecord[];
     readonly complaints: PolicyComplaint[];
-  } {
+  }> {
     const records: PolicyRecord[] = [];
     const complaints: PolicyComplaint[] = [];
     for (const { policy, held, isRebound } of comes) {
+      yield;
       const { hostNamespaces, abilities } = this.#parts;
       const complain = (place: Policy["place"], text: string, hint: string) =>
         complaints.push(complaintAt(place, { text, hint }));
@@ -308,6 +315,10 @@ export class AgentPolicies implements PolicyService {
 
   #countOf(state: PolicyStatus["state"]): number {
     return [...this.#records.values()].filter((record) => record.state === state).length;
+  }
+
+  #inSlices<Result>(steps: Steps<Result>): Promise<Result> {
+    return finishInSlices(steps, { isCancelled: () => this.#isEnded });
   }
 
   #inTurn<Result>(work: () => Result | Promise<Result>): Promise<Result> {

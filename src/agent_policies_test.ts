@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import {
   AgentPoliciesBench as Bench,
   KILLS,
@@ -98,6 +99,21 @@ Deno.test("AgentPolicies.add() undoes everything when a program cannot be loaded
   assert.equal(bench.counters.total("shrike_policy_sets"), 1);
   assert.ok((await bench.add(openat("p"))).isDone);
   assert.deepEqual(bench.seen(), ["p"]);
+});
+
+Deno.test("AgentPolicies.add() and plan() let others run while they read", async () => {
+  const bench = new Bench();
+  const text = Array.from({ length: 150 }, (_, i) => openat(`p${i}`, { path: `/x${i}` }));
+  const file = { file: "p.yaml", text: text.join("---\n") };
+  for (const work of [() => bench.policies.plan(file), () => bench.add(file.text)]) {
+    let turns = 0;
+    const done = work();
+    let isDone = false;
+    done.finally(() => isDone = true);
+    while (!isDone) await new Promise((resolve) => setImmediate(() => resolve(turns++)));
+    assert.ok(!("complaints" in await done));
+    assert.ok(turns >= 5, `${turns} turns`);
+  }
 });
 
 Deno.test("AgentPolicies.add() takes a file as a whole", async () => {

@@ -35,7 +35,13 @@ export {
   SYSTEM_POLICY_SOURCES,
 } from "./language/policy_files.ts";
 export { placeText, type PolicyProblem, problemLine } from "./language/policy_problem.ts";
-export { type ReadFile, type ReadOptions, readPolicies } from "./language/read_documents.ts";
+export {
+  type ReadFile,
+  readingPolicies,
+  type ReadOptions,
+  readPolicies,
+} from "./language/read_documents.ts";
+export { CancelledError, finish, finishInSlices, type Steps } from "./slices.ts";
 export { type DocumentText, splitDocuments } from "./language/split_documents.ts";
 export {
   type HostNamespaces,

@@ -24,7 +24,11 @@ const HOSTILE: Readonly<Record<string, readonly [text: string | Uint8Array, prob
   "a list": ["- a\n", /^the document has a list instead of keys$/],
   "deep flow lists": [repeated("["), /./],
   "deep flow maps": [repeated("{a: "), /./],
-  "deep block lists": [repeated("- "), /^nested deeper than 32 levels$/],
+  "deep block lists": ["- ".repeat(40_000), /^nested deeper than 32 levels$/],
+  "deeper block lists": [
+    repeated("- "),
+    /^the document has more than 100000 words, marks and lines$/,
+  ],
   "moderately deep lists": [
     `a: ${"[".repeat(40)}${"]".repeat(40)}`,
     /^nested deeper than 32 levels$/,
@@ -33,7 +37,7 @@ const HOSTILE: Readonly<Record<string, readonly [text: string | Uint8Array, prob
   "an anchor in itself": ["&a [*a]\n", /^nested deeper than 32 levels$/],
   "an alias of nothing": ["a: *b\n", /^no anchor &b stands before \*b$/],
   "many keys": [
-    Array.from({ length: SIZE / 8 }, (_, i) => `k${i}: 1`).join("\n"),
+    Array.from({ length: SIZE / 20 }, (_, i) => `k${i}: 1`).join("\n"),
     /^unknown key "k0" of the document$/,
   ],
   "a key twice": [`${documentText("")}kind: x\n`, /^the key "kind" stands twice$/],
@@ -48,6 +52,18 @@ const HOSTILE: Readonly<Record<string, readonly [text: string | Uint8Array, prob
   "bytes that are no UTF-8": [new Uint8Array([0x61, 0x0a, 0xff, 0xfe]), /^the line is not UTF-8$/],
   "UTF-16": [new Uint8Array([0xff, 0xfe, 0x61, 0x00]), /^the line is not UTF-8$/],
   "too many bytes": [new Uint8Array(1024 * 1024 + 1), /^the file has 1048577 bytes$/],
+  "a megabyte of comments": [
+    "#\n".repeat(500_000),
+    /^the file has more than 500000 words, marks and lines$/,
+  ],
+  "a megabyte of empty lines": [
+    "\n".repeat(1_000_000),
+    /^the file has more than 500000 words, marks and lines$/,
+  ],
+  "a document of many words": [
+    documentText(`kprobes: [${"1,".repeat(100_000)}]`),
+    /^the document has more than 100000 words, marks and lines$/,
+  ],
   "a tag": ["a: !!binary AAAA\n", /^unresolved tag/],
   "a merge key": [`<<: {a: b}\n${documentText("")}`, /^unknown key "<<" of the document$/],
   "a key that is a list": [`? [a]\n: b\n${documentText("")}`, /^a key is not a word$/],

@@ -12,12 +12,15 @@ import { readModeKey, readSpec } from "./read_spec.ts";
 import { readWorkloads } from "./read_workloads.ts";
 import { type Fields, openSection, type SectionReading, suggestion } from "./section.ts";
 import { readVariables } from "./variables.ts";
+import { finish } from "../slices.ts";
 import { readYaml, type YamlNode } from "./yaml_tree.ts";
 
 /** What a file comes to. */
 export interface ReadFile {
   /** Those without mistakes. */
   readonly documents: readonly PolicyDocument[];
+  /** What stands in the file for each of them, by `documentKey()`. */
+  readonly texts: ReadonlyMap<string, string>;
   /** In the order of the file; none: all is right. */
   readonly problems: readonly PolicyProblem[];
   /** Mistakes beyond those that are told. */
@@ -75,13 +78,23 @@ const PRIORITY_MAX = 1_000_000;
 
 /** Reads a file; never throws, whatever is in it. */
 export function readPolicies(text: string | Uint8Array, options: ReadOptions): ReadFile {
+  return finish(readingPolicies(text, options));
+}
+
+/** As `readPolicies()`, in steps; see `finishInSlices()`. */
+export function* readingPolicies(
+  text: string | Uint8Array,
+  options: ReadOptions,
+): Generator<void, ReadFile> {
   const problems = new PolicyProblems();
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-  const trees = readYaml(bytes, options.file, problems);
+  const trees = yield* readYaml(bytes, options.file, problems);
   const architecture = options.architecture ?? Deno.build.arch;
   const documents: PolicyDocument[] = [];
+  const texts = new Map<string, string>();
   const places = new Map<string, Place>();
-  for (const tree of trees) {
+  for (const { tree, text } of trees) {
+    yield;
     const before = problems.count;
     const document = readDocument(tree, { problems, isExtended: true, architecture });
     if (document === undefined || problems.count > before) continue;
@@ -90,6 +103,7 @@ export function readPolicies(text: string | Uint8Array, options: ReadOptions): R
     if (other === undefined) {
       places.set(key, place);
       documents.push(document);
+      texts.set(key, text);
     } else {
       const text = `the name ${key} is taken by the document in line ${other.line}`;
       problems.add({ place, path: "metadata.name" }, text, "give one another name");
@@ -100,7 +114,7 @@ export function readPolicies(text: string | Uint8Array, options: ReadOptions): R
     problems.add({ place, path: "" }, "the file has no policy", "write apiVersion, kind, spec");
   }
   return {
-    documents,
+    ...{ documents, texts },
     problems: problems.problems.toSorted(byPlace),
     omittedCount: problems.omittedCount,
     notes: problems.notes.toSorted(byPlace),

@@ -11,6 +11,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   Parser,
@@ -58,6 +59,13 @@ export interface YamlEntry extends NodeBase {
 
 export type YamlNode = YamlScalar | YamlEmpty | YamlList | YamlMap;
 
+/** One document of a file. */
+export interface YamlDocument {
+  readonly tree: YamlNode;
+  /** What stands in the file from the document before to its end, also comments. */
+  readonly text: string;
+}
+
 /** A policy is some screens of text; more is a mistake. */
 export const FILE_SIZE_MAX = 1024 * 1024;
 /** Documents of one file. */
@@ -66,9 +74,21 @@ const DOCUMENTS_MAX = 4096;
 const DEPTH_MAX = 32;
 /** Of a file, nodes behind aliases counted each time: aliases of aliases multiply. */
 const NODES_MAX = 400_000;
+/**
+ * Words, marks and line ends of a file, and of one document: each costs some microseconds, however
+ * short it is. A megabyte of policies has about 400,000; a document is made a tree in one turn.
+ */
+const TOKENS_MAX = 500_000;
+const DOCUMENT_TOKENS_MAX = 100_000;
+/** Between two steps; takes about a millisecond. */
+const STEP_TOKENS = 128;
 
-/** The documents of a file, without those that are empty. */
-export function readYaml(bytes: Uint8Array, file: string, problems: PolicyProblems): YamlNode[] {
+/** The documents of a file, without those that are empty. In steps, see `finishInSlices()`. */
+export function* readYaml(
+  bytes: Uint8Array,
+  file: string,
+  problems: PolicyProblems,
+): Generator<void, YamlDocument[]> {
   const top = { place: { file, line: 1, column: 1 }, path: "" };
   if (bytes.length > FILE_SIZE_MAX) {
     const hint = `a file has ${FILE_SIZE_MAX} bytes at most; split it`;
@@ -82,7 +102,7 @@ export function readYaml(bytes: Uint8Array, file: string, problems: PolicyProble
     return [];
   }
   const text = new TextDecoder().decode(bytes);
-  return new TreeReader(file, problems).read(text);
+  return yield* new TreeReader(file, problems).read(text);
 }
 
 /** Number of the first line that is not UTF-8. */
@@ -119,26 +139,60 @@ class TreeReader {
     this.#problems = problems;
   }
 
-  read(text: string): YamlNode[] {
-    const trees: YamlNode[] = [];
+  *read(text: string): Generator<void, YamlDocument[]> {
+    const read: YamlDocument[] = [];
     // Its own search for equal keys compares each with each; #map() does it in one pass.
     const composer = new Composer({ uniqueKeys: false, resolveKnownTags: false, merge: false });
-    const documents = composer.compose(new Parser(this.#lines.addNewLine).parse(text));
     let count = 0;
-    for (const document of documents) {
+    let start = 0;
+    for (const document of this.#compose(text, composer)) {
+      yield;
+      if (document === undefined) continue;
       if (++count > DOCUMENTS_MAX) {
         const hint = `a file has ${DOCUMENTS_MAX} documents at most; split it`;
         this.#mistake(document.range[0], "too many documents", hint);
         break;
       }
       const tree = this.#document(document);
-      if (tree !== undefined && tree.kind !== "empty") trees.push(tree);
+      const piece = text.slice(start, document.range[2]);
+      start = document.range[2];
+      if (tree !== undefined && tree.kind !== "empty") read.push({ tree, text: piece });
       if (this.#isTooBig) break;
     }
     for (const error of composer.streamInfo().errors) {
       this.#mistake(error.pos[0], yamlText(error.message), "write valid YAML");
     }
-    return trees;
+    return read;
+  }
+
+  /** The documents of a text; undefined where one may pause. Ends early when it is too big. */
+  *#compose(text: string, composer: Composer): Generator<Document.Parsed | undefined> {
+    const parser = new Parser(this.#lines.addNewLine);
+    this.#lines.addNewLine(0);
+    let count = 0;
+    let countBefore = 0;
+    for (const source of new Lexer().lex(text)) {
+      const at = parser.offset;
+      if (++count > TOKENS_MAX) {
+        return this.#tooMany(at, `the file has more than ${TOKENS_MAX} words, marks and lines`);
+      }
+      if (count - countBefore > DOCUMENT_TOKENS_MAX && !isFiller(source)) {
+        const what = `the document has more than ${DOCUMENT_TOKENS_MAX} words, marks and lines`;
+        return this.#tooMany(at, what);
+      }
+      for (const token of parser.next(source)) {
+        if (token.type === "document") countBefore = count;
+        yield* composer.next(token);
+      }
+      if (count % STEP_TOKENS === 0) yield undefined;
+    }
+    for (const token of parser.end()) yield* composer.next(token);
+    yield* composer.end();
+  }
+
+  #tooMany(at: number, what: string): void {
+    this.#mistake(at, what, "split it, or take comments and empty lines away");
+    this.#isTooBig = true;
   }
 
   #document(document: Document.Parsed): YamlNode | undefined {
@@ -251,6 +305,11 @@ class TreeReader {
   #mistake(offset: number, text: string, hint: string): void {
     this.#problems.add({ place: this.#place(offset), path: "" }, text, hint);
   }
+}
+
+/** Comments and empty lines before a document belong to none. */
+function isFiller(source: string): boolean {
+  return source.startsWith("#") || source.trim() === "";
 }
 
 /** Of the library's message the first line, cut: it may quote the file. */

@@ -10,8 +10,8 @@ import type {
   PolicyTemplate,
   TemplateBinding,
 } from "../language/policy_document.ts";
-import { documentKey, readPolicies } from "../language/read_documents.ts";
-import { splitDocuments } from "../language/split_documents.ts";
+import { documentKey, type ReadFile, readingPolicies } from "../language/read_documents.ts";
+import { finish, type Steps } from "../slices.ts";
 import type { PolicyProblem } from "../language/policy_problem.ts";
 import type { Place, Policy } from "../model.ts";
 import type { AddOptions, PolicyComplaint, PolicySource } from "../policy_service.ts";
@@ -76,15 +76,21 @@ export class PolicyLibrary {
 
   /** What is to be done to add a text; see `PolicyService.add()`. */
   stageAdd(source: PolicySource, options: StageOptions = {}): LibraryChange | RefusedChange {
+    return finish(this.stagingAdd(source, options));
+  }
+
+  /** As `stageAdd()`, in steps; nothing else may be staged before it is done. */
+  *stagingAdd(
+    source: PolicySource,
+    options: StageOptions = {},
+  ): Steps<LibraryChange | RefusedChange> {
     const { file, text } = source;
     const isEmpty = options.isWholeFile === true && text.trim() === "";
-    const read = isEmpty
-      ? { documents: [], problems: [] }
-      : readPolicies(text, { file, architecture: this.#architecture });
+    const read: Pick<ReadFile, "documents" | "problems" | "texts"> = isEmpty
+      ? { documents: [], problems: [], texts: new Map() }
+      : yield* readingPolicies(text, { file, architecture: this.#architecture });
     const complaints = read.problems.map(complaintOf);
-    const texts = new Map(
-      read.problems.length > 0 ? [] : splitDocuments(text).map(({ key, text }) => [key, text]),
-    );
+    const { texts } = read;
     const added = new Map<string, HeldDocument>();
     for (const document of read.documents) {
       const { key, place } = documentKey(document);
