@@ -57,6 +57,7 @@ function useEverything(fake: FakeLibbpf): void {
   object.program("on_exec").attachCgroup(3);
   using link = object.program("on_exit").attach();
   strictEqual(link.openIterator(), 9);
+  strictEqual(link.state().isDetached, false);
 }
 
 Deno.test("Libbpf closes everything it opened", () => {
@@ -148,6 +149,7 @@ Deno.test("BpfObject throws, and does not crash, when it is used after its end",
     () => program.testRun(),
     () => program.setAutoload(false),
     () => link.openIterator(),
+    () => link.state(),
     () => object.map("records"),
     () => object.load(),
   ];

@@ -22,6 +22,14 @@ export const BPF_PROG_INFO = {
   recursion_misses: 208, // u64, since 5.12
 } as const;
 
+/** `struct bpf_link_info` of the kernel, for links of cgroups. */
+export const BPF_LINK_INFO = {
+  SIZE: 32,
+  type: 0, // u32
+  prog_id: 8, // u32
+  cgroup_id: 16, // u64, 0 when the link is detached
+} as const;
+
 /** `struct bpf_test_run_opts` of libbpf, as of 1.0. */
 export const BPF_TEST_RUN_OPTS = {
   SIZE: 80,

@@ -1,6 +1,7 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import {
   BPF_KPROBE_MULTI_OPTS,
+  BPF_LINK_INFO,
   BPF_OBJECT_OPEN_OPTS,
   BPF_PROG_INFO,
   BPF_TEST_RUN_OPTS,
@@ -12,11 +13,15 @@ import { PERF_EVENT_IOC_SET_OUTPUT } from "./perf_event.ts";
 import { syscallNumbers } from "./symbols/mod.ts";
 
 /** Members that are named otherwise in C, or are bit-fields that have no offset. */
-const C_NAMES: Readonly<Record<string, string>> = { wakeup: "wakeup_events" };
+const C_NAMES: Readonly<Record<string, string>> = {
+  wakeup: "wakeup_events",
+  cgroup_id: "cgroup.cgroup_id",
+};
 
 const STRUCTS = {
   bpf_object_open_opts: BPF_OBJECT_OPEN_OPTS,
   bpf_kprobe_multi_opts: BPF_KPROBE_MULTI_OPTS,
+  bpf_link_info: BPF_LINK_INFO,
   bpf_prog_info: BPF_PROG_INFO,
   bpf_test_run_opts: BPF_TEST_RUN_OPTS,
   perf_event_attr: PERF_EVENT_ATTR,
@@ -27,6 +32,7 @@ const STRUCTS = {
 /** Our own prefix of a struct that the kernel has made longer since; see the comments there. */
 const PREFIX_STRUCTS = [
   "perf_event_attr",
+  "bpf_link_info",
   "bpf_prog_info",
   "bpf_object_open_opts",
   "bpf_test_run_opts",

@@ -107,7 +107,8 @@ export async function startAgent(options: AgentOptions, rooms: AgentRooms): Prom
   for (const sink of sinks) started.defer(() => sink.close());
   const watched = { ...shared, config, libbpf, libc, payload, sensors, cgroups, workloads, log };
   const { policies, network, metrics } = await openWatchers(started, rooms, watched);
-  const drops = rooms.openDrops({ ...shared, sensors, capture, policies });
+  const dropParts = { ...shared, config, log: log("loader") };
+  const drops = rooms.openDrops({ ...dropParts, sensors, capture, policies });
   const reader = rooms.openProc({ clock, libc, config, cgroups });
   const ticking = [cgroups, policies, network, presence, metrics];
   const turns = new Turns(turnWork({ libc, clock, capture, drops, ticking, log: log("agent") }));

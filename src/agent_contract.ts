@@ -72,6 +72,8 @@ export interface DropsParts {
   readonly sensors: LoadedSensors;
   readonly policies: Pick<PolicyRoom, "skippedRuns"> | undefined;
   readonly capture: Pick<Capture, "wasStalled">;
+  readonly config: Pick<Config, "reattachHooks">;
+  readonly log: Log;
   readonly counters: Counters;
   readonly losses: LossLedger;
   readonly clock: Clock;

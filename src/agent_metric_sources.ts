@@ -61,6 +61,8 @@ const CAUSES: Readonly<Record<GapCause, true>> = {
   no_ring: true,
   kernel_error: true,
   program_skipped: true,
+  hook_detached: true,
+  hook_replaced: true,
   sink_queue_full: true,
   malformed_record: true,
   agent_restart: true,

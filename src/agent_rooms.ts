@@ -4,7 +4,7 @@
  * @module
  */
 import { type Libc, onlineCpus, openLibbpf, openLibc, PollEvent, PollSet } from "../ffi/mod.ts";
-import type { AgentRooms } from "./agent_contract.ts";
+import type { AgentRooms, DropsParts } from "./agent_contract.ts";
 import { AgentCgroups } from "./agent_cgroups.ts";
 import { AgentControl } from "./agent_control.ts";
 import { AgentMetrics } from "./agent_metrics.ts";
@@ -16,7 +16,14 @@ import { AgentWorkloads } from "./agent_workloads.ts";
 import { type CaptureEvent, CapturePool } from "./capture/mod.ts";
 import { hasHostPids, HostFiles } from "./cgroups/mod.ts";
 import { learnHostNamespaces, openSystemClock, START_OFFSET_NS } from "./host.ts";
-import { KernelDrops, loadSensors, openPayload, requireOpenFiles } from "./loader/mod.ts";
+import {
+  HookWatch,
+  KernelDrops,
+  loadSensors,
+  openPayload,
+  type RecordKindName,
+  requireOpenFiles,
+} from "./loader/mod.ts";
 import { Pipeline } from "./pipeline/mod.ts";
 import { PolicyHitDecoder, SENSORS } from "./sensors/mod.ts";
 import type { Log } from "./telemetry/mod.ts";
@@ -80,17 +87,7 @@ export function hostRooms(): AgentRooms {
     openPolicies,
     openMetrics: (parts) => new AgentMetrics(parts),
     openNetwork,
-    openDrops: ({ capture, sensors, policies, ...parts }) =>
-      new KernelDrops({
-        ...{ ...parts, kinds: decoders, isStalled: (cpu) => capture.wasStalled(cpu) },
-        sensors: {
-          readDrops: (kind) => sensors.readDrops(kind),
-          skippedRuns: () => [
-            ...sensors.skippedRuns(),
-            { program: "policies", count: policies?.skippedRuns() ?? 0 },
-          ],
-        },
-      }),
+    openDrops: (parts) => openDrops(parts, decoders),
     openProc: ({ clock, libc, config, cgroups }) => {
       // Other numbers than in the records would name other processes: see OWN_PIDS.
       if (!hasHostPids(new HostFiles())) return undefined;
@@ -159,4 +156,28 @@ export function openWritePoll(libc: Libc, fd: number): () => boolean {
 export function openReaderPoll(libc: Libc, fd: number): () => boolean {
   const poll = new PollSet(libc, [fd], 0);
   return () => poll.wait(0) > 0 && (poll.readyAt(0) & (PollEvent.error | PollEvent.hangup)) !== 0;
+}
+
+/** What was lost in the kernel, and hooks that are not there any more. */
+function openDrops(
+  { capture, sensors, policies, config, ...parts }: DropsParts,
+  kinds: readonly RecordKindName[],
+): Pick<KernelDrops, "check"> {
+  const hooks = new HookWatch({ ...parts, sensors, reattach: config.reattachHooks });
+  const drops = new KernelDrops({
+    ...{ ...parts, kinds, isStalled: (cpu) => capture.wasStalled(cpu) },
+    sensors: {
+      readDrops: (kind) => sensors.readDrops(kind),
+      skippedRuns: () => [
+        ...sensors.skippedRuns(),
+        { program: "policies", count: policies?.skippedRuns() ?? 0 },
+      ],
+    },
+  });
+  return {
+    check() {
+      drops.check();
+      hooks.tick();
+    },
+  };
 }

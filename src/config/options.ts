@@ -291,6 +291,13 @@ export const OPTIONS = {
     commands: ["run", "ps", "cgroups", "workloads"],
     help: "How the agent's own messages are written",
   }),
+  reattachHooks: option(boolean(), true, {
+    flag: "reattach",
+    key: "agent.reattach",
+    group: "Agent",
+    commands: ["run"],
+    help: "Attach programs again that somebody else has detached",
+  }),
   memoryMax: option(size({ min: 128 * 1024 ** 2, max: 1024 ** 4 }), 768 * 1024 ** 2, {
     flag: "memory-max",
     key: "agent.memory_max",

@@ -43,6 +43,9 @@ export type GapCause =
   | "kernel_error"
   /** A BPF program was skipped because it was already running on that CPU. */
   | "program_skipped"
+  /** Somebody else detached a program of the agent, or put another in its place. */
+  | "hook_detached"
+  | "hook_replaced"
   /** Events dropped before a sink that could not keep up. */
   | "sink_queue_full"
   /** Records that could not be read. */

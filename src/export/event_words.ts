@@ -78,6 +78,8 @@ const CAUSE_WORDS: Readonly<Record<GapCause, string>> = {
   no_ring: "that CPU had no reader",
   kernel_error: "the kernel could not write them",
   program_skipped: "the kernel skipped a BPF program that was already running",
+  hook_detached: "somebody detached a program of the agent",
+  hook_replaced: "somebody replaced a program of the agent",
   sink_queue_full: "the reader of the output was too slow",
   malformed_record: "they could not be read",
   agent_restart: "no agent ran",

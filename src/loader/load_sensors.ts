@@ -4,14 +4,9 @@
  *
  * @module
  */
-import {
-  type BpfLink,
-  type BpfMap,
-  type BpfProgramInfo,
-  type Libbpf,
-  possibleCpus,
-} from "../../ffi/mod.ts";
+import { type BpfMap, type BpfProgramInfo, type Libbpf, possibleCpus } from "../../ffi/mod.ts";
 import type { Sensor, SensorSettings } from "../sensors/sensor.ts";
+import { AttachedLinks, type LostHook } from "./attached_links.ts";
 import { type CgroupRoot, openCgroupRoot } from "./cgroup_root.ts";
 import { KernelFeatures } from "./kernel_features.ts";
 import { explainLoadFailure, LoadError } from "./load_error.ts";
@@ -142,8 +137,7 @@ export class LoadedSensors {
   readonly #refused: SensorReport[];
   readonly #maps: SharedMaps;
   readonly #system: Pick<LoaderSystem, "possibleCpus" | "openCgroupRoot">;
-  readonly #attached = new Set<string>();
-  #links: BpfLink[] = [];
+  readonly #links = new AttachedLinks();
 
   constructor(
     sensors: LoadedSensor[],
@@ -180,13 +174,12 @@ export class LoadedSensors {
   attach(): void {
     using place = new AttachPlace(this.#system);
     for (const loaded of this.#sensors) {
-      const links = new Map<string, BpfLink>();
+      const links = new AttachedLinks();
       try {
-        attachSensor(loaded, place, links);
-        this.#links.push(...links.values());
-        for (const name of links.keys()) this.#attached.add(name);
+        attachSensor(loaded, place, links, this.#system);
+        this.#links.take(links);
       } catch (error) {
-        for (const link of links.values()) link[Symbol.dispose]();
+        links.detach();
         if (loaded.sensor.isOptional !== true) {
           this.detach();
           throw error;
@@ -197,14 +190,17 @@ export class LoadedSensors {
 
   /** Detaches all programs: no more records after it. Safe to call twice. */
   detach(): void {
-    for (const link of this.#links) link[Symbol.dispose]();
-    this.#links = [];
-    this.#attached.clear();
+    this.#links.detach();
   }
 
   /** Whether a program runs. */
   isAttached(program: string): boolean {
-    return this.#attached.has(program);
+    return this.#links.has(program);
+  }
+
+  /** Programs that somebody else has detached or replaced since the last call. */
+  checkLinks(reattach: boolean): LostHook[] {
+    return this.#links.check(reattach);
   }
 
   /** A map of one sensor alone; undefined when the sensor is not loaded. */
@@ -329,16 +325,20 @@ export class LoadedSensors {
 function attachSensor(
   { sensor, object, leftOut }: LoadedSensor,
   place: AttachPlace,
-  links: Map<string, BpfLink>,
+  links: AttachedLinks,
+  system: Pick<LoaderSystem, "openCgroupRoot">,
 ): void {
   for (const { name, required, isRunByAgent, attachTo } of sensor.programs) {
     const program = object.program(name);
     if (!program.autoload || isRunByAgent === true) continue;
     try {
-      const link = attachTo === undefined
-        ? program.attach()
-        : program.attachCgroup(place.cgroupRootFd());
-      links.set(name, link);
+      let isFirst = true;
+      links.add(name, () => {
+        if (attachTo === undefined) return program.attach();
+        if (isFirst) return isFirst = false, program.attachCgroup(place.cgroupRootFd());
+        using again = new AttachPlace(system);
+        return program.attachCgroup(again.cgroupRootFd());
+      });
     } catch (cause) {
       const error = explainLoadFailure(`sensor "${sensor.name}"`, cause);
       leftOut.push({ program: name, reason: error.state });

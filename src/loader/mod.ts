@@ -12,7 +12,9 @@ export {
   type StartMode,
 } from "./payload.ts";
 export { readCgroupSubsystems } from "./btf_enum.ts";
-export { KernelDrops, type KernelDropsOptions } from "./kernel_drops.ts";
+export { HookWatch, type HookWatchParts } from "./hook_watch.ts";
+export { type HookLoss, type LostHook } from "./attached_links.ts";
+export { KernelDrops, type KernelDropsOptions, type RecordKindName } from "./kernel_drops.ts";
 export {
   isKernelSince,
   KERNEL_FEATURES,

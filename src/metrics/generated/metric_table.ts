@@ -68,6 +68,7 @@ export const METRIC_TABLE: readonly {
   {"name":"shrike_export_queue_bytes","kind":"gauge","help":"Bytes that wait for the reader","labels":["sink"]},
   {"name":"shrike_export_tree_overflow_total","kind":"counter","help":"Members of a filtered process tree that were too many to follow","labels":[]},
   {"name":"shrike_export_user_names_unreadable_total","kind":"counter","help":"Times the file with user names could not be read or was too big","labels":[]},
+  {"name":"shrike_loader_hooks_lost_total","kind":"counter","help":"Times that somebody else detached or replaced a program of the agent","labels":["cause","program"]},
   {"name":"shrike_loader_program_skipped_total","kind":"counter","help":"Runs of a BPF program that the kernel skipped because it was running on that CPU","labels":["program"]},
   {"name":"shrike_loader_records_dropped_total","kind":"counter","help":"Records that BPF programs could not write","labels":["reason","record"]},
   {"name":"shrike_loss_total","kind":"counter","help":"Records and events that were lost, by where","labels":["cause"]},
