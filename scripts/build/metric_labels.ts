@@ -65,6 +65,7 @@ export const METRIC_LABELS: Readonly<Record<string, readonly string[]>> = {
   shrike_export_bytes_total: ["sink"],
   shrike_export_dropped_total: ["sink"],
   shrike_export_events_total: ["sink"],
+  shrike_export_failed_writes_total: ["sink"],
   shrike_export_filter_held: ["sink"],
   shrike_export_filter_undecided_total: ["sink"],
   shrike_export_filtered_total: ["sink"],

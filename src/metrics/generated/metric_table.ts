@@ -60,7 +60,7 @@ export const METRIC_TABLE: readonly {
   {"name":"shrike_export_bytes_total","kind":"counter","help":"Bytes written","labels":["sink"]},
   {"name":"shrike_export_dropped_total","kind":"counter","help":"Events that were not written: the queue was full, or the sink had ended","labels":["sink"]},
   {"name":"shrike_export_events_total","kind":"counter","help":"Events written","labels":["sink"]},
-  {"name":"shrike_export_failed_writes_total","kind":"counter","help":"Writes that failed, such as on a full disk","labels":[]},
+  {"name":"shrike_export_failed_writes_total","kind":"counter","help":"Writes that failed, such as on a full disk","labels":["sink"]},
   {"name":"shrike_export_filter_amends_forgotten_total","kind":"counter","help":"Events whose amendment may be left out because too many wait for one","labels":[]},
   {"name":"shrike_export_filter_held","kind":"gauge","help":"Events that wait for the name of their workload","labels":["sink"]},
   {"name":"shrike_export_filter_undecided_total","kind":"counter","help":"Events filtered by what was known because the name of their workload did not come in time","labels":["sink"]},
