@@ -139,7 +139,10 @@ async function waitForEnd(
   const duration = durationMs === undefined ? undefined : setTimeout(done, durationMs);
   let isSinkEnded = false;
   let isLossLogged = false;
+  let isOver = false;
   const look = () => {
+    // The end of the agent ends its output, too: nothing is lost then.
+    if (isOver) return;
     if (!isSinkEnded && !isReaderGone()) return;
     if (!outlivesOutput()) return resolve("output");
     if (isLossLogged) return;
@@ -158,6 +161,7 @@ async function waitForEnd(
   const reason = await Promise.race([stopped, ended]);
   clearTimeout(duration);
   clearInterval(reader);
+  isOver = true;
   return reason;
 }
 
