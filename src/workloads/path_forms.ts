@@ -41,12 +41,15 @@ export const RUNTIME_OF_PREFIX: Readonly<Record<string, string>> = {
   "containerd": "containerd",
   "nerdctl": "containerd",
   "crio": "cri-o",
+  "kata": "kata",
   "libpod": "podman",
   "libpod-payload": "podman",
 };
 
 const ID = "(?<id>[0-9a-f]{64})";
 const QOS = "(?<qos>burstable|besteffort)";
+/** An allocation of Nomad and the name of the task in it: what names a task on a host. */
+const NOMAD_TASK = "(?<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.[^/]+?)";
 /** BuildKit makes ids of 25 characters in base 36. */
 const BUILDKIT_ID = "(?<id>[a-z0-9]{25})";
 /** kubelet's slice for one pod; dashes of the uid are underscores there. */
@@ -66,18 +69,32 @@ export const PATH_FORMS: readonly PathForm[] = [
   row(
     "systemd path given to a cgroupfs driver, in a pod",
     "container",
-    `${POD_SLICE}:(?<prefix>cri-containerd|containerd|crio|docker):${ID}`,
+    `${POD_SLICE}:(?<prefix>cri-containerd|containerd|crio|docker|kata):${ID}`,
   ),
   row(
     "systemd path given to a cgroupfs driver",
     "container",
-    `[^/:]*:(?<prefix>cri-containerd|containerd|nerdctl|crio|docker|libpod):${ID}`,
+    `[^/:]*:(?<prefix>cri-containerd|containerd|nerdctl|crio|docker|libpod|kata):${ID}`,
   ),
   row("containerd's CRI, no parent", "container", `k8s\\.io/${ID}`, "containerd"),
   row("ECS on Fargate", "container", `ecs/[^/]+/(?<id>[0-9a-f]{32}-\\d{1,20})`, "containerd"),
   row("ECS", "container", `ecs/(?:[^/]+/)?[0-9a-f-]{32,36}/${ID}`, "docker"),
   row("Garden", "container", `garden/(?<id>[0-9A-Za-z][\\w.-]{7,127})`, "garden"),
   row("Mesos", "container", `mesos/(?<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`, "mesos"),
+  row(
+    "Nomad, cgroups v2",
+    "container",
+    `nomad\\.slice/(?:(?:share|reserve)\\.slice/)?${NOMAD_TASK}(?:\\.scope)?`,
+    "nomad",
+  ),
+  row(
+    "Nomad, cgroups v1",
+    "container",
+    `nomad/(?:(?:share|reserve)/)?${NOMAD_TASK}`,
+    "nomad",
+  ),
+  row("overhead of Kata's virtual machines", "monitor", `kata_overhead(?:/[^/]+)?`),
+  row("Kata", "container", `kata_${ID}(?:\\.scope)?`, "kata"),
   row("pod, systemd driver", "pod", POD_SLICE),
   row("pod, cgroupfs driver", "pod", `kubepods(?:/${QOS})?/pod(?<uid>[\\w.-]{1,128})`),
   row("podman pod, systemd", "pod", `(?:\\w+-)*libpod_pod_(?<uid>[0-9a-f]{64})\\.slice`, "podman"),
@@ -107,7 +124,7 @@ export const PATH_FORMS: readonly PathForm[] = [
   row(
     "directory of a runtime",
     "group",
-    "docker|docker/buildkit|buildkit|k8s\\.io|libpod_parent|lxc|lxc\\.payload|garden|ecs|mesos" +
+    "docker|docker/buildkit|buildkit|k8s\\.io|libpod_parent|lxc|lxc\\.payload|garden|ecs|mesos|nomad" +
       `|kubepods(?:/${QOS})?`,
   ),
 ];

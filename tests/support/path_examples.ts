@@ -277,6 +277,36 @@ export const PATH_EXAMPLES: readonly (readonly [string, string, Expected])[] = [
     unit: { name: `docker-${A}.scope`, slice: `ecstasks-${STATIC_UID}.slice` },
   }],
   ["Mesos", `/mesos/${UID}`, container("mesos", UID, 2)],
+  ["Nomad, v2", `/nomad.slice/share.slice/${UID}.web.scope`, {
+    ...container("nomad", `${UID}.web`, 3),
+    unit: { name: `${UID}.web.scope` },
+  }],
+  ["Nomad, v2, reserved cores", `/nomad.slice/reserve.slice/${UID}.my-task.scope`, {
+    ...container("nomad", `${UID}.my-task`, 3),
+    unit: { name: `${UID}.my-task.scope` },
+  }],
+  ["Nomad, v2, before 1.7", `/nomad.slice/${UID}.web.scope`, {
+    ...container("nomad", `${UID}.web`, 2),
+    unit: { name: `${UID}.web.scope` },
+  }],
+  ["Nomad, v1", `/nomad/share/${UID}.web`, container("nomad", `${UID}.web`, 3)],
+  ["Nomad, v1, no partition", `/nomad/${UID}.web`, container("nomad", `${UID}.web`, 2)],
+  ["Nomad's Docker driver", `/nomad.slice/share.slice/docker-${A}.scope`, {
+    ...container("docker", A, 3),
+    unit: { name: `docker-${A}.scope`, slice: "share.slice" },
+  }],
+  [
+    "Kata, cgroupfs",
+    `/kubepods/burstable/pod${UID}/kata_${A}`,
+    container("kata", A, 4, kubernetes(UID, "burstable")),
+  ],
+  ["Kata, no pod", `/vc/kata_${A}`, container("kata", A, 2)],
+  [
+    "Kata, systemd path",
+    `/${BURSTABLE}:kata:${A}`,
+    container("kata", A, 1, kubernetes(UID, "burstable")),
+  ],
+  ["Kata, overhead of the sandbox", `/kata_overhead/${A}`, HOST],
   ["unknown runtime, scope", `/system.slice/newthing-${A}.scope`, {
     ...container("unknown", A, 2),
     unit: { name: `newthing-${A}.scope`, slice: "system.slice" },
