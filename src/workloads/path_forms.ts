@@ -74,7 +74,7 @@ export const PATH_FORMS: readonly PathForm[] = [
   row(
     "systemd path given to a cgroupfs driver",
     "container",
-    `[^/:]*:(?<prefix>cri-containerd|containerd|nerdctl|crio|docker|libpod|kata):${ID}`,
+    `[^/:]*:(?<prefix>${Object.keys(RUNTIME_OF_PREFIX).join("|")}):${ID}`,
   ),
   row("containerd's CRI, no parent", "container", `k8s\\.io/${ID}`, "containerd"),
   row("ECS on Fargate", "container", `ecs/[^/]+/(?<id>[0-9a-f]{32}-\\d{1,20})`, "containerd"),
@@ -124,8 +124,8 @@ export const PATH_FORMS: readonly PathForm[] = [
   row(
     "directory of a runtime",
     "group",
-    "docker|docker/buildkit|buildkit|k8s\\.io|libpod_parent|lxc|lxc\\.payload|garden|ecs|mesos|nomad" +
-      `|kubepods(?:/${QOS})?`,
+    "docker|docker/buildkit|buildkit|k8s\\.io|libpod_parent|lxc|lxc\\.payload|garden|ecs|mesos" +
+      `|nomad|kubepods(?:/${QOS})?`,
   ),
 ];
 

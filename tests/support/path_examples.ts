@@ -4,41 +4,24 @@
  *
  * @module
  */
-import type { PathRecognition } from "../../src/workloads/recognise_path.ts";
-
-const A = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
-const B = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const UID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff";
-const UID_ = UID.replaceAll("-", "_");
-/** kubelet names static pods by a hash of their manifest. */
-const STATIC_UID = "d41d8cd98f00b204e9800998ecf8427e";
-const BUILD = "k3x0t9q2m8z7w6v5u4s3r2p1o";
-const USER = "user.slice/user-1000.slice/user@1000.service";
-
-const BURSTABLE = `kubepods-burstable-pod${UID_}.slice`;
-const BEST_EFFORT = `kubelet-kubepods-besteffort-pod${UID_}.slice`;
-
-type Expected = Partial<Omit<PathRecognition, "isRecognised">>;
-
-/** What the path gives for a container: kind, names and level. */
-function container(runtime: string, id: string, level: number, rest: Expected = {}): Expected {
-  const name = id.length === 64 ? id.slice(0, 12) : id;
-  return { kind: "container", name, id, level, container: { runtime, id }, ...rest };
-}
-
-function kubernetes(
-  uid: string,
-  qosClass: "guaranteed" | "burstable" | "besteffort",
-): Expected {
-  return { pod: { uid, qosClass, runtime: "kubernetes" } };
-}
-
-function unit(kind: "service" | "scope" | "slice" | "unit", path: string): Expected {
-  const parts = path.split("/");
-  return { kind, name: parts.at(-1)!, id: path, level: parts.length - 1 };
-}
-
-const HOST: Expected = { kind: "host", name: "host", id: "host", level: 0 };
+import {
+  A,
+  B,
+  BEST_EFFORT,
+  BUILD,
+  BURSTABLE,
+  container,
+  type Expected,
+  HOST,
+  kata,
+  kubernetes,
+  nomad,
+  STATIC_UID,
+  UID,
+  UID_,
+  unit,
+  USER,
+} from "./path_example_parts.ts";
 
 /** Form, path, what must be recognised. Keys that are not listed here must not be there. */
 export const PATH_EXAMPLES: readonly (readonly [string, string, Expected])[] = [
@@ -277,35 +260,21 @@ export const PATH_EXAMPLES: readonly (readonly [string, string, Expected])[] = [
     unit: { name: `docker-${A}.scope`, slice: `ecstasks-${STATIC_UID}.slice` },
   }],
   ["Mesos", `/mesos/${UID}`, container("mesos", UID, 2)],
-  ["Nomad, v2", `/nomad.slice/share.slice/${UID}.web.scope`, {
-    ...container("nomad", `${UID}.web`, 3),
-    unit: { name: `${UID}.web.scope` },
-  }],
-  ["Nomad, v2, reserved cores", `/nomad.slice/reserve.slice/${UID}.my-task.scope`, {
-    ...container("nomad", `${UID}.my-task`, 3),
-    unit: { name: `${UID}.my-task.scope` },
-  }],
-  ["Nomad, v2, before 1.7", `/nomad.slice/${UID}.web.scope`, {
-    ...container("nomad", `${UID}.web`, 2),
-    unit: { name: `${UID}.web.scope` },
-  }],
-  ["Nomad, v1", `/nomad/share/${UID}.web`, container("nomad", `${UID}.web`, 3)],
-  ["Nomad, v1, no partition", `/nomad/${UID}.web`, container("nomad", `${UID}.web`, 2)],
+  ...["nomad.slice/share.slice", "nomad.slice/reserve.slice", "nomad.slice"].map((folder) =>
+    nomad(`/${folder}/${UID}.my-task.scope`, { unit: { name: `${UID}.my-task.scope` } })
+  ),
+  nomad(`/nomad/share/${UID}.my-task`),
+  nomad(`/nomad/${UID}.my-task`),
   ["Nomad's Docker driver", `/nomad.slice/share.slice/docker-${A}.scope`, {
     ...container("docker", A, 3),
     unit: { name: `docker-${A}.scope`, slice: "share.slice" },
   }],
-  [
-    "Kata, cgroupfs",
-    `/kubepods/burstable/pod${UID}/kata_${A}`,
-    container("kata", A, 4, kubernetes(UID, "burstable")),
-  ],
-  ["Kata, no pod", `/vc/kata_${A}`, container("kata", A, 2)],
-  [
-    "Kata, systemd path",
-    `/${BURSTABLE}:kata:${A}`,
-    container("kata", A, 1, kubernetes(UID, "burstable")),
-  ],
+  ...[
+    [`/kubepods/burstable/pod${UID}/kata_${A}`, 4] as const,
+    [`/${BURSTABLE}:kata:${A}`, 1] as const,
+  ]
+    .map(([path, level]) => kata(path, level, kubernetes(UID, "burstable"))),
+  kata(`/vc/kata_${A}`, 2),
   ["Kata, overhead of the sandbox", `/kata_overhead/${A}`, HOST],
   ["unknown runtime, scope", `/system.slice/newthing-${A}.scope`, {
     ...container("unknown", A, 2),
