@@ -176,6 +176,32 @@ testFamilies({
 });
 
 testFamilies({
+  name: "network sensor tells each connection of a TCP socket that connects again, IPv4 and IPv6",
+  settings: { report_connections: true },
+  async run(bench, family) {
+    using cgroup = new TestCgroup(v2Hierarchy());
+    const { changes } = await recordOf(
+      bench,
+      cgroup,
+      `socket 0 ${family} tcp bind 0 7000 listen 0 socket 1 ${family} tcp connect 1 7000
+       accept 0 2 send 1 100 recv 2 100 disconnect 1 close 2
+       connect 1 7000 accept 0 2 send 1 3000 recv 2 3000 shut 1 eof 2 close 2 eof 1
+       close 1 close 0`,
+    );
+    const client = changesTo(changes, "connect")[0]?.cookie;
+    const own = changes.filter(({ cookie }) => cookie === client);
+    deepStrictEqual(own.map(({ change }) => change), ["connect", "close", "connect", "close"]);
+    const [first, second] = changesTo(own, "close");
+    ok(first!.counts.bytesSent > 100n && first!.counts.bytesSent < 1000n);
+    ok(second!.counts.bytesSent > 3000n && second!.counts.bytesSent < 4000n);
+    ok(second!.openedNs > first!.timeNs - 1n, "it began anew");
+    for (const { tuple } of own) {
+      deepStrictEqual(tuple.remote, { address: LOOPBACK[family], port: 7000 });
+    }
+  },
+});
+
+testFamilies({
   name: "network sensor counts the packets of a handshake for the accepted socket, IPv4 and IPv6",
   settings: { report_connections: true },
   async run(bench, family) {
