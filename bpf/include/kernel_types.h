@@ -360,7 +360,6 @@ struct task_struct {
 
 struct linux_binprm {
     unsigned int secureexec : 1;
-    unsigned int per_clear;
     int argc;
     const char *filename;
     const char *interp;

@@ -172,8 +172,6 @@ static __always_inline void fill_exec(struct process_exec *record, const struct 
     fill_namespaces(&record->namespaces, task, &place);
     if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
         record->process_flags |= PROCESS_SECURE_EXEC;
-    if (bprm->per_clear != 0)
-        record->process_flags |= PROCESS_SET_ID;
     if (old_tid != record->header.tid)
         record->process_flags |= PROCESS_BY_THREAD;
     record->argc = bprm->argc;

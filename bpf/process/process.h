@@ -45,11 +45,6 @@ enum process_flag {
     PROCESS_NO_AUDIT = 65536,        /* kernel without CONFIG_AUDIT: login_uid is not known */
     /* The file lies outside the process's root, or on a detached mount. */
     PROCESS_EXE_UNREACHABLE = 131072,
-    /*
-     * The kernel obeyed set-id bits or capabilities of the file (bprm->per_clear: bprm_fill_uid()
-     * in fs/exec.c); on a nosuid mount, or with no_new_privs, it does not.
-     */
-    PROCESS_SET_ID = 262144,
 };
 EXPORT_ENUM(process_flag);
 

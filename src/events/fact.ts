@@ -54,8 +54,6 @@ export interface ProcessExecuted extends FactBase {
   readonly argv: readonly Text[];
   readonly environment?: readonly Text[];
   readonly secureExec: boolean;
-  /** The kernel obeyed set-id bits or capabilities of the file. */
-  readonly setId: boolean;
   readonly problems: ExecProblems;
 }
 

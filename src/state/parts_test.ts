@@ -42,37 +42,31 @@ Deno.test("flagWords() says nocwd when no working directory is known and none fa
   );
 });
 
-const SET_ID = { secureExec: true, setId: true };
-const PLAIN = { secureExec: false, setId: false };
-
 Deno.test("privilegeRaise() needs the bit, the owner's id and a change", () => {
   const suid = executable("/su", { mode: 0o104755, uid: 0 });
-  assert.deepEqual(privilegeRaise({ ...USER, euid: 0 }, suid, SET_ID), {
+  assert.deepEqual(privilegeRaise({ ...USER, euid: 0 }, suid, true), {
     setuid: 0,
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_SETUID"],
   });
-  assert.equal(privilegeRaise(USER, suid, PLAIN), undefined, "nosuid mount");
-  const ignored = { secureExec: true, setId: false };
-  const before = { ...USER, euid: 0 };
-  assert.equal(privilegeRaise(before, suid, ignored), undefined, "euid was 0, bits not obeyed");
-  assert.equal(privilegeRaise(ROOT_CREDENTIALS, suid, PLAIN), undefined, "root runs su");
-  assert.equal(privilegeRaise({ ...USER, euid: 33 }, suid, PLAIN), undefined, "other owner");
+  assert.equal(privilegeRaise(USER, suid, false), undefined, "nosuid mount");
+  assert.equal(privilegeRaise(ROOT_CREDENTIALS, suid, false), undefined, "root runs su");
+  assert.equal(privilegeRaise({ ...USER, euid: 33 }, suid, false), undefined, "other owner");
 });
 
 Deno.test("privilegeRaise() reports setgid, both bits, and file capabilities alone", () => {
   const both = executable("/x", { mode: 0o106755, uid: 5, gid: 6 });
-  assert.deepEqual(privilegeRaise({ ...USER, euid: 5, egid: 6 }, both, SET_ID), {
+  assert.deepEqual(privilegeRaise({ ...USER, euid: 5, egid: 6 }, both, true), {
     setuid: 5,
     setgid: 6,
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_SETUID", "PRIVILEGES_RAISED_EXEC_FILE_SETGID"],
   });
   const ping = executable("/bin/ping");
-  assert.deepEqual(privilegeRaise({ ...USER, capPermitted: 1n << 13n }, ping, SET_ID), {
+  assert.deepEqual(privilegeRaise({ ...USER, capPermitted: 1n << 13n }, ping, true), {
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_CAP"],
   });
   const ambient = { ...USER, capPermitted: 4n, capAmbient: 4n };
-  assert.equal(privilegeRaise(ambient, ping, SET_ID), undefined);
-  assert.equal(privilegeRaise({ ...ROOT_CREDENTIALS, capPermitted: 4n }, ping, SET_ID), undefined);
+  assert.equal(privilegeRaise(ambient, ping, true), undefined);
+  assert.equal(privilegeRaise({ ...ROOT_CREDENTIALS, capPermitted: 4n }, ping, true), undefined);
 });
 
 Deno.test("joinPath() makes relative names absolute and leaves others alone", () => {

@@ -11,9 +11,8 @@ const S_ISGID = 0o2000;
 /**
  * What the file's set-id bits or capabilities gave the new image; undefined when nothing.
  *
- * - setuid: the bit is set, the kernel obeyed it (`setId`: not on a mount with nosuid, nor with
- *   no_new_privs), and the effective uid is now the file's owner and not the real uid (a tracer
- *   leaves them equal);
+ * - setuid: the bit is set and the effective uid is now the file's owner and not the real uid (a
+ *   mount with nosuid or a tracer leaves them equal, so the bit alone says nothing);
  * - setgid: the same with the group;
  * - file capabilities: the kernel set `secureexec` without such a change, the real uid is not root
  *   (for root every exec gives capabilities), and some permitted capability is not ambient. Only a
@@ -23,12 +22,12 @@ const S_ISGID = 0o2000;
 export function privilegeRaise(
   credentials: Credentials,
   exe: Executable | undefined,
-  { secureExec, setId }: { readonly secureExec: boolean; readonly setId: boolean },
+  secureExec: boolean,
 ): PrivilegeRaise | undefined {
   const { uid, gid, euid, egid, capPermitted, capAmbient } = credentials;
-  const setuid = setId && exe !== undefined && (exe.mode & S_ISUID) !== 0 && euid !== uid &&
+  const setuid = exe !== undefined && (exe.mode & S_ISUID) !== 0 && euid !== uid &&
     euid === exe.uid;
-  const setgid = setId && exe !== undefined && (exe.mode & S_ISGID) !== 0 && egid !== gid &&
+  const setgid = exe !== undefined && (exe.mode & S_ISGID) !== 0 && egid !== gid &&
     egid === exe.gid;
   const fileCapabilities = secureExec && !setuid && !setgid && uid !== 0 &&
     (capPermitted & ~capAmbient) !== 0n;

@@ -110,7 +110,6 @@ export function executed(
     cwd: { text: "/root" },
     argv: [{ text: filename }],
     secureExec: false,
-    setId: false,
     problems: NO_PROBLEMS,
     ...change,
   };

@@ -64,7 +64,6 @@ export class ExecDecoder implements RecordDecoder {
         ? { environment: this.#texts.list(bytes, environmentAt, end) }
         : undefined),
       secureExec: (flags & ProcessFlag.PROCESS_SECURE_EXEC) !== 0,
-      setId: (flags & ProcessFlag.PROCESS_SET_ID) !== 0,
       problems: (flags & PROBLEM_FLAGS) === 0 ? NO_PROBLEMS : readProblems(flags),
     };
   }

@@ -39,7 +39,6 @@ export const ProcessFlag = {
   PROCESS_CWD_UNREACHABLE: 32768,
   PROCESS_NO_AUDIT: 65536,
   PROCESS_EXE_UNREACHABLE: 131072,
-  PROCESS_SET_ID: 262144,
 } as const;
 export type ProcessFlag = typeof ProcessFlag[keyof typeof ProcessFlag];
 
