@@ -220,6 +220,7 @@ struct path {
 struct file {
     struct inode *f_inode;
     struct path f_path;
+    const struct cred *f_cred;
     void *private_data;
 };
 

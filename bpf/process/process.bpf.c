@@ -170,6 +170,7 @@ static __always_inline void fill_exec(struct process_exec *record, const struct 
     record->pid_ns_level = place.level;
     record->process_flags = parent_flags(parent) | fill_credentials(&record->credentials, task);
     fill_namespaces(&record->namespaces, task, &place);
+    record->process_flags |= gained_flags(task, bprm);
     if (BPF_CORE_READ_BITFIELD(bprm, secureexec))
         record->process_flags |= PROCESS_SECURE_EXEC;
     if (old_tid != record->header.tid)

@@ -45,6 +45,10 @@ enum process_flag {
     PROCESS_NO_AUDIT = 65536,        /* kernel without CONFIG_AUDIT: login_uid is not known */
     /* The file lies outside the process's root, or on a detached mount. */
     PROCESS_EXE_UNREACHABLE = 131072,
+    /* What the exec gave, against the credentials of the caller. */
+    PROCESS_EUID_RAISED = 262144, /* another effective uid than before, which was not 0 */
+    PROCESS_EGID_CHANGED = 524288,
+    PROCESS_CAPS_GAINED = 1048576, /* permitted capabilities that were not there */
 };
 EXPORT_ENUM(process_flag);
 

@@ -30,6 +30,27 @@ static __always_inline u32 fill_credentials(struct process_credentials *to,
     return read_audit_ids(task, &to->login_uid, &to->session_id) ? 0 : PROCESS_NO_AUDIT;
 }
 
+/*
+ * What an exec gave. The old credentials are gone by now, but the file that runs was opened by this
+ * exec, before they changed, and a file keeps those of its opener.
+ */
+static __always_inline u32 gained_flags(const struct task_struct *task,
+                                        const struct linux_binprm *bprm) {
+    const struct file *file = bprm->file;
+    u32 flags = 0;
+    if (!file)
+        return PROCESS_EUID_RAISED | PROCESS_EGID_CHANGED | PROCESS_CAPS_GAINED;
+    const struct cred *before = file->f_cred;
+    const struct cred *cred = task->real_cred;
+    if (before->euid.val != 0 && before->euid.val != cred->euid.val)
+        flags |= PROCESS_EUID_RAISED;
+    if (before->egid.val != cred->egid.val)
+        flags |= PROCESS_EGID_CHANGED;
+    if (read_capabilities(&cred->cap_permitted) & ~read_capabilities(&before->cap_permitted))
+        flags |= PROCESS_CAPS_GAINED;
+    return flags;
+}
+
 /* NULL where the kernel was built without that kind. */
 #define namespace_inum(pointer)                                                                    \
     ({                                                                                             \

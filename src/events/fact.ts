@@ -35,6 +35,16 @@ export interface ExecProblems {
   readonly exeCut: boolean;
 }
 
+/** What an exec gave that the caller did not have. */
+export interface ExecGains {
+  /** Another effective uid, by one that was not root. */
+  readonly euid: boolean;
+  /** Another effective gid. */
+  readonly egid: boolean;
+  /** Permitted capabilities. */
+  readonly capabilities: boolean;
+}
+
 /** A thread group runs a new image. */
 export interface ProcessExecuted extends FactBase {
   readonly type: "process_executed";
@@ -54,6 +64,7 @@ export interface ProcessExecuted extends FactBase {
   readonly argv: readonly Text[];
   readonly environment?: readonly Text[];
   readonly secureExec: boolean;
+  readonly gained: ExecGains;
   readonly problems: ExecProblems;
 }
 

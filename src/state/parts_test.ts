@@ -42,31 +42,37 @@ Deno.test("flagWords() says nocwd when no working directory is known and none fa
   );
 });
 
-Deno.test("privilegeRaise() needs the bit, the owner's id and a change", () => {
+const NOTHING = { euid: false, egid: false, capabilities: false };
+const ALL = { euid: true, egid: true, capabilities: true };
+
+Deno.test("privilegeRaise() needs the bit, the owner's id and that the caller had another", () => {
   const suid = executable("/su", { mode: 0o104755, uid: 0 });
-  assert.deepEqual(privilegeRaise({ ...USER, euid: 0 }, suid, true), {
+  assert.deepEqual(privilegeRaise({ ...USER, euid: 0 }, suid, ALL), {
     setuid: 0,
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_SETUID"],
   });
-  assert.equal(privilegeRaise(USER, suid, false), undefined, "nosuid mount");
-  assert.equal(privilegeRaise(ROOT_CREDENTIALS, suid, false), undefined, "root runs su");
-  assert.equal(privilegeRaise({ ...USER, euid: 33 }, suid, false), undefined, "other owner");
+  assert.equal(privilegeRaise(USER, suid, NOTHING), undefined, "nosuid mount");
+  assert.equal(privilegeRaise(ROOT_CREDENTIALS, suid, NOTHING), undefined, "root runs su");
+  assert.equal(privilegeRaise({ ...USER, euid: 0 }, suid, NOTHING), undefined, "was root before");
+  assert.equal(privilegeRaise({ ...USER, euid: 33 }, suid, ALL), undefined, "other owner");
 });
 
-Deno.test("privilegeRaise() reports setgid, both bits, and file capabilities alone", () => {
+Deno.test("privilegeRaise() reports setgid, both bits, and file capabilities", () => {
   const both = executable("/x", { mode: 0o106755, uid: 5, gid: 6 });
-  assert.deepEqual(privilegeRaise({ ...USER, euid: 5, egid: 6 }, both, true), {
+  assert.deepEqual(privilegeRaise({ ...USER, euid: 5, egid: 6 }, both, ALL), {
     setuid: 5,
     setgid: 6,
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_SETUID", "PRIVILEGES_RAISED_EXEC_FILE_SETGID"],
   });
   const ping = executable("/bin/ping");
-  assert.deepEqual(privilegeRaise({ ...USER, capPermitted: 1n << 13n }, ping, true), {
+  const capable = { ...USER, capPermitted: 1n << 13n };
+  assert.deepEqual(privilegeRaise(capable, ping, ALL), {
     changes: ["PRIVILEGES_RAISED_EXEC_FILE_CAP"],
   });
+  assert.equal(privilegeRaise(capable, ping, NOTHING), undefined, "had them before");
   const ambient = { ...USER, capPermitted: 4n, capAmbient: 4n };
-  assert.equal(privilegeRaise(ambient, ping, true), undefined);
-  assert.equal(privilegeRaise({ ...ROOT_CREDENTIALS, capPermitted: 4n }, ping, true), undefined);
+  assert.equal(privilegeRaise(ambient, ping, ALL), undefined);
+  assert.equal(privilegeRaise({ ...ROOT_CREDENTIALS, capPermitted: 4n }, ping, ALL), undefined);
 });
 
 Deno.test("joinPath() makes relative names absolute and leaves others alone", () => {

@@ -270,6 +270,7 @@ Deno.test("ProcessCache joins a relative file name with cwd and reports raised p
       exe: executable("/opt/bin/su", { mode: 0o104755, uid: 0 }),
       credentials: { ...ROOT_CREDENTIALS, uid: 1000, euid: 0 },
       secureExec: true,
+      gained: { euid: true, egid: true, capabilities: true },
     }),
   );
   assert.equal(process.binary.text, "/opt/bin/su");

@@ -194,7 +194,7 @@ export class ProcessMaker {
     how: { readonly afterFork: boolean; readonly missed: boolean; readonly before?: Process },
   ): Process {
     const inInitTree = isInInitTree(fact.pidNsLevel, fact.namespaceTgid, parent);
-    const privileges = privilegeRaise(fact.credentials, fact.exe, fact.secureExec);
+    const privileges = privilegeRaise(fact.credentials, fact.exe, fact.gained);
     return {
       execId: this.execId(fact.timeNs, fact.tgid),
       parentExecId: parent?.execId ?? "",

@@ -123,11 +123,29 @@ kernelTest({
     Deno.chmodSync(path, 0o4755);
     const exec = lastExec(await recorder.record(path, ["exit"], { uid: 65534, gid: 65534 }));
     strictEqual(exec.secureExec, true);
+    deepStrictEqual(exec.gained, { euid: true, egid: false, capabilities: true });
     strictEqual(exec.credentials.uid, 65534);
     strictEqual(exec.credentials.euid, 0);
     strictEqual(exec.credentials.suid, 0);
     strictEqual(exec.credentials.egid, 65534);
     strictEqual(exec.exe?.mode, Deno.statSync(path).mode);
+  },
+});
+
+kernelTest({
+  name: "process sensor says that root gains nothing by a setuid program, nor anybody by another",
+  async run() {
+    using recorder = SensorRecorder.shared();
+    using directory = temporaryDirectory();
+    Deno.chmodSync(directory.path, 0o755);
+    const path = join(directory.path, "setuid");
+    Deno.copyFileSync(program, path);
+    Deno.chmodSync(path, 0o4755);
+    const nothing = { euid: false, egid: false, capabilities: false };
+    deepStrictEqual(lastExec(await recorder.record(path, ["exit"])).gained, nothing);
+    Deno.chmodSync(path, 0o755);
+    const user = { uid: 65534, gid: 65534 };
+    deepStrictEqual(lastExec(await recorder.record(path, ["exit"], user)).gained, nothing);
   },
 });
 

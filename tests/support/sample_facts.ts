@@ -110,6 +110,7 @@ export function executed(
     cwd: { text: "/root" },
     argv: [{ text: filename }],
     secureExec: false,
+    gained: { euid: false, egid: false, capabilities: false },
     problems: NO_PROBLEMS,
     ...change,
   };

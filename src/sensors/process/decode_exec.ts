@@ -1,4 +1,10 @@
-import type { ExecProblems, Executable, ProcessExecuted, Text } from "../../events/mod.ts";
+import type {
+  ExecGains,
+  ExecProblems,
+  Executable,
+  ProcessExecuted,
+  Text,
+} from "../../events/mod.ts";
 import {
   PROCESS_EXEC_SIZE,
   ProcessExecOffset as Offset,
@@ -64,6 +70,7 @@ export class ExecDecoder implements RecordDecoder {
         ? { environment: this.#texts.list(bytes, environmentAt, end) }
         : undefined),
       secureExec: (flags & ProcessFlag.PROCESS_SECURE_EXEC) !== 0,
+      gained: (flags & GAIN_FLAGS) === 0 ? NO_GAINS : readGains(flags),
       problems: (flags & PROBLEM_FLAGS) === 0 ? NO_PROBLEMS : readProblems(flags),
     };
   }
@@ -102,6 +109,18 @@ function prefixed(prefix: string, { text, raw }: Text): Text {
   new TextEncoder().encodeInto(prefix, bytes);
   bytes.set(raw, prefix.length);
   return { text: prefix + text, raw: bytes };
+}
+
+const GAIN_FLAGS = ProcessFlag.PROCESS_EUID_RAISED | ProcessFlag.PROCESS_EGID_CHANGED |
+  ProcessFlag.PROCESS_CAPS_GAINED;
+const NO_GAINS: ExecGains = Object.freeze({ euid: false, egid: false, capabilities: false });
+
+function readGains(flags: number): ExecGains {
+  return {
+    euid: (flags & ProcessFlag.PROCESS_EUID_RAISED) !== 0,
+    egid: (flags & ProcessFlag.PROCESS_EGID_CHANGED) !== 0,
+    capabilities: (flags & ProcessFlag.PROCESS_CAPS_GAINED) !== 0,
+  };
 }
 
 function readProblems(flags: number): ExecProblems {

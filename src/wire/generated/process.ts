@@ -39,6 +39,9 @@ export const ProcessFlag = {
   PROCESS_CWD_UNREACHABLE: 32768,
   PROCESS_NO_AUDIT: 65536,
   PROCESS_EXE_UNREACHABLE: 131072,
+  PROCESS_EUID_RAISED: 262144,
+  PROCESS_EGID_CHANGED: 524288,
+  PROCESS_CAPS_GAINED: 1048576,
 } as const;
 export type ProcessFlag = typeof ProcessFlag[keyof typeof ProcessFlag];
 
