@@ -18,6 +18,7 @@ export interface Handlers {
   workloads(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   top(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyCheck(request: PolicyCheckRequest, terminal: Terminal): Promise<ExitCode>;
+  policyFix(path: string, terminal: Terminal): Promise<ExitCode>;
   policyList(typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyShow(name: string, typed: TypedSettings, terminal: Terminal): Promise<ExitCode>;
   policyAdd(

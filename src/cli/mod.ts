@@ -22,6 +22,8 @@ const HANDLERS: Handlers = {
   workloads: async (typed, terminal) =>
     (await import("./list_workloads.ts")).listWorkloads(typed, terminal),
   top: async (typed, terminal) => (await import("./show_top.ts")).showTop(typed, terminal),
+  policyFix: async (path, terminal) =>
+    (await import("./fix_policies.ts")).fixPolicyFile(path, terminal),
   policyCheck: async (request, terminal) =>
     (await import("./check_policies.ts")).checkPolicies(request, terminal),
   policyList: async (typed, terminal) =>

@@ -24,7 +24,21 @@ export function addPolicyCommand(program: Command, terminal: Terminal, dispatch:
     .summary("Work with policies")
     .description("Policies say which operations of which workloads are told or made to fail.");
   addCheckCommand(policy, terminal, dispatch);
+  addFixCommand(policy, terminal, dispatch);
   addPolicyAgentCommands(policy, terminal, dispatch);
+}
+
+function addFixCommand(policy: Command, terminal: Terminal, dispatch: Dispatch): void {
+  policy.command("fix")
+    .summary("Write rules on paths of system calls on the hooks that see the file")
+    .description(
+      "Paths of system calls are compared as the caller gave them. Writes the policies of a file " +
+        "to stdout with such rules on the LSM hook that sees the file itself, and to stderr what " +
+        "was changed and what was left, with the reason. The file stays as it is.",
+    )
+    .addArgument(new Argument("<path>", "File, - for stdin"))
+    .addHelpText("after", "\nExample:\n  shrike policy fix policy.yaml > fixed.yaml\n")
+    .action((path: string) => dispatch((handlers) => handlers.policyFix(path, terminal)));
 }
 
 function addCheckCommand(policy: Command, terminal: Terminal, dispatch: Dispatch): void {

@@ -49,6 +49,10 @@ async function type(
     cgroups: record("cgroups"),
     workloads: record("workloads"),
     top: record("top"),
+    policyFix: () => {
+      calls.push({ command: "policy fix" });
+      return Promise.resolve(ExitCode.ok);
+    },
     policyCheck: () => {
       calls.push({ command: "policy check" });
       return Promise.resolve(ExitCode.ok);

@@ -94,6 +94,7 @@ export {
   type LibraryChange,
   PolicyLibrary,
 } from "./library/policy_library.ts";
+export { type FixedPolicies, fixPolicies } from "./fix/fix_policies.ts";
 export { type PolicyNote, policyNotes } from "./notes/policy_notes.ts";
 export { planPolicies } from "./library/plan_policies.ts";
 export {

@@ -78,11 +78,13 @@ function objectHint(call: string, abilities?: KernelAbilities): string {
   }
   const advice = `use the LSM hook ${lsm.hook} (type ${lsm.type})`;
   if (abilities === undefined) {
-    return `${advice}: it sees the file; shrike policy plan says whether a host has it`;
+    return `${advice}: it sees the file, and shrike policy fix writes the rule there; shrike policy ` +
+      "plan says whether a host has it";
   }
   const plan = planHook({ kind: "lsm", name: lsm.hook }, abilities);
   return "means" in plan
-    ? `${advice}: it sees the file, and this kernel has it by ${plan.means.replace("_", "-")}`
+    ? `${advice}: it sees the file, this kernel has it by ${plan.means.replace("_", "-")}, and ` +
+      "shrike policy fix writes the rule there"
     : `this kernel has nothing that sees the file at the call (${plan.reason}); type fd at a ` +
       "later call, such as read, has the resolved path";
 }
