@@ -82,11 +82,13 @@ function objectHint(call: string, abilities?: KernelAbilities): string {
       "plan says whether a host has it";
   }
   const plan = planHook({ kind: "lsm", name: lsm.hook }, abilities);
-  return "means" in plan
-    ? `${advice}: it sees the file, this kernel has it by ${plan.means.replace("_", "-")}, and ` +
-      "shrike policy fix writes the rule there"
-    : `this kernel has nothing that sees the file at the call (${plan.reason}); type fd at a ` +
+  if (!("means" in plan)) {
+    return `this kernel has nothing that sees the file at the call (${plan.reason}); type fd at a ` +
       "later call, such as read, has the resolved path";
+  }
+  const means = plan.means.replace("_", "-");
+  return `${advice}: it sees the file, this kernel has it by ${means}, and shrike policy fix ` +
+    "writes the rule there";
 }
 
 function pathConditions(hook: PolicyHook): Condition[] {
