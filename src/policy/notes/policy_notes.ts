@@ -78,12 +78,12 @@ function objectHint(call: string, abilities?: KernelAbilities): string {
   }
   const advice = `use the LSM hook ${lsm.hook} (type ${lsm.type})`;
   if (abilities === undefined) {
-    return `${advice}: it sees the file, and shrike policy fix writes the rule there; shrike policy ` +
-      "plan says whether a host has it";
+    return `${advice}: it sees the file, and shrike policy fix writes the rule there; ` +
+      "shrike policy plan says whether a host has it";
   }
   const plan = planHook({ kind: "lsm", name: lsm.hook }, abilities);
   if (!("means" in plan)) {
-    return `this kernel has nothing that sees the file at the call (${plan.reason}); type fd at a ` +
+    return `this kernel has nothing that sees the file then (${plan.reason}); type fd at a ` +
       "later call, such as read, has the resolved path";
   }
   const means = plan.means.replace("_", "-");
