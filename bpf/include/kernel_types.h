@@ -97,6 +97,7 @@ struct cgroup_namespace {
 };
 
 struct user_namespace {
+    struct user_namespace *parent;
     int level;
     kuid_t owner;
     kgid_t group;

@@ -226,6 +226,26 @@ int BPF_PROG(on_exit_spare, struct pt_regs *regs, long result) {
 }
 
 /*
+ * sched_process_exit(task): in do_exit(), of each thread: one that is killed in a call never comes
+ * to its end.
+ */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_thread_end, struct task_struct *task) {
+    hook_enter();
+    policy_forget_deferral();
+    hook_leave();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_end_spare, struct task_struct *task) {
+    hook_enter();
+    policy_forget_deferral();
+    hook_leave();
+    return 0;
+}
+
+/*
  * sched_process_exec(task, old_pid, bprm): the new image is there, before the end of the call. The
  * first of program and spare takes what was deferred.
  */

@@ -287,6 +287,7 @@ struct policy_effects {
     u64 waits[POLICY_WORDS_MAX];   /* row 0: selectors that are decided at the end */
     u64 returns[POLICY_WORDS_MAX]; /* row 0: selectors that act at the end again */
     u64 defers[POLICY_WORDS_MAX];  /* row 0: all selectors of what looks at memory of the caller */
+    u64 closes[POLICY_WORDS_MAX];  /* row 0: those that act when such memory cannot be looked at */
     /* Overrides from the first on, signals from the last on; those between are NONE. */
     struct policy_effect effects[POLICY_EFFECTS_MAX];
 };
@@ -367,10 +368,26 @@ struct policy_failure {
     u32 error; /* positive */
 };
 EXPORT_STRUCT(policy_failure);
+
 enum policy_missing {
     /* Beside a bit for each argument: the arguments themselves are in memory that is not there. */
     POLICY_MISSING_RAW = 0x80,
 };
+
+/*
+ * Who may have how many of the deferrals, so that none can use up the room of all. A row of
+ * `policy_shares` counts those of one process, one user or one workload, found by a keyed hash: who
+ * shares a row with another has less, never more.
+ */
+enum policy_share {
+    POLICY_SHARE_PROCESS = 0,
+    POLICY_SHARE_USER = 1,     /* but root; of a user namespace it is who has made the outermost */
+    POLICY_SHARE_WORKLOAD = 2, /* by its tracking id */
+    POLICY_SHARE_KINDS = 3,
+    POLICY_SHARE_ROWS = 4096, /* of each kind */
+    POLICY_NO_SHARE = 0xffff,
+};
+EXPORT_ENUM(policy_share);
 
 /*
  * A row of `policy_deferrals`, by the address of the task, which exec does not change: a call whose
@@ -386,6 +403,8 @@ struct policy_deferral {
     u8 missing;    /* policy_missing; 0: decided, but the end of the call is to be told */
     u8 name_index; /* argument that is the name exec is given, 255 for none */
     u16 _reserved;
+    u16 shares[POLICY_SHARE_KINDS]; /* rows of policy_shares that count it; POLICY_NO_SHARE */
+    u16 _reserved2;
     u64 raw[POLICY_RAW_ARGS];
     u8 index[POLICY_WORDS_MAX];
     u64 mask[POLICY_WORDS_MAX];

@@ -8,13 +8,16 @@
 #ifndef SHRIKE_POLICY_DEFER_BPF_H
 #define SHRIKE_POLICY_DEFER_BPF_H
 
-#include "policy_call.bpf.h"
+#include "policy_room.bpf.h"
 
 enum policy_defer_limit {
     POLICY_NO_NAME = 255,
     POLICY_NO_NUMBER = ~0U,
     POLICY_ALL_ARGS = (1 << POLICY_ARGS_MAX) - 1,
     EFAULT_ERROR = 14,
+    /* connect(2) goes on behind them. */
+    EINPROGRESS_ERROR = 115,
+    ERESTARTSYS_ERROR = 512,
 };
 
 /* What stands before the name that execveat is given, where that is relative to a descriptor. */
@@ -37,16 +40,6 @@ static __always_inline u32 policy_name_index(u32 number, bool is_compat) {
     if (IS_EXECVE(number, is_compat))
         return 0;
     return IS_EXECVEAT(number, is_compat) ? 1 : POLICY_NO_NAME;
-}
-
-/* Keeps `work->deferral`; false when there is no room. */
-static __always_inline bool policy_keep_deferral(const struct policy_work *work) {
-    u64 task = bpf_get_current_task();
-    struct policy_under_way *under_way = policy_calls_under_way();
-    if (!under_way || bpf_map_update_elem(&policy_deferrals, &task, &work->deferral, BPF_ANY))
-        return false;
-    __sync_fetch_and_add(&under_way->deferred, 1);
-    return true;
 }
 
 /*
@@ -84,7 +77,7 @@ __noinline int policy_defer(u32 id) {
     to->name_index = work->name_index;
     for (u32 i = 0; i < POLICY_RAW_ARGS; i++)
         to->raw[i] = work->raw[i];
-    bool is_kept = policy_keep_deferral(work);
+    bool is_kept = policy_keep_deferral(id);
     policy_count(is_kept ? POLICY_COUNT_DEFERRED : POLICY_COUNT_DEFERRALS_FULL);
     return is_kept;
 }
@@ -102,6 +95,8 @@ static __always_inline void policy_on_user_call(void *ctx, struct policy_work *w
         policy_begin(work, POLICY_AT_CALL, 0);
         work->missing = missing;
         if (!policy_select(id, set) || !policy_match(id))
+            work->count = 0;
+        if (!policy_close(id, POLICY_HIT_NO_ROOM))
             return;
     }
     policy_conclude(ctx, work, id);
@@ -111,10 +106,9 @@ static __always_inline void policy_on_user_call(void *ctx, struct policy_work *w
  */
 __noinline int policy_take_deferral(u32 id, u32 number) {
     struct policy_work *work = policy_slot_of(id);
-    struct policy_under_way *under_way = policy_calls_under_way();
     u64 task = bpf_get_current_task();
     const struct policy_deferral *from = bpf_map_lookup_elem(&policy_deferrals, &task);
-    if (!work || !under_way || !from)
+    if (!work || !from)
         return -1;
     /* Decided at exec, by the program whose spare this is: it is for the end of the call. */
     if (!from->missing && number == POLICY_NO_NUMBER)
@@ -131,8 +125,11 @@ __noinline int policy_take_deferral(u32 id, u32 number) {
     bpf_probe_read_kernel(work->raw, sizeof(from->raw), from->raw);
     bpf_probe_read_kernel(work->index, sizeof(work->index), from->index);
     bpf_probe_read_kernel(work->mask, sizeof(work->mask), from->mask);
-    if (bpf_map_delete_elem(&policy_deferrals, &task) == 0)
-        __sync_fetch_and_add(&under_way->deferred, -1);
+    /* Looked at again by policy_close(). */
+    work->deferral.count = work->count;
+    bpf_probe_read_kernel(work->deferral.index, sizeof(work->index), from->index);
+    bpf_probe_read_kernel(work->deferral.mask, sizeof(work->mask), from->mask);
+    policy_end_deferral(task, from);
     return is_other ? -1 : (int)missing;
 }
 
@@ -170,12 +167,17 @@ static __always_inline u32 policy_read_socketcall(struct policy_work *work, u32 
 
 #endif
 
+/* Whether a call has done something: one that failed may never have read its memory. */
+static __always_inline bool policy_is_done(s64 result) {
+    return result >= 0 || result == -EINPROGRESS_ERROR || result == -ERESTARTSYS_ERROR;
+}
+
 /*
  * Decides what was deferred, by what is there now; `missing` is what was not. `image_name` is the
  * kernel's copy of the name exec was given, 0 while the memory of the call is still there.
  */
 static __always_inline void policy_decide_deferred(void *ctx, struct policy_work *work, u32 id,
-                                                   u32 missing, u64 image_name) {
+                                                   u32 missing, u64 image_name, s64 result) {
     policy_begin(work, POLICY_AT_CALL, POLICY_HIT_DEFERRED);
     work->image_name = image_name;
     work->only_args = missing & POLICY_ALL_ARGS;
@@ -185,7 +187,15 @@ static __always_inline void policy_decide_deferred(void *ctx, struct policy_work
     }
     work->call_key.thread = bpf_get_current_pid_tgid();
     work->call_key.hook = POLICY_DEFERRED_CALL;
-    if (policy_match(id))
+    bool is_matched = policy_match(id);
+    if (work->missing && result != -EFAULT_ERROR)
+        policy_count(POLICY_COUNT_UNSEEN);
+    if (work->missing && policy_is_done(result)) {
+        if (!is_matched)
+            work->count = 0;
+        is_matched = policy_close(id, POLICY_HIT_MEMORY_GONE);
+    }
+    if (is_matched)
         policy_conclude(ctx, work, id);
     work->call_key.hook = 0;
 }
@@ -198,11 +208,8 @@ static __always_inline void policy_end_deferred(void *ctx, u32 id, u32 number, s
     int missing = policy_take_deferral(id, number);
     if (missing < 0)
         return;
-    if (missing) {
-        policy_decide_deferred(ctx, work, id, missing, 0);
-        if (work->missing && result != -EFAULT_ERROR)
-            policy_count(POLICY_COUNT_UNSEEN);
-    }
+    if (missing)
+        policy_decide_deferred(ctx, work, id, missing, 0, result);
     struct policy_call_key key = {.thread = bpf_get_current_pid_tgid(),
                                   .hook = POLICY_DEFERRED_CALL};
     policy_on_return(ctx, id, &key, result);
@@ -236,14 +243,14 @@ static __always_inline void policy_begin_image(void *ctx, u32 id, const struct l
     int missing = policy_take_deferral(id, POLICY_NO_NUMBER);
     if (missing <= 0)
         return;
-    policy_decide_deferred(ctx, work, id, missing, policy_image_name(bprm, work->name_index));
+    policy_decide_deferred(ctx, work, id, missing, policy_image_name(bprm, work->name_index), 0);
     if (!(work->flags & POLICY_HIT_RETURNS))
         return;
     work->deferral.missing = 0;
     work->deferral.number = work->number;
     work->deferral.hook = work->hook;
     work->deferral.count = 0;
-    if (!policy_keep_deferral(work))
+    if (!policy_keep_deferral(id))
         policy_count(POLICY_COUNT_DEFERRALS_FULL);
 }
 

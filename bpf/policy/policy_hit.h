@@ -17,7 +17,9 @@ enum policy_count {
     POLICY_COUNT_DEFERRALS_FULL = 7, /* no room for that: decided without the memory */
     /* Not there at the end either, and yet the call did not fail with EFAULT. */
     POLICY_COUNT_UNSEEN = 8,
-    POLICY_COUNTS = 9,
+    POLICY_COUNT_SHARE_FULL = 9, /* of the former: a process, user or workload had its share */
+    POLICY_COUNT_CLOSED = 10,    /* calls on which policies acted that could not be decided */
+    POLICY_COUNTS = 11,
 };
 EXPORT_ENUM(policy_count);
 
@@ -34,6 +36,10 @@ enum policy_hit_flag {
     POLICY_HIT_RETURNS = 16,
     /* Decided when the call ended, because its memory was not there before; see policy_deferral. */
     POLICY_HIT_DEFERRED = 32,
+    /* Not decided, for want of room to wait for its memory: who closes acts, see policy_effects. */
+    POLICY_HIT_NO_ROOM = 64,
+    /* Not decided, because its memory was there for the kernel, and gone when the call ended. */
+    POLICY_HIT_MEMORY_GONE = 128,
 };
 EXPORT_ENUM(policy_hit_flag);
 

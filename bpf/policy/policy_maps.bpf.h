@@ -20,7 +20,7 @@ enum policy_map_size {
     /* Threads between sys_enter and their call: one per CPU, and those that were preempted there */
     POLICY_FAILURES = 1024,
     POLICY_CALLS = 2048, /* threads that are in a call whose end is told, at once */
-    POLICY_DEFERRALS = 2048,
+    POLICY_DEFERRALS = 4096,
 };
 
 /* By POLICY_SYSCALL_INDEX() and POLICY_SOCKETCALL_INDEX(). */
@@ -164,6 +164,14 @@ struct {
     __type(value, struct policy_deferral);
     __uint(max_entries, POLICY_DEFERRALS);
 } policy_deferrals SEC(".maps");
+
+/* By enum policy_share and hash. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, u32);
+    __type(value, u32);
+    __uint(max_entries, POLICY_SHARE_KINDS *POLICY_SHARE_ROWS);
+} policy_shares SEC(".maps");
 
 /*
  * Calls under way: rows of policy_calls and of policy_deferrals, or more, because rows may go

@@ -39,6 +39,14 @@ export const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help
     "shrike_policy_deferrals_full_total",
     "Calls decided without their memory, because too many wait for it",
   ],
+  [PolicyCount.POLICY_COUNT_SHARE_FULL]: [
+    "shrike_policy_shares_full_total",
+    "Of those, calls of a process, user or workload that had its share of the room",
+  ],
+  [PolicyCount.POLICY_COUNT_CLOSED]: [
+    "shrike_policy_undecided_total",
+    "Calls on which policies acted because they could not be decided",
+  ],
   [PolicyCount.POLICY_COUNT_UNSEEN]: [
     "shrike_policy_unseen_total",
     "Calls whose memory was not there at either end, although they did not fail for it",

@@ -52,6 +52,8 @@ export interface PolicyKernelOptions {
   readonly abilities?: KernelAbilities;
   /** Rows of maps, where they are not to be what the object says. */
   readonly mapEntries?: MapEntries;
+  /** Deferred calls that each may have, where that is not to be what the object says. */
+  readonly shares?: SensorGlobals;
   /** Kernel release and machine, unless a test has others. */
   readonly release?: string;
   readonly architecture?: Architecture;
@@ -71,6 +73,7 @@ const PARTS = {
     { name: "on_policy_exec", spare: "on_pexec_spare" },
     { name: "on_policy_fork", spare: "on_pfork_spare" },
   ],
+  ends: [{ name: "on_thread_end", spare: "on_end_spare" }],
   images: [{ name: "on_call_image", spare: "on_image_spare" }],
   returns: [{ name: "on_sys_exit", spare: "on_exit_spare" }],
   calls: [{ name: "on_sys_enter", spare: "on_enter_spare" }],
@@ -152,6 +155,7 @@ export class PolicyKernel {
     const wanted: PartName[] = places.size > 0 ? ["calls"] : [];
     if (returning.length > 0) wanted.unshift("returns");
     if (images.length > 0) wanted.unshift("images");
+    if (deferring.length > 0) wanted.unshift("ends");
     if (this.#tables.looksAtPast) wanted.unshift("processes");
     const added: PartName[] = [];
     try {
@@ -186,7 +190,10 @@ export class PolicyKernel {
     this.#updateMultiplexed();
     this.#hooks.keepOnly((hook) => used.has(hook));
     if (this.#syscalls.size === 0) this.#endPart("calls");
-    if (this.#returning.size === 0) this.#endPart("returns");
+    if (this.#returning.size === 0) {
+      this.#endPart("returns");
+      this.#endPart("ends");
+    }
     if (this.#images.size === 0) this.#endPart("images");
     const hasHooks = this.#syscalls.size + this.#hooks.size > 0;
     if (!this.#tables.looksAtPast || !hasHooks) this.#endPart("processes");
@@ -369,6 +376,7 @@ function openSource(options: PolicyKernelOptions, object: string): ObjectSource 
       policy_secret_1: low1! | high1! << 32n,
       policy_agent_tgid: agent.tgid,
       policy_agent_pid_ns: agent.pidNamespace,
+      ...(object === OBJECT && options.shares),
     },
     entries: options.mapEntries ?? {},
     cpuIdMax: Math.max(...possibleCpus),

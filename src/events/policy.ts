@@ -83,6 +83,8 @@ export interface PolicyHit extends FactBase {
   readonly expectsReturn: boolean;
   /** Decided when the call ended: its memory was not there at its beginning. */
   readonly isDeferred: boolean;
+  /** It could not be decided for policies that close: they act. */
+  readonly undecided?: UndecidedReason;
   /** In phase "return". */
   readonly returnValue: bigint;
   /** Of the thread that fired. */
@@ -92,6 +94,12 @@ export interface PolicyHit extends FactBase {
   readonly egid: number;
   readonly capEffective: bigint;
 }
+
+/**
+ * Why a call could not be decided: there was no room to wait for its memory, or that was gone when
+ * the call ended.
+ */
+export type UndecidedReason = "no_room" | "memory_gone";
 
 /** How a value is shown: the type that the policy gave it, and its label. */
 export interface PolicyArgument {
@@ -136,6 +144,8 @@ export interface PolicyEvent extends ProcessEventBase {
     readonly mode: "enforce" | "monitor" | "monitor_only";
     /** Whether the action was done. */
     readonly isEnforced: boolean;
+    /** It acts without knowing whether the call is one that the selector looks for. */
+    readonly undecided?: UndecidedReason;
     /** Binding, when it was made of a template. */
     readonly binding?: string;
   };

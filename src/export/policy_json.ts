@@ -43,6 +43,7 @@ function policyJson(policy: PolicyEvent["policy"]): string {
   pushString(parts, "guarantee", policy.guarantee);
   pushString(parts, "mode", policy.mode);
   if (policy.isEnforced) pushRaw(parts, "enforced", "true");
+  pushString(parts, "undecided", policy.undecided);
   pushString(parts, "binding", policy.binding);
   return parts.join("") + "}";
 }

@@ -30,7 +30,8 @@ export function verdictWords({ action, returnAction, policy, message }: PolicyEv
   const name = terminalString(policy.name);
   const deed = word === undefined ? "" : policy.isEnforced ? `${word} ` : `would be ${word} `;
   const said = message === undefined ? "" : `: ${terminalString(message)}`;
-  return `${deed}by ${name}${said}`;
+  const unsure = policy.undecided === undefined ? "" : ` (undecided: ${policy.undecided})`;
+  return `${deed}by ${name}${unsure}${said}`;
 }
 
 const DEEDS: Readonly<Partial<Record<PolicyEvent["action"], string>>> = {

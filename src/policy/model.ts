@@ -40,8 +40,16 @@ export interface Policy {
   /** The workloads it is about; one must match. Empty: everything on the host. */
   readonly workloads: readonly WorkloadSelector[];
   readonly hooks: readonly PolicyHook[];
+  /**
+   * What enforcing selectors do on a call that cannot be decided; "act" unless it is said. See
+   * `closesOn()`.
+   */
+  readonly undecided?: UndecidedChoice;
   readonly binding?: PolicyBinding;
 }
+
+/** On a call of which it cannot be told whether a selector matches. */
+export type UndecidedChoice = "act" | "pass";
 
 /**
  * The template and the binding that a policy was made of. Where two bindings of one template select

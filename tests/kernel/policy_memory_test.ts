@@ -289,7 +289,7 @@ kernelTest({
     );
     deepStrictEqual(
       bench.kernel.programs().sort(),
-      ["on_call_image", "on_sys_enter", "on_sys_exit"],
+      ["on_call_image", "on_sys_enter", "on_sys_exit", "on_thread_end"],
     );
     const acts = async (
       path: string,

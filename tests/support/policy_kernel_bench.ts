@@ -22,7 +22,7 @@ import {
   randomSipSecret,
   type SipSecret,
 } from "../../src/policy/mod.ts";
-import { PolicyHitDecoder, SENSORS } from "../../src/sensors/mod.ts";
+import { PolicyHitDecoder, type SensorGlobals, SENSORS } from "../../src/sensors/mod.ts";
 import { Counters } from "../../src/telemetry/mod.ts";
 import { PolicyCount, RecordHeaderOffset, RecordView } from "../../src/wire/mod.ts";
 import { countDescriptors, expectDescriptors } from "./leak_check.ts";
@@ -48,6 +48,7 @@ export interface Act {
 
 export interface PolicyKernelBenchOptions {
   readonly mapEntries?: Readonly<Record<string, number>>;
+  readonly shares?: SensorGlobals;
   readonly agent?: { readonly tgid: number; readonly pidNamespace: number };
   readonly abilities?: KernelAbilities;
   /** Unless told, policies concern TEST_SET and no other. */
@@ -128,6 +129,7 @@ export class PolicyKernelBench {
       ...{ secret: this.secret, possibleCpus: possibleCpus(), counters: this.counters },
       agent: options.agent ?? { tgid: 0, pidNamespace: 0 },
       ...(options.mapEntries !== undefined && { mapEntries: options.mapEntries }),
+      ...(options.shares !== undefined && { shares: options.shares }),
       ...(options.abilities !== undefined && { abilities: options.abilities }),
     });
     this.tables = new PolicyTables({

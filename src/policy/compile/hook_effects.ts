@@ -132,7 +132,7 @@ function emptyRow(): PhaseRow {
     fields: {
       ...{ singles: words(), starts: words(), guards: words(), post: words() },
       ...{ enforce: words(), waits: words(), returns: words() },
-      defers: words(),
+      ...{ defers: words(), closes: words() },
     },
     effects: Array.from({ length: PolicyLimit.EFFECTS_MAX }),
   };

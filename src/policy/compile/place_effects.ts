@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Action, ArgumentType, PolicyHook, Selector } from "../model.ts";
+import type { Action, ArgumentType, Policy, PolicyHook, Selector } from "../model.ts";
 import { syscallPlaces } from "../compat_syscalls.ts";
 import type { Effect } from "./hook_effects.ts";
 import { bitOf, EffectKind, Phase } from "./kernel_contract.ts";
@@ -64,6 +64,19 @@ export function looksAtMemory({ point, args, selectors }: PolicyHook): boolean {
   );
 }
 
+/**
+ * Whether a selector acts on a call that cannot be decided, because the memory that it looks at
+ * cannot be looked at.
+ */
+export function closesOn(
+  { undecided }: Pick<Policy, "undecided">,
+  hook: PolicyHook,
+  selector: Selector,
+): boolean {
+  if (undecided === "pass" || !looksAtMemory(hook)) return false;
+  return effectsOf([...selector.actions, ...selector.returnActions]).length > 0;
+}
+
 const MEMORY_TYPES: ReadonlySet<ArgumentType> = new Set(["string", "char_buf", "sockaddr"]);
 
 /** Enters the effects of a hook's selectors, and how they can be taken back. */
@@ -76,6 +89,10 @@ export function placeEffects(placed: PlacedPolicy, where: PlacedHook): void {
     const bits = (bitOf(where.selectorCount) - 1n) << BigInt(where.firstBit);
     setField(placed, where, Phase.AT_CALL, "defers", bits);
   }
+  hook.selectors.forEach((selector, i) => {
+    if (!closesOn(policy, hook, selector)) return;
+    setField(placed, where, Phase.AT_CALL, "closes", bitOf(where.firstBit + i));
+  });
   hook.selectors.forEach((selector, i) => {
     const bit = bitOf(where.firstBit + i);
     const { atCall, atEnd } = phasesOf(hook, selector);

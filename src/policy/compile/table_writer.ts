@@ -42,7 +42,8 @@ export type EffectField =
   | "enforce"
   | "waits"
   | "returns"
-  | "defers";
+  | "defers"
+  | "closes";
 
 /**
  * Where tables are written. Every method is done when it returns, and is one store, or one update

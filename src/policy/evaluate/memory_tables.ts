@@ -254,7 +254,7 @@ export class MemoryTables implements TableWriter {
     return getOrMake(this.effects, row, () => ({
       ...{ singles: makeWords(), starts: makeWords(), guards: makeWords(), post: makeWords() },
       ...{ enforce: makeWords(), waits: makeWords(), returns: makeWords() },
-      defers: makeWords(),
+      ...{ defers: makeWords(), closes: makeWords() },
       effects: Array.from(
         { length: PolicyLimit.EFFECTS_MAX },
         () => ({ kind: 0, parameter: 0, bits: makeWords() }),

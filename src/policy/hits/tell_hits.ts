@@ -7,7 +7,7 @@
 import type { PolicyArgument, PolicyEvent, PolicyHit, ProcessEventBase } from "../../events/mod.ts";
 import type { Counter, Counters } from "../../telemetry/mod.ts";
 import type { SelectorOwner } from "../compile/hook_tables.ts";
-import { isDecidedAtEnd } from "../compile/place_effects.ts";
+import { closesOn, isDecidedAtEnd } from "../compile/place_effects.ts";
 import { type PhaseActions, phasesOf, type SelectorPhases } from "../compile/place_effects.ts";
 import { EffectKind } from "../compile/kernel_contract.ts";
 import type { Action, Policy, PolicyHook, Selector } from "../model.ts";
@@ -233,6 +233,9 @@ function makeEvent(
       guarantee: record.guaranteeOf(hookIndex, selectorIndex),
       mode: record.modeAt(hit.timeNs),
       isEnforced: isEnforced(record, actions, { hit, isAlone }),
+      ...(hit.undecided !== undefined && closesOn(policy, hook, selector) && {
+        undecided: hit.undecided,
+      }),
       ...(binding !== undefined && { binding: binding.name }),
     },
   };

@@ -160,7 +160,7 @@ export const LIST: Section = {
 export const OPTION: Section = {
   name: "an option",
   keys: {
-    name: { kind: "text", what: "policy-mode", isRequired: true },
+    name: { kind: "text", what: "policy-mode or undecided", isRequired: true },
     value: { kind: "text", what: "its value", isRequired: true },
   },
 };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Guarantee, PolicyHook, PolicyMode } from "../model.ts";
+import type { Guarantee, PolicyHook, PolicyMode, UndecidedChoice } from "../model.ts";
 import type { Architecture } from "../syscalls.ts";
 import { LIST, OPTION } from "./document_sections.ts";
 import { quote } from "../../telemetry/mod.ts";
@@ -19,6 +19,7 @@ import type { YamlMap, YamlNode, YamlScalar } from "./yaml_tree.ts";
 export interface ReadSpec {
   readonly hooks: readonly PolicyHook[];
   readonly mode: PolicyMode;
+  readonly undecided?: UndecidedChoice;
   readonly require?: Guarantee;
 }
 
@@ -46,6 +47,9 @@ const NEEDLESS_OPTIONS: Readonly<Record<string, string>> = {
   "sleepable-preload-size": "memory of programs is never read ahead",
 };
 const MODE_OPTION = "policy-mode";
+/** Ours. */
+const UNDECIDED_OPTION = "undecided";
+const UNDECIDED_CHOICES: readonly UndecidedChoice[] = ["act", "pass"];
 
 /** Reads `spec`, whose keys have been checked. */
 export function readSpec(spec: Fields, context: SpecContext): ReadSpec {
@@ -64,9 +68,11 @@ export function readSpec(spec: Fields, context: SpecContext): ReadSpec {
   tellUnused(spec, "selectorsMacros", { definitions: macros, what: "macro", context });
   tellUnused(spec, "lists", { definitions: lists, what: "list", context });
   const require = readWord(spec, "require", { words: GUARANTEES, context });
+  const { mode, undecided } = readOptions(spec, context);
   return {
     hooks,
-    mode: readMode(spec, hooks, context),
+    mode: readMode(spec, hooks, { context, option: mode }),
+    ...(undecided === undefined ? {} : { undecided }),
     ...(require === undefined ? {} : { require }),
   };
 }
@@ -79,9 +85,8 @@ export function readModeKey(fields: Fields, context: SectionReading): PolicyMode
 function readMode(
   spec: Fields,
   hooks: readonly PolicyHook[],
-  context: SpecContext,
+  { context, option }: { readonly context: SpecContext; readonly option: PolicyMode | undefined },
 ): PolicyMode {
-  const option = readOptions(spec, context);
   const key = readModeKey(spec, context);
   if (option !== undefined && key !== undefined) {
     const text = `mode stands beside the option ${MODE_OPTION}`;
@@ -103,9 +108,15 @@ function readMode(
   return asked;
 }
 
-/** @returns what the option policy-mode says */
-function readOptions(spec: Fields, context: SpecContext): PolicyMode | undefined {
+/** What options of a policy say. */
+interface ReadOptions {
+  readonly mode: PolicyMode | undefined;
+  readonly undecided: UndecidedChoice | undefined;
+}
+
+function readOptions(spec: Fields, context: SpecContext): ReadOptions {
   let mode: PolicyMode | undefined;
+  let undecided: UndecidedChoice | undefined;
   const seen = new Set<string>();
   for (const item of spec.items("options")) {
     const fields = openSection(item, OPTION, context);
@@ -118,15 +129,17 @@ function readOptions(spec: Fields, context: SpecContext): PolicyMode | undefined
     seen.add(name);
     if (name === MODE_OPTION) {
       mode = readWord(fields, "value", { words: MODES, context }) ?? mode;
+    } else if (name === UNDECIDED_OPTION) {
+      undecided = readWord(fields, "value", { words: UNDECIDED_CHOICES, context }) ?? undecided;
     } else if (Object.hasOwn(NEEDLESS_OPTIONS, name)) {
       const text = `the option ${name} has no effect: ${NEEDLESS_OPTIONS[name]}`;
       context.problems.note(spot, text, "take it away, or leave it for other agents");
     } else {
-      const known = [MODE_OPTION, ...Object.keys(NEEDLESS_OPTIONS)];
+      const known = [MODE_OPTION, UNDECIDED_OPTION, ...Object.keys(NEEDLESS_OPTIONS)];
       context.problems.add(spot, quoted(name, "is no option"), suggestion(name, known));
     }
   }
-  return mode;
+  return { mode, undecided };
 }
 
 function readLists(spec: Fields, context: SpecContext): NamedDefinitions<NameList> {

@@ -62,6 +62,7 @@ export class PolicyHitDecoder {
       ...(effect !== undefined && { effect }),
       isSilent: (flags & PolicyHitFlag.POLICY_HIT_SILENT) !== 0,
       isDeferred: (flags & PolicyHitFlag.POLICY_HIT_DEFERRED) !== 0,
+      ...undecidedBy(flags),
       expectsReturn: (flags & PolicyHitFlag.POLICY_HIT_RETURNS) !== 0,
       returnValue: view.getBigInt64(offset + Hit.returnValue, true),
       uid: view.getUint32(offset + Hit.uid, true),
@@ -204,4 +205,11 @@ function readSocket(view: DataView, at: number): PolicySocket {
     sourcePort: view.getUint16(at + Socket.sourcePort, true),
     destinationPort: view.getUint16(at + Socket.destinationPort, true),
   };
+}
+
+/** Why it was not decided. */
+function undecidedBy(flags: number): Pick<PolicyHit, "undecided"> {
+  if ((flags & PolicyHitFlag.POLICY_HIT_NO_ROOM) !== 0) return { undecided: "no_room" };
+  if ((flags & PolicyHitFlag.POLICY_HIT_MEMORY_GONE) !== 0) return { undecided: "memory_gone" };
+  return {};
 }

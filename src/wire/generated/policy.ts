@@ -13,7 +13,9 @@ export const PolicyCount = {
   POLICY_COUNT_DEFERRED: 6,
   POLICY_COUNT_DEFERRALS_FULL: 7,
   POLICY_COUNT_UNSEEN: 8,
-  POLICY_COUNTS: 9,
+  POLICY_COUNT_SHARE_FULL: 9,
+  POLICY_COUNT_CLOSED: 10,
+  POLICY_COUNTS: 11,
 } as const;
 export type PolicyCount = typeof PolicyCount[keyof typeof PolicyCount];
 
@@ -25,6 +27,8 @@ export const PolicyHitFlag = {
   POLICY_HIT_SILENT: 8,
   POLICY_HIT_RETURNS: 16,
   POLICY_HIT_DEFERRED: 32,
+  POLICY_HIT_NO_ROOM: 64,
+  POLICY_HIT_MEMORY_GONE: 128,
 } as const;
 export type PolicyHitFlag = typeof PolicyHitFlag[keyof typeof PolicyHitFlag];
 
@@ -664,7 +668,7 @@ export function readPolicyEffect(view: DataView, at: number): PolicyEffect {
 }
 
 /** Size of `struct policy_effects` in bytes. */
-export const POLICY_EFFECTS_SIZE = 2112;
+export const POLICY_EFFECTS_SIZE = 2240;
 
 /** Offsets in `struct policy_effects`, bytes. */
 export const PolicyEffectsOffset = {
@@ -676,7 +680,8 @@ export const PolicyEffectsOffset = {
   waits: 640,
   returns: 768,
   defers: 896,
-  effects: 1024,
+  closes: 1024,
+  effects: 1152,
 } as const;
 
 /** `struct policy_effects` of `bpf/policy/policy.h`. */
@@ -689,6 +694,7 @@ export interface PolicyEffects {
   readonly waits: readonly bigint[];
   readonly returns: readonly bigint[];
   readonly defers: readonly bigint[];
+  readonly closes: readonly bigint[];
   readonly effects: readonly PolicyEffect[];
 }
 
@@ -703,7 +709,8 @@ export function readPolicyEffects(view: DataView, at: number): PolicyEffects {
     waits: [view.getBigUint64(at + 640, true), view.getBigUint64(at + 648, true), view.getBigUint64(at + 656, true), view.getBigUint64(at + 664, true), view.getBigUint64(at + 672, true), view.getBigUint64(at + 680, true), view.getBigUint64(at + 688, true), view.getBigUint64(at + 696, true), view.getBigUint64(at + 704, true), view.getBigUint64(at + 712, true), view.getBigUint64(at + 720, true), view.getBigUint64(at + 728, true), view.getBigUint64(at + 736, true), view.getBigUint64(at + 744, true), view.getBigUint64(at + 752, true), view.getBigUint64(at + 760, true)],
     returns: [view.getBigUint64(at + 768, true), view.getBigUint64(at + 776, true), view.getBigUint64(at + 784, true), view.getBigUint64(at + 792, true), view.getBigUint64(at + 800, true), view.getBigUint64(at + 808, true), view.getBigUint64(at + 816, true), view.getBigUint64(at + 824, true), view.getBigUint64(at + 832, true), view.getBigUint64(at + 840, true), view.getBigUint64(at + 848, true), view.getBigUint64(at + 856, true), view.getBigUint64(at + 864, true), view.getBigUint64(at + 872, true), view.getBigUint64(at + 880, true), view.getBigUint64(at + 888, true)],
     defers: [view.getBigUint64(at + 896, true), view.getBigUint64(at + 904, true), view.getBigUint64(at + 912, true), view.getBigUint64(at + 920, true), view.getBigUint64(at + 928, true), view.getBigUint64(at + 936, true), view.getBigUint64(at + 944, true), view.getBigUint64(at + 952, true), view.getBigUint64(at + 960, true), view.getBigUint64(at + 968, true), view.getBigUint64(at + 976, true), view.getBigUint64(at + 984, true), view.getBigUint64(at + 992, true), view.getBigUint64(at + 1000, true), view.getBigUint64(at + 1008, true), view.getBigUint64(at + 1016, true)],
-    effects: [readPolicyEffect(view, at + 1024), readPolicyEffect(view, at + 1160), readPolicyEffect(view, at + 1296), readPolicyEffect(view, at + 1432), readPolicyEffect(view, at + 1568), readPolicyEffect(view, at + 1704), readPolicyEffect(view, at + 1840), readPolicyEffect(view, at + 1976)],
+    closes: [view.getBigUint64(at + 1024, true), view.getBigUint64(at + 1032, true), view.getBigUint64(at + 1040, true), view.getBigUint64(at + 1048, true), view.getBigUint64(at + 1056, true), view.getBigUint64(at + 1064, true), view.getBigUint64(at + 1072, true), view.getBigUint64(at + 1080, true), view.getBigUint64(at + 1088, true), view.getBigUint64(at + 1096, true), view.getBigUint64(at + 1104, true), view.getBigUint64(at + 1112, true), view.getBigUint64(at + 1120, true), view.getBigUint64(at + 1128, true), view.getBigUint64(at + 1136, true), view.getBigUint64(at + 1144, true)],
+    effects: [readPolicyEffect(view, at + 1152), readPolicyEffect(view, at + 1288), readPolicyEffect(view, at + 1424), readPolicyEffect(view, at + 1560), readPolicyEffect(view, at + 1696), readPolicyEffect(view, at + 1832), readPolicyEffect(view, at + 1968), readPolicyEffect(view, at + 2104)],
   };
 }
 
@@ -864,8 +871,19 @@ export function readPolicyFailure(view: DataView, at: number): PolicyFailure {
   };
 }
 
+/** `enum policy_share` of `bpf/policy/policy.h`. */
+export const PolicyShare = {
+  POLICY_SHARE_PROCESS: 0,
+  POLICY_SHARE_USER: 1,
+  POLICY_SHARE_WORKLOAD: 2,
+  POLICY_SHARE_KINDS: 3,
+  POLICY_SHARE_ROWS: 4096,
+  POLICY_NO_SHARE: 65535,
+} as const;
+export type PolicyShare = typeof PolicyShare[keyof typeof PolicyShare];
+
 /** Size of `struct policy_deferral` in bytes. */
-export const POLICY_DEFERRAL_SIZE = 208;
+export const POLICY_DEFERRAL_SIZE = 216;
 
 /** Offsets in `struct policy_deferral`, bytes. */
 export const PolicyDeferralOffset = {
@@ -874,9 +892,10 @@ export const PolicyDeferralOffset = {
   number: 8,
   missing: 12,
   nameIndex: 13,
-  raw: 16,
-  index: 64,
-  mask: 80,
+  shares: 16,
+  raw: 24,
+  index: 72,
+  mask: 88,
 } as const;
 
 /** `struct policy_deferral` of `bpf/policy/policy.h`. */
@@ -886,6 +905,7 @@ export interface PolicyDeferral {
   readonly number: number;
   readonly missing: number;
   readonly nameIndex: number;
+  readonly shares: readonly number[];
   readonly raw: readonly bigint[];
   readonly index: readonly number[];
   readonly mask: readonly bigint[];
@@ -899,8 +919,9 @@ export function readPolicyDeferral(view: DataView, at: number): PolicyDeferral {
     number: view.getUint32(at + 8, true),
     missing: view.getUint8(at + 12),
     nameIndex: view.getUint8(at + 13),
-    raw: [view.getBigUint64(at + 16, true), view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true)],
-    index: [view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79)],
-    mask: [view.getBigUint64(at + 80, true), view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true), view.getBigUint64(at + 192, true), view.getBigUint64(at + 200, true)],
+    shares: [view.getUint16(at + 16, true), view.getUint16(at + 18, true), view.getUint16(at + 20, true)],
+    raw: [view.getBigUint64(at + 24, true), view.getBigUint64(at + 32, true), view.getBigUint64(at + 40, true), view.getBigUint64(at + 48, true), view.getBigUint64(at + 56, true), view.getBigUint64(at + 64, true)],
+    index: [view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79), view.getUint8(at + 80), view.getUint8(at + 81), view.getUint8(at + 82), view.getUint8(at + 83), view.getUint8(at + 84), view.getUint8(at + 85), view.getUint8(at + 86), view.getUint8(at + 87)],
+    mask: [view.getBigUint64(at + 88, true), view.getBigUint64(at + 96, true), view.getBigUint64(at + 104, true), view.getBigUint64(at + 112, true), view.getBigUint64(at + 120, true), view.getBigUint64(at + 128, true), view.getBigUint64(at + 136, true), view.getBigUint64(at + 144, true), view.getBigUint64(at + 152, true), view.getBigUint64(at + 160, true), view.getBigUint64(at + 168, true), view.getBigUint64(at + 176, true), view.getBigUint64(at + 184, true), view.getBigUint64(at + 192, true), view.getBigUint64(at + 200, true), view.getBigUint64(at + 208, true)],
   };
 }
