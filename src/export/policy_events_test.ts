@@ -74,6 +74,14 @@ Deno.test("JsonEncoder.encode() gives an LSM hook the fields of Tetragon and our
   });
 });
 
+Deno.test("encoders say why a policy has acted on a call that could not be decided", () => {
+  const { policy } = samplePolicyEvent();
+  const event = samplePolicyEvent({ policy: { ...policy, undecided: "memory_gone" } });
+  assert.equal(encode(event).policy.undecided, "memory_gone");
+  assert.match(compact(event), / \(undecided: memory_gone\)/);
+  assert.equal("undecided" in encode(samplePolicyEvent()).policy, false);
+});
+
 Deno.test("JsonEncoder.encode() gives a call its return value and what was done at its end", () => {
   const body = encode(samplePolicyEvent({
     type: "process_kprobe",

@@ -45,6 +45,16 @@ Deno.test("readPolicies() refuses Override where the call has been done", () => 
   ]);
 });
 
+Deno.test("readPolicies() reads what a policy does about calls that cannot be decided", () => {
+  const choiceOf = (options: string) =>
+    readText(documentText(`options: [${options}], lsmhooks: [{hook: file_open}]`)).documents
+      .map((document) => document.kind === "policy" ? document.policy.undecided : document.kind);
+  assert.deepEqual(choiceOf("{name: undecided, value: pass}"), ["pass"]);
+  assert.deepEqual(choiceOf("{name: undecided, value: act}"), ["act"]);
+  assert.deepEqual(choiceOf("{name: policy-mode, value: monitor}"), [undefined]);
+  assert.deepEqual(choiceOf("{name: undecided, value: perhaps}"), []);
+});
+
 Deno.test("readPolicies() notes what has no effect", () => {
   const text = documentText(
     "options: [{name: disable-kprobe-multi, value: 1}], selectorsMacros: {m: {}}, " +
