@@ -35,6 +35,7 @@ import {
   type KnownCgroup,
 } from "./state/mod.ts";
 import type { Counters, Log } from "./telemetry/mod.ts";
+import { CgroupCount } from "./wire/mod.ts";
 import { type PathRecognition, recognisePath, type WorkloadResolver } from "./workloads/mod.ts";
 
 /** What the cgroups of an agent are made with. */
@@ -67,6 +68,8 @@ export class AgentCgroups {
   #table: CgroupTable | undefined;
   /** Path of the root of our cgroup namespace, where the walk does not begin at the true root. */
   #prefix: string | undefined;
+  /** New cgroups over a share, when that was said last. */
+  #overShareTold = 0;
 
   constructor(parts: AgentCgroupsParts) {
     this.#parts = parts;
@@ -121,6 +124,7 @@ export class AgentCgroups {
         report_attach: this.#parts.config.withCgroups,
         agent_tgid: Deno.pid,
         agent_pid_ns: Number(pidNs ?? 0),
+        ...sharesOf(this.#parts.config.cgroupEntries),
       },
     };
   }
@@ -231,6 +235,14 @@ export class AgentCgroups {
   /** To be called about once a second. */
   tick(): void {
     this.#own?.tick();
+    const overShare = this.#map?.count(CgroupCount.CGROUP_COUNT_SHARE_FULL) ?? 0;
+    // Once for each power of two: whoever makes cgroups in a loop does not fill the log too.
+    if (overShare === 0 || overShare < this.#overShareTold * 2) return;
+    this.#overShareTold = overShare;
+    this.#parts.log.warn("{count} new cgroups are over the share of their user or workload", {
+      count: overShare,
+      hint: "an ancestor stands for them; if it was no attack, raise cgroup.entries",
+    });
   }
 
   /**
@@ -278,6 +290,16 @@ function ownPath(text: string, hierarchyId: number): string | undefined {
   const line = text.split("\n").find((line) => line.startsWith(`${hierarchyId}:`));
   const path = line?.slice(line.indexOf(":", line.indexOf(":") + 1) + 1);
   return path?.replace(/ \(deleted\)$/, "");
+}
+
+/** What users and workloads may have of so many rows, see `bpf/include/cgroup_entry.h`. */
+function sharesOf(entries: number): SensorSettings {
+  const share = (part: number) => Math.max(1, Math.floor(entries * part));
+  return {
+    cgroup_share_user: share(1 / 4),
+    cgroup_share_workload: share(1 / 8),
+    cgroup_share_all: share(3 / 4),
+  };
 }
 
 const NO_LEAF = { isLeaf: false, isContainer: false };

@@ -11,6 +11,7 @@
 #include "kernel_types.h"
 #include "cgroup.h"
 #include "cgroup_asked.bpf.h"
+#include "cgroup_share.bpf.h"
 #include "policy_set.bpf.h"
 #include "record.bpf.h"
 #include "scratch.bpf.h"
@@ -142,13 +143,27 @@ static __always_inline void decide_tracking(struct cgroup_entry *entry,
     entry->flags = inherited ? CGROUP_LEAF : own;
 }
 
-/* Enters a new cgroup; one that is there already is of a cgroup with the same id before it. */
-static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
+/* Takes a cgroup out of the map; its row may be another's as soon as it is out. */
+static __always_inline void forget_cgroup(const struct cgroup_key *key) {
+    const struct cgroup_entry *entry = bpf_map_lookup_elem(&cgroups, key);
+    if (!entry)
+        return;
+    u16 user_share = entry->user_share;
+    u16 workload_share = entry->workload_share;
+    if (bpf_map_delete_elem(&cgroups, key) == 0)
+        count_shares(user_share, workload_share, -1);
+}
+
+/*
+ * Enters a new cgroup; one that is there already is of a cgroup with the same id before it. Returns
+ * flags for the record.
+ */
+static __always_inline u32 enter_cgroup(const struct cgroup *cgroup) {
     struct cgroup_entry entry = {};
     struct cgroup_key key = {.id = id_of(cgroup), .hierarchy = cgroup_hierarchy};
     if (level_of(cgroup) > CGROUP_LEVEL_MAX) {
         count_cgroup(CGROUP_COUNT_TOO_DEEP);
-        return;
+        return 0;
     }
     entry.parent_id = parent_id_of(cgroup);
     entry.created_ns = bpf_ktime_get_ns();
@@ -156,6 +171,11 @@ static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
     entry.state = CGROUP_NEW;
     entry.policy_set = find_ancestor_policy_set(address_of(cgroup));
     decide_tracking(&entry, cgroup);
+    forget_cgroup(&key);
+    if (!fill_shares(&entry, find_ancestor_tracking(address_of(cgroup), CGROUP_LEAF))) {
+        count_cgroup(CGROUP_COUNT_SHARE_FULL);
+        return CGROUP_OVER_SHARE;
+    }
     bpf_probe_read_kernel_str(entry.name, sizeof(entry.name), name_of(cgroup));
     /*
      * An int: up to 6.3 the kernel replaces this call by one of a function that returns int, and
@@ -164,6 +184,9 @@ static __always_inline void enter_cgroup(const struct cgroup *cgroup) {
     int error = bpf_map_update_elem(&cgroups, &key, &entry, BPF_ANY);
     if (error)
         count_cgroup(error == -E2BIG ? CGROUP_COUNT_FULL : CGROUP_COUNT_FAILED);
+    else
+        count_shares(entry.user_share, entry.workload_share, 1);
+    return 0;
 }
 
 /* The task fields of a header; `task` may be any kernel pointer. */
@@ -235,20 +258,23 @@ SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path) {
     if (!is_tracked(cgroup))
         return 0;
-    enter_cgroup(cgroup);
-    report_change(ctx, CGROUP_CREATED_RECORD, cgroup, path, (void *)bpf_get_current_task(), 0);
+    u32 flags = enter_cgroup(cgroup);
+    report_change(ctx, CGROUP_CREATED_RECORD, cgroup, path, (void *)bpf_get_current_task(), flags);
     return 0;
 }
 
-/* cgroup_rmdir(cgroup, path): in cgroup_rmdir() when it cannot fail any more. */
+/*
+ * cgroup_rmdir(cgroup, path): in cgroup_rmdir() when it cannot fail any more. No task is in it, and
+ * none can come: nobody looks it up any more, and the room is free for others at once. User space
+ * knows it on for late records.
+ */
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path) {
     if (!is_tracked(cgroup))
         return 0;
-    struct cgroup_entry *entry = find_entry(cgroup);
-    if (entry)
-        entry->state = CGROUP_REMOVED;
+    struct cgroup_key key = {.id = id_of(cgroup), .hierarchy = cgroup_hierarchy};
     report_change(ctx, CGROUP_REMOVED_RECORD, cgroup, path, (void *)bpf_get_current_task(), 0);
+    forget_cgroup(&key);
     return 0;
 }
 

@@ -31,6 +31,7 @@ EXPORT_ENUM(cgroup_record_limit);
 
 enum cgroup_change_flag {
     CGROUP_WHOLE_GROUP = 1, /* the whole thread group was moved, not one thread of it */
+    CGROUP_OVER_SHARE = 4,  /* made, but not entered in the map, see cgroup_share */
     CGROUP_TRANSFERRED = 2, /* v1 cpuset: moved by the kernel, because its cgroup lost its CPUs */
 };
 EXPORT_ENUM(cgroup_change_flag);

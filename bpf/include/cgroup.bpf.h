@@ -126,12 +126,28 @@ static __always_inline u64 cgroup_address(const struct task_struct *task) {
 }
 
 /*
+ * The cgroup at `address`, or of a deeper one than the map goes its ancestor just below what the
+ * map has: the way from there is as short as from any other. A global function, see below.
+ */
+__noinline u64 above_map(u64 address) {
+    const struct cgroup *cgroup = (const void *)address;
+    u32 level = BPF_CORE_READ(cgroup, level);
+    for (u32 i = 0; i < CGROUP_STEPS_MAX; i++) {
+        if (level <= CGROUP_LEVEL_MAX + 1)
+            break;
+        cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+        level--;
+    }
+    return (u64)cgroup;
+}
+
+/*
  * The tracking id of the nearest ancestor of the cgroup at `address` that is in the map, 0 when
  * none is or when it lacks a flag of `needed_flags`. A global function: the verifier checks it
  * once, and 5.10 takes only numbers for it.
  */
 __noinline u64 find_ancestor_tracking(u64 address, u32 needed_flags) {
-    const struct cgroup *cgroup = (const void *)address;
+    const struct cgroup *cgroup = (const void *)above_map(address);
     struct cgroup_key key = {.hierarchy = cgroup_hierarchy};
     for (int i = 0; i < CGROUP_LEVEL_MAX; i++) {
         /* self.parent rather than ancestors[], which was ancestor_ids[] before 6.1. */

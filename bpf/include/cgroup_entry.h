@@ -11,6 +11,8 @@
 enum cgroup_limit {
     /* Deepest level that is entered in the map; the root is 0. Deeper cgroups are counted. */
     CGROUP_LEVEL_MAX = 32,
+    /* Levels that are gone up at most from a deeper one; nobody was seen to need more than 20. */
+    CGROUP_STEPS_MAX = 1024,
     /* Bytes of the name that the map keeps, NUL included. */
     CGROUP_ENTRY_NAME_SIZE = 64,
     /* Rows of the map unless the loader sets another number. */
@@ -80,21 +82,39 @@ struct cgroup_entry {
     u16 state;      /* cgroup_state */
     u16 flags;      /* cgroup_entry_flag */
     u32 policy_set; /* which policies concern it, see policy.h; new cgroups have their parent's */
-    u32 _reserved;
+    u16 user_share; /* rows of cgroup_shares that count it, CGROUP_NO_SHARE for none */
+    u16 workload_share;
     u8 name[CGROUP_ENTRY_NAME_SIZE]; /* last part of the path, cut, with NUL */
 };
 EXPORT_STRUCT(cgroup_entry);
 
+/*
+ * Who may have how much of the map. Users but root (of user namespaces: who has made the outermost)
+ * and workloads have a share each, by a hash, and all of them together another: the rest is for
+ * what root makes outside of workloads, such as the cgroups of containers. What is over a share is
+ * not entered, and belongs to its nearest ancestor that is.
+ */
+enum cgroup_share {
+    CGROUP_SHARE_ALL = 0,
+    CGROUP_SHARE_USERS = 1, /* first row of users */
+    CGROUP_SHARE_OWNERS = 4096,
+    CGROUP_SHARE_WORKLOADS = 4097, /* first row of workloads */
+    CGROUP_SHARE_ROWS = 8193,
+    CGROUP_NO_SHARE = 0, /* in an entry: the first row is not one owner's */
+};
+EXPORT_ENUM(cgroup_share);
+
 /* Rows of the per-CPU map `cgroup_counts`. */
 enum cgroup_count {
-    CGROUP_COUNT_FULL = 0,      /* a new cgroup found no room in the map */
-    CGROUP_COUNT_FAILED = 1,    /* the map refused it for another reason */
-    CGROUP_COUNT_TOO_DEEP = 2,  /* a new cgroup was deeper than CGROUP_LEVEL_MAX */
-    CGROUP_COUNT_ZERO_ID = 3,   /* a record's task had no cgroup id */
-    CGROUP_COUNT_DEEP_TASK = 4, /* a record's task was deeper than CGROUP_LEVEL_MAX */
-    CGROUP_COUNT_ANCESTOR = 5,  /* a record's cgroup was not in the map, an ancestor was */
-    CGROUP_COUNT_UNKNOWN = 6,   /* not even an ancestor was */
-    CGROUP_COUNTS = 7,
+    CGROUP_COUNT_FULL = 0,       /* a new cgroup found no room in the map */
+    CGROUP_COUNT_FAILED = 1,     /* the map refused it for another reason */
+    CGROUP_COUNT_TOO_DEEP = 2,   /* a new cgroup was deeper than CGROUP_LEVEL_MAX */
+    CGROUP_COUNT_ZERO_ID = 3,    /* a record's task had no cgroup id */
+    CGROUP_COUNT_DEEP_TASK = 4,  /* a record's task was deeper than CGROUP_LEVEL_MAX */
+    CGROUP_COUNT_ANCESTOR = 5,   /* a record's cgroup was not in the map, an ancestor was */
+    CGROUP_COUNT_UNKNOWN = 6,    /* not even an ancestor was */
+    CGROUP_COUNT_SHARE_FULL = 7, /* a new cgroup's maker or workload had its share of the map */
+    CGROUP_COUNTS = 8,
 };
 EXPORT_ENUM(cgroup_count);
 

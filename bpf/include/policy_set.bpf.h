@@ -10,7 +10,7 @@
  * is. A global function, as find_ancestor_tracking().
  */
 __noinline u32 find_ancestor_policy_set(u64 address) {
-    const struct cgroup *cgroup = (const void *)address;
+    const struct cgroup *cgroup = (const void *)above_map(address);
     struct cgroup_key key = {.hierarchy = cgroup_hierarchy};
     for (int i = 0; i < CGROUP_LEVEL_MAX; i++) {
         cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);

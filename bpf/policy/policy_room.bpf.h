@@ -4,15 +4,12 @@
 #define SHRIKE_POLICY_ROOM_BPF_H
 
 #include "policy_call.bpf.h"
+#include "user.bpf.h"
 
 /* Deferred calls of one process, user and workload at most; the loader may set others. */
 const volatile u32 policy_share_process = 256;
 const volatile u32 policy_share_user = 1024;
 const volatile u32 policy_share_workload = 1024;
-
-enum {
-    USER_NAMESPACES_MAX = 33, /* one in the other, see create_user_ns() */
-};
 
 /* Row of policy_shares. */
 static __always_inline u16 policy_share_row(u32 kind, u64 owner) {
@@ -20,22 +17,6 @@ static __always_inline u16 policy_share_row(u32 kind, u64 owner) {
     mixed ^= mixed >> 32;
     mixed *= 0x9e3779b97f4a7c15ULL;
     return kind * POLICY_SHARE_ROWS + (mixed >> 52);
-}
-
-/*
- * The user who answers for the current task: its own, `uid`, or the maker of the outermost user namespace
- * that it is in, whatever it is called there.
- */
-__noinline u64 policy_responsible_user(u64 uid) {
-    const struct task_struct *task = (const void *)bpf_get_current_task();
-    const struct user_namespace *space = BPF_CORE_READ(task, cred, user_ns);
-    for (u32 i = 0; i < USER_NAMESPACES_MAX; i++) {
-        if (BPF_CORE_READ(space, level) == 0)
-            break;
-        uid = BPF_CORE_READ(space, owner.val);
-        space = BPF_CORE_READ(space, parent);
-    }
-    return uid;
 }
 
 /* The tracking id of the current task's cgroup, 0 when it has none. */
@@ -98,7 +79,7 @@ __noinline int policy_keep_deferral(u32 id) {
     policy_forget_deferral();
     u64 task = bpf_get_current_task();
     const struct task_struct *current = (const void *)task;
-    u64 user_id = policy_responsible_user(BPF_CORE_READ(current, cred, uid.val));
+    u64 user_id = responsible_user(BPF_CORE_READ(current, cred, uid.val));
     u64 tracking_id = policy_current_workload();
     u16 process = policy_share_row(POLICY_SHARE_PROCESS, bpf_get_current_pid_tgid() >> 32);
     u16 user = user_id ? policy_share_row(POLICY_SHARE_USER, user_id) : POLICY_NO_SHARE;

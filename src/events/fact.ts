@@ -121,6 +121,8 @@ export interface CgroupFactBase extends FactBase {
   readonly isContainer: boolean;
   /** Deeper than the kernel's map goes. */
   readonly isTooDeep: boolean;
+  /** Made, but its maker or workload has its share of the tables: an ancestor stands for it. */
+  readonly isOverShare?: boolean;
   /** tgid of the process that did it. */
   readonly actorTgid: number;
 }

@@ -90,6 +90,10 @@ const KERNEL_COUNTS: Readonly<Record<number, readonly [name: string, help: strin
     "shrike_cgroup_by_ancestor_total",
     "Records whose cgroup only an ancestor told",
   ],
+  [CgroupCount.CGROUP_COUNT_SHARE_FULL]: [
+    "shrike_cgroup_map_share_full_total",
+    "New cgroups whose maker or workload had its share of the map; an ancestor stands for them",
+  ],
   [CgroupCount.CGROUP_COUNT_UNKNOWN]: [
     "shrike_cgroup_untracked_total",
     "Records of cgroups that the map does not know",

@@ -24,6 +24,7 @@ export class CgroupCounts {
   readonly lookups: Readonly<Record<LookupResult, Counter>>;
   readonly ignored: Counter;
   readonly tooDeep: Counter;
+  readonly overShare: Counter;
   readonly idReuse: Counter;
   readonly sweepFinds: Counter;
   readonly full: Counter;
@@ -57,6 +58,10 @@ export class CgroupCounts {
     this.tooDeep = counter(
       "shrike_cgroup_too_deep_total",
       "Cgroups made deeper than the kernel's table goes",
+    );
+    this.overShare = counter(
+      "shrike_cgroup_over_share_total",
+      "Cgroups whose maker or workload had its share of the tables; an ancestor stands for them",
     );
     this.idReuse = counter(
       "shrike_cgroup_id_reuse_total",

@@ -103,6 +103,11 @@ export class CgroupTable {
     if (before !== undefined && createdNs !== 0n && createdNs < before.createdNs) return undefined;
     if (fact.isTooDeep && fact.type === "cgroup_created") this.#counts.tooDeep.value += 1;
     const known = this.#current(id, createdNs);
+    // The kernel's table has no room of its own for it, so an ancestor stands for it here too.
+    if (fact.isOverShare === true && known === undefined) {
+      this.#counts.overShare.value += 1;
+      return undefined;
+    }
     switch (fact.type) {
       case "cgroup_created":
         return known === undefined ? this.#addMade(fact) : this.#adopt(known, fact);

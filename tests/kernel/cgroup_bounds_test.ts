@@ -192,3 +192,82 @@ kernelTest({
     strictEqual(recorder.take().filter(({ type }) => type.startsWith("cgroup_")).length, 0);
   },
 });
+
+kernelTest({
+  name: "cgroup sensor: a process is not lost however deep it goes below its workload",
+  async run() {
+    using bench = new CgroupBench();
+    using root = new TestCgroup(bench.hierarchy);
+    const workload = root.make("deep.scope");
+    let cgroup = workload;
+    while (cgroup.level < CgroupLimit.CGROUP_LEVEL_MAX * 4) cgroup = cgroup.make("d");
+    const { pid } = await cgroup.run(program, ["exit"]);
+    await bench.recorder.until((fact) => fact.type === "process_exited" && fact.tgid === pid);
+    const exec = execsOf(bench.recorder.descendants(pid), pid).at(-1);
+    deepStrictEqual([exec?.cgroup.id, exec?.cgroup.trackingId], [cgroup.id, workload.id]);
+  },
+});
+
+/** Those that the map has. */
+function entered(bench: CgroupBench, cgroups: readonly TestCgroup[]): number {
+  return cgroups.filter(({ id }) => bench.map.find(id) !== undefined).length;
+}
+
+kernelTest({
+  name: "cgroup sensor: a workload cannot use up the map, and what is over its share is still its",
+  async run() {
+    using bench = new CgroupBench(v2Hierarchy(), { settings: { cgroup_share_workload: 4 } });
+    using root = new TestCgroup(bench.hierarchy);
+    const workload = root.make(`docker-${"ab".repeat(32)}.scope`);
+    const make = (count: number) =>
+      Array.from({ length: count }, (_, index) => workload.make(`docker-${index}.scope`));
+    const many = make(12);
+    strictEqual(entered(bench, many), 4);
+    strictEqual(bench.map.count(CgroupCount.CGROUP_COUNT_SHARE_FULL), 8);
+    const last = many.at(-1)!;
+    const { pid } = await last.run(program, ["exit"]);
+    const facts = await bench.upTo((fact) => fact.type === "process_exited" && fact.tgid === pid);
+    const exec = execsOf(facts, pid).at(-1)!;
+    deepStrictEqual([exec.cgroup.id, exec.cgroup.trackingId], [last.id, workload.id]);
+    const counters = new Counters();
+    const table = new CgroupTable({ hierarchy: 0, counters });
+    for (const fact of facts) {
+      if (fact.type.startsWith("cgroup_")) table.apply(fact as CgroupFact);
+    }
+    strictEqual(table.find(last.id), undefined, "user space has no more room for it");
+    strictEqual(counters.total("shrike_cgroup_over_share_total"), 8);
+    // Others have theirs.
+    strictEqual(entered(bench, [root.make(`docker-${"cd".repeat(32)}.scope`)]), 1);
+    // Making and removing in a loop leaves nothing behind.
+    for (const cgroup of many) cgroup.remove();
+    for (let round = 0; round < 50; round++) workload.make(`round-${round}`).remove();
+    const again = make(12);
+    strictEqual(entered(bench, again), 4);
+  },
+});
+
+kernelTest({
+  name: "cgroup sensor: users have their share of the map, and root the rest",
+  async run() {
+    const settings = { cgroup_share_user: 3, cgroup_share_all: 5 };
+    using bench = new CgroupBench(v2Hierarchy(), { settings });
+    using root = new TestCgroup(bench.hierarchy);
+    const enteredBy = async (uid: number): Promise<number> => {
+      const top = root.make(`user-${uid}`);
+      Deno.chownSync(top.directory, uid, uid);
+      const names = Array.from({ length: 8 }, (_, index) => `docker-${index}.scope`);
+      const { success } = await new Deno.Command("/bin/mkdir", {
+        args: names.map((name) => `${top.directory}/${name}`),
+        ...{ uid, gid: uid },
+      }).output();
+      strictEqual(success, true);
+      const ids = names.map((name) => BigInt(Deno.statSync(`${top.directory}/${name}`).ino!));
+      return ids.filter((id) => bench.map.find(id) !== undefined).length;
+    };
+    strictEqual(await enteredBy(65_533), 3);
+    strictEqual(await enteredBy(65_534), 2, "all users together have a share too");
+    const containers = Array.from({ length: 20 }, (_, index) => root.make(`${index}`));
+    strictEqual(entered(bench, containers), 20);
+    strictEqual(bench.map.count(CgroupCount.CGROUP_COUNT_FULL), 0);
+  },
+});

@@ -77,6 +77,7 @@ class ChangeParts {
     const nameAt = pathAt + view.getUint32(offset + Offset.pathSize, true);
     const end = nameAt + view.getUint32(offset + Offset.nameSize, true);
     checkSize(this.#name, record, end - offset);
+    const changeFlags = view.getUint32(offset + Offset.changeFlags, true);
     const entryFlags = view.getUint32(offset + Offset.entryFlags, true);
     const flags = view.getUint16(offset + Header.flags, true);
     return {
@@ -86,6 +87,7 @@ class ChangeParts {
       path: this.#texts.text(bytes, pathAt, nameAt),
       isPathCut: nameAt - pathAt >= CgroupRecordLimit.CGROUP_TRACE_PATH_SIZE_MAX,
       name: this.#texts.text(bytes, nameAt, end),
+      ...((changeFlags & CgroupChangeFlag.CGROUP_OVER_SHARE) !== 0 && { isOverShare: true }),
       isLeaf: (entryFlags & CgroupEntryFlag.CGROUP_LEAF) !== 0,
       isContainer: (entryFlags & CgroupEntryFlag.CGROUP_CONTAINER) !== 0,
       isTooDeep: (flags & RecordFlag.RECORD_CGROUP_TOO_DEEP) !== 0,

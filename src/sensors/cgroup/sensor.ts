@@ -6,7 +6,7 @@
  */
 import { CgroupRecordKind } from "../../wire/mod.ts";
 import { cgroupGlobals } from "../cgroup_globals.ts";
-import type { Sensor, SensorSettings } from "../sensor.ts";
+import type { Sensor, SensorGlobals, SensorSettings } from "../sensor.ts";
 import { AttachedDecoder, ChangeDecoder } from "./decode_change.ts";
 
 /** `bpf/cgroup/cgroup.bpf.c` and how its records are read. */
@@ -38,9 +38,18 @@ export const cgroupSensor: Sensor = {
       report_attach: settings["report_attach"] === true,
       agent_tgid: numberOf(settings, "agent_tgid"),
       agent_pid_ns: numberOf(settings, "agent_pid_ns"),
+      ...sharesOf(settings),
     };
   },
 };
+
+/** Those that are set; others are what the object says. */
+function sharesOf(settings: SensorSettings): SensorGlobals {
+  const shares = SHARES.filter((name) => typeof settings[name] === "number");
+  return Object.fromEntries(shares.map((name) => [name, numberOf(settings, name)]));
+}
+
+const SHARES = ["cgroup_share_user", "cgroup_share_workload", "cgroup_share_all"] as const;
 
 function numberOf(settings: SensorSettings, name: string): number {
   const value = settings[name];

@@ -5,6 +5,7 @@ import { type RecordHeader, readRecordHeader } from "./record.ts";
 /** `enum cgroup_limit` of `bpf/cgroup/cgroup.h`. */
 export const CgroupLimit = {
   CGROUP_LEVEL_MAX: 32,
+  CGROUP_STEPS_MAX: 1024,
   CGROUP_ENTRY_NAME_SIZE: 64,
   CGROUP_ENTRIES: 16384,
 } as const;
@@ -89,6 +90,8 @@ export const CgroupEntryOffset = {
   state: 28,
   flags: 30,
   policySet: 32,
+  userShare: 36,
+  workloadShare: 38,
   name: 40,
 } as const;
 
@@ -101,6 +104,8 @@ export interface CgroupEntry {
   readonly state: number;
   readonly flags: number;
   readonly policySet: number;
+  readonly userShare: number;
+  readonly workloadShare: number;
   readonly name: readonly number[];
 }
 
@@ -114,9 +119,22 @@ export function readCgroupEntry(view: DataView, at: number): CgroupEntry {
     state: view.getUint16(at + 28, true),
     flags: view.getUint16(at + 30, true),
     policySet: view.getUint32(at + 32, true),
+    userShare: view.getUint16(at + 36, true),
+    workloadShare: view.getUint16(at + 38, true),
     name: [view.getUint8(at + 40), view.getUint8(at + 41), view.getUint8(at + 42), view.getUint8(at + 43), view.getUint8(at + 44), view.getUint8(at + 45), view.getUint8(at + 46), view.getUint8(at + 47), view.getUint8(at + 48), view.getUint8(at + 49), view.getUint8(at + 50), view.getUint8(at + 51), view.getUint8(at + 52), view.getUint8(at + 53), view.getUint8(at + 54), view.getUint8(at + 55), view.getUint8(at + 56), view.getUint8(at + 57), view.getUint8(at + 58), view.getUint8(at + 59), view.getUint8(at + 60), view.getUint8(at + 61), view.getUint8(at + 62), view.getUint8(at + 63), view.getUint8(at + 64), view.getUint8(at + 65), view.getUint8(at + 66), view.getUint8(at + 67), view.getUint8(at + 68), view.getUint8(at + 69), view.getUint8(at + 70), view.getUint8(at + 71), view.getUint8(at + 72), view.getUint8(at + 73), view.getUint8(at + 74), view.getUint8(at + 75), view.getUint8(at + 76), view.getUint8(at + 77), view.getUint8(at + 78), view.getUint8(at + 79), view.getUint8(at + 80), view.getUint8(at + 81), view.getUint8(at + 82), view.getUint8(at + 83), view.getUint8(at + 84), view.getUint8(at + 85), view.getUint8(at + 86), view.getUint8(at + 87), view.getUint8(at + 88), view.getUint8(at + 89), view.getUint8(at + 90), view.getUint8(at + 91), view.getUint8(at + 92), view.getUint8(at + 93), view.getUint8(at + 94), view.getUint8(at + 95), view.getUint8(at + 96), view.getUint8(at + 97), view.getUint8(at + 98), view.getUint8(at + 99), view.getUint8(at + 100), view.getUint8(at + 101), view.getUint8(at + 102), view.getUint8(at + 103)],
   };
 }
+
+/** `enum cgroup_share` of `bpf/cgroup/cgroup.h`. */
+export const CgroupShare = {
+  CGROUP_SHARE_ALL: 0,
+  CGROUP_SHARE_USERS: 1,
+  CGROUP_SHARE_OWNERS: 4096,
+  CGROUP_SHARE_WORKLOADS: 4097,
+  CGROUP_SHARE_ROWS: 8193,
+  CGROUP_NO_SHARE: 0,
+} as const;
+export type CgroupShare = typeof CgroupShare[keyof typeof CgroupShare];
 
 /** `enum cgroup_count` of `bpf/cgroup/cgroup.h`. */
 export const CgroupCount = {
@@ -127,7 +145,8 @@ export const CgroupCount = {
   CGROUP_COUNT_DEEP_TASK: 4,
   CGROUP_COUNT_ANCESTOR: 5,
   CGROUP_COUNT_UNKNOWN: 6,
-  CGROUP_COUNTS: 7,
+  CGROUP_COUNT_SHARE_FULL: 7,
+  CGROUP_COUNTS: 8,
 } as const;
 export type CgroupCount = typeof CgroupCount[keyof typeof CgroupCount];
 
@@ -152,6 +171,7 @@ export type CgroupRecordLimit = typeof CgroupRecordLimit[keyof typeof CgroupReco
 /** `enum cgroup_change_flag` of `bpf/cgroup/cgroup.h`. */
 export const CgroupChangeFlag = {
   CGROUP_WHOLE_GROUP: 1,
+  CGROUP_OVER_SHARE: 4,
   CGROUP_TRANSFERRED: 2,
 } as const;
 export type CgroupChangeFlag = typeof CgroupChangeFlag[keyof typeof CgroupChangeFlag];
