@@ -95,7 +95,7 @@ Deno.test("policy add tells which file cannot be read", async () => {
   for (
     const [path, text] of [
       [`${agent.folder}/none`, "there is no such file"],
-      [agent.folder, "it is no regular file"],
+      [agent.folder, "it is not a regular file"],
       [`${agent.folder}/raw`, "it is not UTF-8"],
       [agent.write("vast", "x".repeat(1024 * 1024 + 1)), "1048576 are allowed"],
     ] as const
