@@ -28,16 +28,22 @@ async function ingressLinks(): Promise<number[]> {
     .map(({ id }) => id);
 }
 
+/** Guests have none. */
+async function hasBpftool(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("bpftool", { args: ["version"] }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 const NAME = "LoadedSensors.checkLinks() attaches again what root has detached, unless told not to";
 
 kernelTest({
   name: NAME,
   async run() {
-    if (
-      await new Deno.Command("bpftool", { args: ["version"] }).output().catch(() => null) === null
-    ) {
-      return console.log(skipLine(NAME, "bpftool is not installed"));
-    }
+    if (!await hasBpftool()) return console.log(skipLine(NAME, "bpftool is not installed"));
     const before = await ingressLinks();
     using bench = new NetworkBench();
     const { sensors } = bench.recorder;

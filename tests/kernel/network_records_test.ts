@@ -220,9 +220,10 @@ testFamilies({
       single(closes.filter((fact) => fact.cookie === cookie), "close").counts;
     const [client, server] = [countsOf(cookieOf("connect")), countsOf(cookieOf("accept"))];
     deepStrictEqual([listener.counts.packetsReceived, listener.counts.packetsSent], [0n, 0n]);
-    // Its SYN and the acknowledgment; the client's last one may find no socket any more.
+    // Its SYN and the acknowledgment; the client's last one may find no socket any more, and two were
+    // missing on 5.10.
     const missed = client.packetsSent - server.packetsReceived;
-    ok(missed === 0n || missed === 1n, `${missed}`);
+    ok(missed >= 0n && missed <= 2n, `${missed}`);
     // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
     const unseen = client.packetsReceived - server.packetsSent;
     ok(unseen === 0n || (family === 6 && unseen === 1n), `${unseen}`);

@@ -174,7 +174,11 @@ kernelTest({
         ...{ call: "getpriority", types: ["uint32"], returns: "int32" },
       }),
     );
-    deepStrictEqual(bench.kernel.programs().sort(), ["on_sys_enter", "on_sys_exit"]);
+    deepStrictEqual(bench.kernel.programs().sort(), [
+      "on_sys_enter",
+      "on_sys_exit",
+      "on_thread_end",
+    ]);
     const { hits } = await bench.during(caller, "prctl", [NO_OPTION, 5]);
     deepStrictEqual(
       hits.map(({ phase, expectsReturn, returnValue }) => [phase, expectsReturn, returnValue]),

@@ -170,7 +170,7 @@ kernelTest({
       })
     );
     for (const policy of policies) await bench.add(policy);
-    deepStrictEqual(bench.kernel.programs(), ["on_sys_exit", "on_sys_enter"]);
+    deepStrictEqual(bench.kernel.programs(), ["on_thread_end", "on_sys_exit", "on_sys_enter"]);
     for (const i of [0, 63, 64, 99]) {
       const { hits } = await bench.during(caller, "prctl", [NO_OPTION, `/file/${i}`]);
       deepStrictEqual(bench.actsOf(hits).map(({ policy }) => policy), [`policy-${i}`]);

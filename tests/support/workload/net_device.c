@@ -41,6 +41,18 @@ static void end(struct nlmsghdr *header, struct rtattr *attribute) {
 /* Both ends have it: with NOARP packets go to the sender's own address. */
 static const unsigned char HARDWARE_ADDRESS[6] = {2, 0, 0, 0, 0, 1};
 
+/*
+ * Every packet is one segment: an interface counts a buffer of several as one, with the headers of
+ * one, and the agent those that a cable would carry.
+ */
+static const unsigned int SEGMENTS_MAX = 1;
+
+static void add_end(struct nlmsghdr *header, const char *name) {
+    add(header, IFLA_IFNAME, name, strlen(name) + 1);
+    add(header, IFLA_ADDRESS, HARDWARE_ADDRESS, sizeof(HARDWARE_ADDRESS));
+    add(header, IFLA_GSO_MAX_SEGS, &SEGMENTS_MAX, sizeof(SEGMENTS_MAX));
+}
+
 void make_veth(const char *name, const char *peer_name, int peer_pid) {
     struct link_request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.link))}};
     struct nlmsghdr *header = &request.header;
@@ -51,14 +63,12 @@ void make_veth(const char *name, const char *peer_name, int peer_pid) {
     } answer;
     header->nlmsg_type = RTM_NEWLINK;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
-    add(header, IFLA_IFNAME, name, strlen(name) + 1);
-    add(header, IFLA_ADDRESS, HARDWARE_ADDRESS, sizeof(HARDWARE_ADDRESS));
+    add_end(header, name);
     struct rtattr *info = add(header, IFLA_LINKINFO, NULL, 0);
     add(header, IFLA_INFO_KIND, "veth", 5);
     struct rtattr *data = add(header, IFLA_INFO_DATA, NULL, 0);
     struct rtattr *other = add(header, VETH_INFO_PEER, &peer, sizeof(peer));
-    add(header, IFLA_IFNAME, peer_name, strlen(peer_name) + 1);
-    add(header, IFLA_ADDRESS, HARDWARE_ADDRESS, sizeof(HARDWARE_ADDRESS));
+    add_end(header, peer_name);
     if (peer_pid > 0)
         add(header, IFLA_NET_NS_PID, &peer_pid, sizeof(peer_pid));
     end(header, other);
