@@ -220,8 +220,8 @@ testFamilies({
       single(closes.filter((fact) => fact.cookie === cookie), "close").counts;
     const [client, server] = [countsOf(cookieOf("connect")), countsOf(cookieOf("accept"))];
     deepStrictEqual([listener.counts.packetsReceived, listener.counts.packetsSent], [0n, 0n]);
-    // Its SYN and the acknowledgment; the client's last one may find no socket any more, and two were
-    // missing on 5.10.
+    // Its SYN and the acknowledgment; the client's last one may find no socket any more. On 5.10
+    // two were missing.
     const missed = client.packetsSent - server.packetsReceived;
     ok(missed >= 0n && missed <= 2n, `${missed}`);
     // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
