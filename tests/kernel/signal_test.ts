@@ -15,24 +15,27 @@ import { buildWorkload } from "../support/workload.ts";
 
 const program = await buildWorkload();
 
-/** A shell that waits until its input ends; handlers as the script says. */
-function startShell(script: string): Deno.ChildProcess {
-  return new Deno.Command("/bin/sh", {
-    args: ["-c", `${script}\necho ready\nread line || true`],
+/**
+ * A process that stays until its input ends; with handlers USR1 has one and USR2 is ignored. No
+ * target: each blocks signals, and ends at them, in its own way.
+ */
+function startTarget(withHandlers: boolean): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args: ["signals", ...withHandlers ? ["handlers"] : []],
     ...{ stdin: "piped", stdout: "piped", stderr: "null" },
   }).spawn();
 }
 
-async function ready(shell: Deno.ChildProcess): Promise<void> {
-  const reader = shell.stdout.getReader();
+async function ready(target: Deno.ChildProcess): Promise<void> {
+  const reader = target.stdout.getReader();
   await reader.read();
   reader.releaseLock();
 }
 
-async function end(shell: Deno.ChildProcess): Promise<void> {
-  await shell.stdin.close().catch(() => {});
-  await shell.stdout.cancel().catch(() => {});
-  await shell.status;
+async function end(target: Deno.ChildProcess): Promise<void> {
+  await target.stdin.close().catch(() => {});
+  await target.stdout.cancel().catch(() => {});
+  await target.status;
 }
 
 const isSignal = (tgid: number, signal: number) => (fact: KernelFact): fact is ProcessSignaled =>
@@ -43,10 +46,10 @@ kernelTest({
   async run() {
     using recorder = SensorRecorder.shared({}, { signal: {} });
     for (const [name, number] of [["SIGKILL", 9], ["SIGTERM", 15], ["SIGUSR1", 10]] as const) {
-      const shell = startShell("true");
-      await ready(shell);
-      shell.kill(name);
-      const fact = await recorder.until(isSignal(shell.pid, number));
+      const target = startTarget(false);
+      await ready(target);
+      target.kill(name);
+      const fact = await recorder.until(isSignal(target.pid, number));
       ok(fact.type === "process_signaled");
       strictEqual(fact.sender?.tgid, Deno.pid);
       strictEqual(fact.sender.isUnsure, false);
@@ -54,7 +57,7 @@ kernelTest({
       deepStrictEqual([fact.isFatal, fact.isToThread, fact.fate, fact.code], [
         ...[true, false, "delivered", 0],
       ]);
-      await end(shell);
+      await end(target);
     }
     strictEqual(recorder.lost, 0);
   },
@@ -64,14 +67,14 @@ kernelTest({
   name: "signal sensor leaves out what does not end a process, unless it is to report all",
   async run() {
     const send = async (recorder: SensorRecorder, last: string): Promise<number> => {
-      const shell = startShell("trap : USR1; trap '' USR2");
-      await ready(shell);
+      const target = startTarget(true);
+      await ready(target);
       for (const name of ["SIGUSR1", "SIGUSR2", "SIGCONT", last] as const) {
-        shell.kill(name as Deno.Signal);
+        target.kill(name as Deno.Signal);
       }
-      await recorder.until(isSignal(shell.pid, 9));
-      await end(shell);
-      return shell.pid;
+      await recorder.until(isSignal(target.pid, 9));
+      await end(target);
+      return target.pid;
     };
     const signalsOf = (facts: readonly KernelFact[], tgid: number) =>
       facts.filter((fact) => fact.type === "process_signaled" && fact.tgid === tgid)

@@ -1,4 +1,5 @@
 #include "workload.h"
+#include <signal.h>
 #include <sys/wait.h>
 
 const char *self;
@@ -38,6 +39,7 @@ static const struct {
     {"storm", run_storm},
     {"rename-race", run_rename_race},
     {"net-foreign", run_net_foreign},
+    {"signals", run_signals},
 };
 
 void wait_for(int pid) {
@@ -53,6 +55,25 @@ void wait_for(int pid) {
 void exec_exit(const char *code) {
     execl(self, self, "exit", code, NULL);
     check(0, "exec");
+}
+
+static void nothing(int signal) {
+    (void)signal;
+}
+
+/* Handles USR1, ignores USR2 where there is an argument, and stays until its input ends. */
+int run_signals(int argc, char **argv) {
+    struct sigaction handled = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    char byte;
+    (void)argv;
+    if (argc > 1) {
+        check(sigaction(SIGUSR1, &handled, NULL) == 0, "handle");
+        check(signal(SIGUSR2, SIG_IGN) != SIG_ERR, "ignore");
+    }
+    check(write(STDOUT_FILENO, "ready\n", 6) == 6, "say");
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+    return 0;
 }
 
 int main(int argc, char **argv) {

@@ -34,7 +34,7 @@ behaviour run_threads, run_thread_exec, run_leader_first, run_thread_last, run_e
 behaviour run_io_uring;
 behaviour run_calls;
 behaviour run_storm, run_rename_race;
-behaviour run_net, run_net_foreign;
+behaviour run_net, run_net_foreign, run_signals;
 behaviour run_unshare, run_setns, run_user_namespace, run_cgroup_namespace;
 
 /* Waits for a child and ends the program unless it exited with 0. */
