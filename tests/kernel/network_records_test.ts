@@ -7,7 +7,7 @@ import type { SensorSettings } from "../../src/sensors/mod.ts";
 import { NetworkLimit } from "../../src/wire/mod.ts";
 import { single } from "../support/expect_event.ts";
 import { NetworkBench, words } from "../support/network_bench.ts";
-import { kernelTest } from "../support/require_kernel.ts";
+import { IS_GUEST, kernelTest } from "../support/require_kernel.ts";
 import { TestCgroup, v2Hierarchy } from "../support/test_cgroup.ts";
 import { buildWorkload } from "../support/workload.ts";
 
@@ -220,13 +220,14 @@ testFamilies({
       single(closes.filter((fact) => fact.cookie === cookie), "close").counts;
     const [client, server] = [countsOf(cookieOf("connect")), countsOf(cookieOf("accept"))];
     deepStrictEqual([listener.counts.packetsReceived, listener.counts.packetsSent], [0n, 0n]);
-    // Its SYN and the acknowledgment; the client's last one may find no socket any more. On 5.10
-    // two were missing.
+    // Its SYN and the acknowledgment; the client's last one may find no socket any more.
     const missed = client.packetsSent - server.packetsReceived;
-    ok(missed >= 0n && missed <= 2n, `${missed}`);
-    // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
     const unseen = client.packetsReceived - server.packetsSent;
-    ok(unseen === 0n || (family === 6 && unseen === 1n), `${unseen}`);
+    // In guests with 5.10 and 6.12 what the listener saw does not reach the accepted socket.
+    const handshake = IS_GUEST ? 1n : 0n;
+    ok(missed >= 0n && missed <= 1n + handshake, `${missed}`);
+    // Before 6.10 the kernel runs no program for the SYN-ACK of IPv6.
+    ok(unseen === 0n || (unseen === 1n && (IS_GUEST || family === 6)), `${unseen}`);
   },
 });
 
