@@ -58,9 +58,11 @@ for (const offload of ["", "ip link set lo gso_max_segs 1"]) {
     const [nearIn, nearOut] = [receivedIn(text, near.name), sentIn(text, near.name)];
     const [farIn, farOut] = [receivedIn(text, far.name), sentIn(text, far.name)];
     assert.ok(lo.bytes > SIZE);
-    assert.equal(nearIn.bytes + farIn.bytes, lo.bytes);
-    assert.equal(nearIn.bytes + farIn.bytes, counters.get("IpExtInOctets"));
+    assert.equal(lo.bytes, counters.get("IpExtInOctets"));
     const packets = nearIn.packets + farIn.packets;
+    // Interfaces count a buffer of several segments with one header, the agent one for each.
+    const [added, segments] = [nearIn.bytes + farIn.bytes - lo.bytes, packets - lo.packets];
+    assert.ok(added >= segments * HEADERS_MIN && added <= segments * HEADERS_MAX, `${added}`);
     // What is sent again has a counter of its own.
     const again = counters.get("TcpRetransSegs")!;
     assert.equal(packets, counters.get("TcpOutSegs")! + again, `${again} sent again`);

@@ -1,18 +1,24 @@
 /**
- * A short soak; `deno task soak` has the long one.
+ * A short soak, where everything is asked for (`SHRIKE_MATRIX=whole`): under emulation it takes five
+ * minutes. `deno task soak` has the long one.
  */
 import assert from "node:assert/strict";
 import { fetchKernel, listKernels } from "../../scripts/fetch_kernels.ts";
+import { IS_WHOLE } from "../matrix/turn.ts";
 import { growth, soak } from "./soak_guest.ts";
 
 const SECONDS = 45;
 
-Deno.test("an agent without rest holds no more at the end than at first", async () => {
-  const kernels = await listKernels();
-  const result = await soak(await fetchKernel(kernels.at(-1)!.name), SECONDS);
-  assert(result.kills > 0 && result.scrapes > 0 && result.policyChanges > 1, result.output);
-  assert.deepEqual(growth(result), [], result.output);
-});
+const name = "an agent without rest holds no more at the end than at first";
+
+if (IS_WHOLE) {
+  Deno.test(name, async () => {
+    const kernels = await listKernels();
+    const result = await soak(await fetchKernel(kernels.at(-1)!.name), SECONDS);
+    assert(result.kills > 0 && result.scrapes > 0 && result.policyChanges > 1, result.output);
+    assert.deepEqual(growth(result), [], result.output);
+  });
+}
 
 Deno.test("growth() names what is not flat", () => {
   const first = { rssKb: 100, descriptors: 5, programs: 6, maps: 7, links: 8 };
