@@ -1,6 +1,6 @@
 /**
- * A short soak, where everything is asked for (`SHRIKE_MATRIX=whole`): under emulation it takes five
- * minutes. `deno task soak` has the long one.
+ * A short soak, where everything is asked for (`SHRIKE_MATRIX=whole`): it takes five minutes of
+ * emulation. `deno task soak` has the long one.
  */
 import assert from "node:assert/strict";
 import { fetchKernel, listKernels } from "../../scripts/fetch_kernels.ts";
